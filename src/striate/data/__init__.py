@@ -1,0 +1,5 @@
+"""Data sets: opened, checked, split, cached and made into batches."""
+
+from striate.data.dataset import Dataset, open_dataset
+
+__all__ = ["Dataset", "open_dataset"]

@@ -1,0 +1,64 @@
+"""A data set: samples of one task with class names and splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from striate.structures import Problem, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Samples of one task with class names and splits, all of them readable.
+
+    Attributes:
+        root: Where it was opened.
+        task: Name of the task.
+        format: Name of the format it was read from.
+        classes: Class names.
+        splits: Samples by split: `train`, and where there are any, `validation` and `test`.
+        given: Names of the splits that the folder itself gave; the others were made.
+        channels: Channels that most pictures have.
+        channel_names: Their names.
+        bit_depth: Bits of one value in most pictures: 8, 16 or 32.
+        median_size_hw: Median height and width, in pixels.
+        sizes_hw: Distinct sizes with their number of pictures, commonest first.
+        problems: What is wrong with it; dropped pictures are in no split.
+        notes: How it was read and split, a sentence each.
+    """
+
+    root: Path
+    task: str
+    format: str
+    classes: tuple[str, ...]
+    splits: dict[str, tuple[Sample, ...]]
+    given: tuple[str, ...] = ()
+    channels: int = 3
+    channel_names: tuple[str, ...] = ("red", "green", "blue")
+    bit_depth: int = 8
+    median_size_hw: tuple[int, int] = (224, 224)
+    sizes_hw: dict[tuple[int, int], int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """Number of pictures in all splits."""
+        return sum(len(samples) for samples in self.splits.values())
+
+    def __getitem__(self, split: str) -> tuple[Sample, ...]:
+        return self.splits[split]
+
+
+def open_dataset(
+    path: str | Path,
+    *,
+    task: str | None = None,
+    format: str | None = None,
+    validation_share: float = 0.15,
+    test_share: float = 0.15,
+    seed: int = 0,
+) -> Dataset:
+    """Opens a folder or file of pictures: recognises it, checks every picture, keeps or makes the splits."""
+    raise NotImplementedError

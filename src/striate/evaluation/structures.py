@@ -1,0 +1,94 @@
+"""The nouns of evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+State = Literal["underfit", "overfit", "balanced", "too early"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measured value with its interval.
+
+    Attributes:
+        name: Name of the metric.
+        value: The value on the pictures at hand.
+        low: Lower end of the 95 % bootstrap interval.
+        high: Upper end.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One line of `metrics.jsonl`. Metrics are the task's headline, in evaluation mode on un-augmented pictures.
+
+    Attributes:
+        epoch: Epochs done, from 1.
+        step: Steps done.
+        seconds: Seconds since the start, earlier sessions of the same run included.
+        learning_rate: At the end of the epoch.
+        batch_loss: Mean loss of the (augmented) training batches of this epoch.
+        train: Headline on training pictures; `None` in an epoch that was not evaluated.
+        validation: Headline on validation pictures.
+        train_loss: Plain loss (no smoothing, no mixing) on the same training pictures.
+        validation_loss: Plain loss on validation pictures.
+    """
+
+    epoch: int
+    step: int
+    seconds: float
+    learning_rate: float
+    batch_loss: float
+    train: float | None = None
+    validation: float | None = None
+    train_loss: float | None = None
+    validation_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the network learned too little, too much by heart, or about right.
+
+    Attributes:
+        state: underfit, overfit, balanced or too early.
+        evidence: Sentences with numbers.
+        advice: What to do next, the largest expected gain first.
+    """
+
+    state: State
+    evidence: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything measured on one split.
+
+    Attributes:
+        split: Its name.
+        images: Its number of pictures.
+        headline: The deciding metric.
+        baseline: The same metric for an answer that ignores the picture.
+        metrics: All metrics, with intervals.
+        per_class: One row a class.
+        warnings: Sentences a reader must see (a metric that a constant answer also reaches, a shifted test split).
+    """
+
+    split: str
+    images: int
+    headline: Estimate
+    baseline: Estimate
+    metrics: tuple[Estimate, ...]
+    per_class: tuple[dict[str, Any], ...]
+    warnings: tuple[str, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for `--json` and the run folder."""
+        return asdict(self)

@@ -1,0 +1,122 @@
+"""What every annotation format can do, and how the format of a folder is found."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from striate.errors import DataError
+from striate.registry import Registry
+from striate.structures import Problem, Sample
+
+GIVEN_SPLITS = ("train", "validation", "test")
+"""The names of splits inside Striate. Formats map `val`, `valid`, `validate`, `dev`, ... onto them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sniff:
+    """How sure a format is that it can read a path.
+
+    Attributes:
+        confidence: 0..1. 1 is certain (a magic number, a file that only this format has).
+        reason: What was seen, one phrase.
+    """
+
+    confidence: float
+    reason: str
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a format found at a path, before any split is made.
+
+    Attributes:
+        format: Name of the format.
+        task: Name of the task that the annotation is for.
+        classes: Class names; annotation indices point into them.
+        splits: Samples by split name; the key `""` holds samples for which no split is given.
+        problems: What is wrong with the annotation (not with the pixels, which nobody has read yet).
+        notes: How it was read, a sentence each ("paired 30 pictures with the column 'file'").
+    """
+
+    format: str
+    task: str
+    classes: tuple[str, ...]
+    splits: dict[str, list[Sample]]
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Format(ABC):
+    """One annotation format. A subclass registers an instance in `FORMATS` at the end of its file."""
+
+    name: str
+    title: str
+    """What it is, in a phrase, for tables and menus."""
+    tasks: tuple[str, ...]
+    """Names of the tasks whose annotation it can hold."""
+
+    @abstractmethod
+    def sniff(self, path: Path) -> Sniff | None:
+        """Looks at file names and first bytes only; `None` where it is not this format."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Reading:
+        """Reads all annotation.
+
+        Raises:
+            DataError: It cannot be understood.
+        """
+
+    @abstractmethod
+    def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
+        """Writes pictures and annotation so that `read` gives the same samples again.
+
+        Raises:
+            RequestError: The format cannot hold this annotation or these pixels; says which and why.
+            StorageError: The files cannot be written.
+        """
+
+
+FORMATS: Registry[Format] = Registry("format", "striate.formats")
+
+
+def find_format(path: Path) -> tuple[Format, Sniff]:
+    """The format that is surest about a path.
+
+    Raises:
+        DataError: None knows it, or two are equally sure (the flag that decides is named).
+    """
+    found = [(fmt, sniff) for fmt in FORMATS if (sniff := fmt.sniff(path)) is not None]
+    if not found:
+        raise _unknown_format(path)
+    found.sort(key=lambda pair: -pair[1].confidence)
+    best = found[0]
+    rivals = [pair for pair in found[1:] if pair[1].confidence == best[1].confidence]
+    if rivals:
+        seen = "; ".join(f"{fmt.name} ({sniff.reason})" for fmt, sniff in [best, *rivals])
+        choices = " or ".join(f"--format {fmt.name}" for fmt, _ in [best, *rivals])
+        raise DataError(f"two formats fit equally well: {seen}.", where=path, fix=f"Say which: {choices}.")
+    return best
+
+
+def read_folder(path: Path, format: str | None = None) -> Reading:
+    """Reads the annotation at a path in the named format, or in the one that fits best.
+
+    Raises:
+        DataError: See `find_format`.
+        UnknownNameError: No such format.
+    """
+    chosen = FORMATS.get(format) if format else find_format(path)[0]
+    return chosen.read(path)
+
+
+def _unknown_format(path: Path) -> DataError:
+    known = "; ".join(f"{fmt.name}: {fmt.title}" for fmt in FORMATS)
+    return DataError(
+        "no annotation that Striate can read was found here.",
+        where=path,
+        fix=f"For classification, put each class's pictures in a folder of its own. Known formats: {known}.",
+    )

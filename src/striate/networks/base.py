@@ -1,0 +1,129 @@
+"""What every network is: a backbone with named stages, an embedding, and one linear layer of class scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from striate.registry import Registry
+from striate.structures import FeatureSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One published accuracy.
+
+    Attributes:
+        data: The data set, for example "ImageNet-1k validation, one central crop".
+        top1: Top-1 accuracy in percent.
+        source: Where the figure stands.
+    """
+
+    data: str
+    top1: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """What a caller can choose about any network.
+
+    Attributes:
+        classes: Number of class scores.
+        channels: Channels of the input picture.
+        size_hw: Height and width the pictures will have; small ones get the small-picture stem where `stem` is "auto".
+        activation: Name in `striate.networks.layers.ACTIVATIONS`; `None` is what the paper used.
+        pooling: "max", "average" or "stride" (the convolution before it strides instead); `None` is the paper's.
+        stem: "standard", "small", or "auto".
+        dropout: Share dropped before the last linear layer; `None` is what the paper used.
+    """
+
+    classes: int = 1000
+    channels: int = 3
+    size_hw: tuple[int, int] = (224, 224)
+    activation: str | None = None
+    pooling: Literal["max", "average", "stride"] | None = None
+    stem: Literal["auto", "standard", "small"] = "auto"
+    dropout: float | None = None
+
+
+class Network(nn.Module, ABC):
+    """Base of all networks.
+
+    A subclass names its stages once in `feature_spec`; every head of every task is built from that, never from the
+    network's name.
+    """
+
+    @property
+    @abstractmethod
+    def feature_spec(self) -> FeatureSpec:
+        """Channels and stride of each named stage."""
+
+    @property
+    @abstractmethod
+    def head(self) -> nn.Module:
+        """The last layer, from the embedding to the class scores."""
+
+    @abstractmethod
+    def forward_features(self, x: Tensor) -> dict[str, Tensor]:
+        """Feature maps by stage name, each `(N, channels, H/stride, W/stride)`, finest first."""
+
+    @abstractmethod
+    def embed(self, x: Tensor) -> Tensor:
+        """The input of `head`: `(N, D)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class scores before softmax: `(N, classes)`.
+
+        GoogLeNet with auxiliary classifiers returns a named tuple of three such tensors in training mode, as
+        torchvision does.
+        """
+        scores: Tensor = self.head(self.embed(x))
+        return scores
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInfo:
+    """One row of the table of networks.
+
+    Attributes:
+        name: Registered name.
+        family: "LeNet", "AlexNet", "VGG", "GoogLeNet", "ResNet", or "timm".
+        year: Year of the paper.
+        authors: Its authors.
+        paper: Title and where it appeared.
+        build: Makes the network with fresh weights.
+        published: Published accuracies.
+        size_hw: Input size of the paper.
+        torchvision: Name of torchvision's builder for the same network; `None` where it has none.
+        note: Where we differ from the paper.
+    """
+
+    name: str
+    family: str
+    year: int
+    authors: str
+    paper: str
+    build: Callable[[NetworkOptions], Network]
+    published: tuple[Published, ...] = ()
+    size_hw: tuple[int, int] = (224, 224)
+    torchvision: str | None = None
+    note: str = ""
+
+
+NETWORKS: Registry[NetworkInfo] = Registry("network", "striate.networks")
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable and frozen parameters."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def example_input(options: NetworkOptions, batch: int = 1) -> Tensor:
+    """Zeros of the shape the network will get: `(batch, channels, H, W)`."""
+    return torch.zeros(batch, options.channels, *options.size_hw)

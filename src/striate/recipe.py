@@ -1,0 +1,265 @@
+"""The one typed configuration: every choice of a run, with its default and its meaning.
+
+`None` means "chosen for you": before training, `striate.training.defaults` fills every such field from the data, the
+machine and the time allowed, and the filled recipe is written to the run folder. A recipe read from a run therefore
+repeats that run.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from striate.errors import RecipeError
+
+Share = typing.Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
+
+
+class DataRecipe(_Section):
+    """Which pictures, and how they are divided."""
+
+    task: str | None = Field(None, description="Task; read off the annotation where not given.")
+    format: str | None = Field(None, description="Format of the folder; recognised where not given.")
+    validation_share: float = Field(
+        0.15, ge=0, lt=1, description="Share of pictures put aside to choose by, where the folder has no such split."
+    )
+    test_share: float = Field(
+        0.15, ge=0, lt=1, description="Share of pictures put aside for the final figure, where the folder has no splits."
+    )
+    channels: int | None = Field(None, ge=1, description="Channels the network sees; the commonest of the data.")
+    cache: Literal["memory", "disk", "none"] | None = Field(
+        None,
+        description="Where decoded pixels are kept: memory, a memory-mapped file, or nowhere (decoded every time).",
+    )
+
+
+class NetworkRecipe(_Section):
+    """The network and where its weights come from."""
+
+    name: str | None = Field(None, description="A name from `striate nets`, or timm/NAME.")
+    weights: str | None = Field(
+        None, description="auto, none, imagenet, embedded, or a file of weights (safetensors or a torch state dict)."
+    )
+    activation: str | None = Field(None, description="Activation function; the paper's where not given.")
+    pooling: Literal["max", "average", "stride"] | None = Field(None, description="Pooling; the paper's.")
+    stem: Literal["auto", "standard", "small"] = Field(
+        "auto", description="First layers: standard (stride 4 before stage 1), small (stride 1), auto by picture size."
+    )
+    dropout: float | None = Field(None, ge=0, lt=1, description="Dropout before the last layer; the paper's.")
+    frozen: bool | None = Field(None, description="Train the last layer only, on features computed once.")
+
+
+class InputRecipe(_Section):
+    """From a picture of any size to the network's input."""
+
+    size_hw: tuple[int, int] | None = Field(None, description="Height and width of the network's input, in pixels.")
+    fit: Literal["squash", "crop", "pad"] | None = Field(
+        None, description="How other shapes become this one: squash both sides, crop the middle, or pad with zeros."
+    )
+    mean: tuple[float, ...] | None = Field(
+        None, description="Subtracted from each channel (pixels scaled to 0..1): of the weights, or of the training split."
+    )
+    std: tuple[float, ...] | None = Field(None, description="Divides each channel after that.")
+    scale: float | None = Field(
+        None, gt=0, description="Divides stored values so that they lie in 0..1: 255 for 8-bit; for others by the data."
+    )
+
+
+class AugmentationRecipe(_Section):
+    """Random changes of training pictures, drawn anew for every batch."""
+
+    mirror: Share | None = Field(None, description="Chance of a left-right mirror image.")
+    flip: Share | None = Field(None, description="Chance of an upside-down picture.")
+    quarter_turns: bool | None = Field(None, description="Turn by 0, 90, 180 or 270 degrees.")
+    rotate_deg: float | None = Field(None, ge=0, le=180, description="Largest rotation, degrees, either way.")
+    shift: float | None = Field(None, ge=0, le=0.5, description="Largest shift, as a share of the side.")
+    zoom: float | None = Field(None, ge=0, lt=1, description="Largest zoom in or out, as a share.")
+    crop_area: float | None = Field(
+        None, gt=0, le=1, description="Smallest share of the area that a random resized crop keeps; 1 is no crop."
+    )
+    brightness: float | None = Field(None, ge=0, le=1, description="Largest change of brightness.")
+    contrast: float | None = Field(None, ge=0, le=1, description="Largest change of contrast.")
+    saturation: float | None = Field(None, ge=0, le=1, description="Largest change of saturation (three channels).")
+    erase: Share | None = Field(None, description="Chance that a random rectangle is blanked.")
+    mixup: float | None = Field(None, ge=0, description="Alpha of mixup (Zhang et al. 2018); 0 is off.")
+    cutmix: float | None = Field(None, ge=0, description="Alpha of CutMix (Yun et al. 2019); 0 is off.")
+
+
+class OptimisationRecipe(_Section):
+    """How the weights are found."""
+
+    minutes: float | None = Field(None, gt=0, description="Time allowed for the whole command, in minutes.")
+    epochs: int | None = Field(None, ge=1, description="Passes over the training pictures.")
+    batch_size: int | None = Field(None, ge=1, description="Pictures in one step, over all processes.")
+    optimizer: Literal["sgd", "adamw"] | None = Field(None, description="SGD with Nesterov momentum, or AdamW.")
+    learning_rate: float | None = Field(None, gt=0, description="Highest learning rate of the schedule.")
+    backbone_rate: float | None = Field(
+        None, ge=0, le=1, description="Share of the learning rate that pretrained layers get."
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD; first beta of AdamW.")
+    weight_decay: float | None = Field(None, ge=0, description="Weight decay; never on biases and norms.")
+    schedule: Literal["one-cycle", "cosine", "constant"] | None = Field(
+        None, description="Learning rate over the run: up and down again, down only, or unchanged."
+    )
+    warmup: Share | None = Field(None, description="Share of the run in which the learning rate rises.")
+    label_smoothing: float | None = Field(None, ge=0, lt=1, description="Label smoothing.")
+    class_balance: bool | None = Field(None, description="Weight the loss so that rare classes count as much.")
+    clip: float | None = Field(None, ge=0, description="Largest norm of the gradient; 0 is no limit.")
+    ema: float | None = Field(None, ge=0, lt=1, description="Decay of the moving average of weights; 0 is off.")
+    patience: int | None = Field(
+        None, ge=0, description="Evaluations without a better validation figure before training stops; 0 is never."
+    )
+    evaluate_every: int | None = Field(None, ge=1, description="Epochs between two evaluations.")
+    seed: int = Field(0, ge=0, description="Fixes the splits, the first weights, the order and the augmentation.")
+
+
+class MachineRecipe(_Section):
+    """Where and how the sums are done. `None` fields are measured in the first seconds."""
+
+    device: str | None = Field(None, description="cpu, cuda, cuda:1, mps.")
+    precision: Literal["fp32", "bf16", "fp16"] | None = Field(None, description="Precision of convolutions.")
+    channels_last: bool | None = Field(None, description="Keep pictures as (N, H, W, C) in memory.")
+    compile: bool | None = Field(None, description="Compile the training step.")
+    threads: int | None = Field(None, ge=1, description="CPU threads of one process.")
+    tensorboard: bool = Field(False, description="Write a TensorBoard log into the run folder.")
+
+
+class Recipe(_Section):
+    """Every choice of a run."""
+
+    version: int = Field(1, description="Version of this layout.")
+    data: DataRecipe = Field(default_factory=DataRecipe, description="Pictures and splits.")
+    network: NetworkRecipe = Field(default_factory=NetworkRecipe, description="Network and weights.")
+    input: InputRecipe = Field(default_factory=InputRecipe, description="Size and scale of the input.")
+    augmentation: AugmentationRecipe = Field(default_factory=AugmentationRecipe, description="Random changes.")
+    optimisation: OptimisationRecipe = Field(default_factory=OptimisationRecipe, description="Finding the weights.")
+    machine: MachineRecipe = Field(default_factory=MachineRecipe, description="Where the sums are done.")
+
+    def with_values(self, values: dict[str, Any]) -> Recipe:
+        """A copy with some fields set, by dotted name (`optimisation.epochs`) or by the last part where unique.
+
+        Raises:
+            RecipeError: No such field, or the value does not hold.
+        """
+        tree = self.model_dump()
+        for key, value in values.items():
+            section, field = find_field(key)
+            tree[section][field] = _plain(value)
+        return parse_recipe(tree, where="recipe")
+
+
+def recipe_fields() -> Iterator[tuple[str, str, Any, str]]:
+    """Every field as `(dotted name, type in words, default, meaning)`."""
+    for section, info in Recipe.model_fields.items():
+        kind = info.annotation
+        if not (isinstance(kind, type) and issubclass(kind, _Section)):
+            continue
+        for field, inner in kind.model_fields.items():
+            yield f"{section}.{field}", _type_words(inner.annotation), inner.default, inner.description or ""
+
+
+def find_field(key: str) -> tuple[str, str]:
+    """Section and field of a dotted or bare field name.
+
+    Raises:
+        RecipeError: No such field (the nearest are offered), or a bare name that two sections have.
+    """
+    import difflib
+
+    names = [name for name, *_ in recipe_fields()]
+    found = [name for name in names if name == key or name.split(".")[1] == key]
+    if len(found) == 1:
+        section, field = found[0].split(".")
+        return section, field
+    if found:
+        raise RecipeError(f"{key!r} is in several sections.", where="recipe", fix=f"Write one of {', '.join(found)}.")
+    bare = {name.split(".")[1]: name for name in names}
+    near = difflib.get_close_matches(key, names, n=3) or [
+        bare[hit] for hit in difflib.get_close_matches(key.split(".")[-1], list(bare), n=3)
+    ]
+    hint = f"Nearest: {', '.join(near)}." if near else "`striate train --help` names the page that lists all fields."
+    raise RecipeError(f"there is no field {key!r}.", where="recipe", fix=hint)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Reads a recipe file (YAML).
+
+    Raises:
+        RecipeError: Missing, not YAML, an unknown field or a value that does not hold.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"the recipe cannot be read ({error.strerror}).", where=path, fix="Check the path."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"this is not YAML: {error}", where=path, fix="Mend the line named.") from error
+    return parse_recipe(tree or {}, where=path)
+
+
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Writes a recipe as YAML with the meaning of every field beside it."""
+    lines = ["# A Striate recipe. Change a line and run: striate train DATA --recipe THIS_FILE", f"version: {recipe.version}"]
+    meanings = {name: meaning for name, _, _, meaning in recipe_fields()}
+    for section in Recipe.model_fields:
+        if section == "version":
+            continue
+        lines.append(f"{section}:")
+        for field, value in getattr(recipe, section).model_dump(mode="json").items():
+            text = yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("\n...").strip()
+            lines.append(f"  {field}: {text}  # {meanings[f'{section}.{field}']}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def parse_recipe(tree: Any, where: str | Path) -> Recipe:
+    """Builds a recipe from plain data.
+
+    Raises:
+        RecipeError: Naming the field, what was expected and what was found.
+    """
+    if not isinstance(tree, dict):
+        raise RecipeError(f"expected fields, found {type(tree).__name__}.", where=where, fix="See docs/recipe.md.")
+    if isinstance(tree.get("version"), int) and tree["version"] > 1:
+        raise RecipeError(
+            f"version {tree['version']} is newer than this Striate knows (1).", where=where, fix="Update Striate."
+        )
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            find_field(name)
+        raise RecipeError(
+            f"{name}: {first['msg']}; found {first.get('input')!r}.", where=where, fix="See docs/recipe.md."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+def _type_words(annotation: Any) -> str:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _type_words(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        parts = [_type_words(part) for part in typing.get_args(annotation) if part is not type(None)]
+        return " or ".join(parts)
+    if origin is Literal:
+        return ", ".join(str(value) for value in typing.get_args(annotation))
+    if origin is tuple:
+        return "list of numbers"
+    names = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text"}
+    return names.get(getattr(annotation, "__name__", ""), str(annotation))

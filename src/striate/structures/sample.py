@@ -1,0 +1,53 @@
+"""One picture of a data set with its annotation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from striate.structures.annotation import Annotation
+from striate.structures.picture import Picture
+
+
+@runtime_checkable
+class PictureSource(Protocol):
+    """Where the pixels of a picture can be read. Must be picklable, so that worker processes can read too."""
+
+    @property
+    def name(self) -> str:
+        """Path, or `path#index` for a picture inside an archive; unique within a data set."""
+
+    def read(self) -> Picture:
+        """Reads the picture.
+
+        Raises:
+            PictureError: It cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture, read when asked for, and its annotation.
+
+    Attributes:
+        source: Where the pixels are.
+        annotation: What it shows; `None` where unknown.
+        group: Pictures of one group (a patient, a set of duplicates) never straddle two splits.
+    """
+
+    source: PictureSource
+    annotation: Annotation | None = None
+    group: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the source."""
+        return self.source.name
+
+    def read(self) -> Picture:
+        """Reads the picture.
+
+        Raises:
+            PictureError: It cannot be read.
+        """
+        return self.source.read()

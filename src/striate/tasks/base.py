@@ -1,0 +1,92 @@
+"""What every task decides: the network's head, the loss, what its outputs mean, and how good they are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from striate.networks import NetworkInfo, NetworkOptions
+from striate.registry import Registry
+from striate.structures import Prediction, Sample
+
+Scores = npt.NDArray[Any]
+Targets = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LossSettings:
+    """What the recipe says about the loss.
+
+    Attributes:
+        label_smoothing: Share of the target spread over all classes.
+        class_weights: `(K,)`, or `None` for equal weights.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: Tensor | None = None
+
+
+class Task(ABC):
+    """One level of image problem. A subclass registers an instance in `TASKS` at the end of its file.
+
+    Over a split, outputs ("scores") and truth ("targets") are arrays whose first axis is the picture, so that any
+    subset of pictures, a bootstrap sample among them, is one index away.
+    """
+
+    name: str
+    title: str
+    headline: str
+    """Name of the metric that decides; one of `metrics`. Higher is better."""
+
+    @abstractmethod
+    def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
+        """The network with this task's head and fresh weights."""
+
+    @abstractmethod
+    def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
+        """Truth of some samples, first axis the sample."""
+
+    @abstractmethod
+    def loss(self, output: Any, targets: Tensor, settings: LossSettings) -> Tensor:
+        """Mean loss of a batch, a scalar. `output` is what the network returned; `targets` may be soft (mixup)."""
+
+    @abstractmethod
+    def soften(self, targets: Tensor, classes: int) -> Tensor:
+        """Targets as a tensor that can be mixed linearly, float32 with the batch first."""
+
+    @abstractmethod
+    def scores(self, output: Any) -> Tensor:
+        """What the outputs mean, for example probabilities `(N, K)`."""
+
+    @abstractmethod
+    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
+        """The answer for one picture from its scores."""
+
+    @abstractmethod
+    def headline_value(self, scores: Scores, targets: Targets) -> float:
+        """The deciding metric alone, fast: it is computed a thousand times for an interval."""
+
+    @abstractmethod
+    def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
+        """All metrics of a split by name, the headline first. A metric that is not defined here is left out."""
+
+    @abstractmethod
+    def per_class(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+        """One row a class: `class`, `count`, and its metrics."""
+
+    @abstractmethod
+    def baseline_scores(self, train_targets: Targets, count: int, classes: tuple[str, ...]) -> Scores:
+        """What an answer that never looks at the picture would be, for `count` pictures."""
+
+    @abstractmethod
+    def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
+        """Indices of wrongly answered pictures, the worst first."""
+
+
+TASKS: Registry[Task] = Registry("task", "striate.tasks")
