@@ -25,7 +25,7 @@ class LossSettings:
 
     Attributes:
         label_smoothing: Share of the target spread over all classes.
-        class_weights: `(K,)`, or `None` for equal weights.
+        class_weights: `(K,)`, or `None` for equal weights; see `Task.class_weights`.
     """
 
     label_smoothing: float = 0.0
@@ -41,8 +41,9 @@ class Task(ABC):
 
     name: str
     title: str
+    """What it answers, in a phrase, for tables and menus."""
     headline: str
-    """Name of the metric that decides; one of `metrics`. Higher is better."""
+    """Name of the metric that decides; one of `metrics`. Higher is better, 1 is perfect."""
 
     @abstractmethod
     def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
@@ -71,6 +72,18 @@ class Task(ABC):
     @abstractmethod
     def headline_value(self, scores: Scores, targets: Targets) -> float:
         """The deciding metric alone, fast: it is computed a thousand times for an interval."""
+
+    def picture_values(self, scores: Scores, targets: Targets) -> dict[str, npt.NDArray[np.float64]]:
+        """The metrics that are plain means over pictures, as one value a picture.
+
+        Intervals of these cost one mean a resample; all other metrics are computed anew for every resample.
+        """
+        del scores, targets
+        return {}
+
+    @abstractmethod
+    def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
+        """`(K,)` weights of the loss with which rare classes count as much as common ones."""
 
     @abstractmethod
     def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:

@@ -1,0 +1,228 @@
+"""One class for each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from striate.errors import DataError
+from striate.networks import NetworkInfo, NetworkOptions
+from striate.structures import ClassScores, Label, Prediction, Sample
+from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task
+
+AUXILIARY_WEIGHT = 0.3
+"""Weight of each auxiliary classifier's loss (Szegedy et al. 2015, section 5)."""
+
+CALIBRATION_BINS = 15
+"""As in Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
+
+_SMALLEST = float(np.finfo(np.float32).eps)
+
+
+class Classification(Task):
+    """One class for each picture: softmax over the class scores, cross-entropy, accuracy."""
+
+    name = "classification"
+    title = "which one class a picture shows"
+    headline = "accuracy"
+
+    def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
+        """The network as published: its last layer already gives class scores."""
+        return info.build(options)
+
+    def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
+        """Class indices: `(N,)` int64.
+
+        Raises:
+            DataError: A sample has no label, or one outside `classes`.
+        """
+        return np.array([_class_index(sample, len(classes)) for sample in samples], dtype=np.int64)
+
+    def loss(self, output: Any, targets: Tensor, settings: LossSettings) -> Tensor:
+        """Cross-entropy, plus 0.3 of that of each auxiliary classifier where the network has some.
+
+        With class weights the mean is weighted by the weight of each picture's target, for hard and soft targets
+        alike (torch does so for hard ones only).
+
+        Args:
+            output: `(N, K)`, or a tuple whose first entry is the main output and whose others are auxiliary.
+            targets: `(N,)` class indices, or `(N, K)` shares that sum to 1.
+            settings: Smoothing and class weights.
+        """
+        main, *auxiliary = output if isinstance(output, tuple) else (output,)
+        loss = _cross_entropy(main, targets, settings)
+        for scores in auxiliary:
+            if scores is not None:
+                loss = loss + AUXILIARY_WEIGHT * _cross_entropy(scores, targets, settings)
+        return loss
+
+    def soften(self, targets: Tensor, classes: int) -> Tensor:
+        """One-hot rows: `(N, classes)` float32."""
+        return functional.one_hot(targets, classes).to(torch.float32)
+
+    def scores(self, output: Any) -> Tensor:
+        """Softmax of the main output: `(N, K)` float32."""
+        main = output[0] if isinstance(output, tuple) else output
+        return torch.softmax(main.float(), dim=1)
+
+    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
+        """Scores of one picture, `(K,)`, with their names."""
+        return ClassScores(np.asarray(scores, dtype=np.float32), classes)
+
+    def headline_value(self, scores: Scores, targets: Targets) -> float:
+        """Accuracy."""
+        return float((scores.argmax(axis=1) == targets).mean()) if len(targets) else float("nan")
+
+    def picture_values(self, scores: Scores, targets: Targets) -> dict[str, npt.NDArray[np.float64]]:
+        """Accuracy, top-k accuracy and log loss, picture by picture."""
+        values = {"accuracy": (scores.argmax(axis=1) == targets).astype(np.float64)}
+        top = _top(scores.shape[1])
+        if top:
+            best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+            values[f"top{top}_accuracy"] = (best == targets[:, None]).any(axis=1).astype(np.float64)
+        values["log_loss"] = -np.log(np.clip(_true_scores(scores, targets).astype(np.float64), _SMALLEST, 1.0))
+        return values
+
+    def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
+        """Inverse frequency, with mean 1 over the training pictures; 0 for a class without pictures."""
+        counts = np.bincount(train_targets, minlength=len(classes)).astype(np.float64)
+        occurring = max(int((counts > 0).sum()), 1)
+        weights = np.divide(counts.sum(), occurring * counts, out=np.zeros_like(counts), where=counts > 0)
+        return np.asarray(weights, dtype=np.float32)
+
+    def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
+        """All metrics of a split, accuracy first.
+
+        Balanced accuracy averages over the classes that occur in the truth; macro F1 over those that occur in truth
+        or answers; AUROC over those that some but not all pictures belong to, and is left out where there is none.
+        For two classes the second one is the positive one.
+        """
+        from torchmetrics.functional import classification as torchmetrics
+
+        if len(targets) == 0:
+            return {}
+        kinds = len(classes)
+        predicted, true = torch.from_numpy(np.ascontiguousarray(scores)), torch.from_numpy(targets)
+        plain = self.picture_values(scores, targets)
+        recall = recall_per_class(confusion_matrix(scores, targets, kinds))
+        found = {"accuracy": plain["accuracy"].mean(), "balanced_accuracy": np.nanmean(recall)}
+        found |= {name: values.mean() for name, values in plain.items() if name.startswith("top")}
+        found["macro_f1"] = torchmetrics.multiclass_f1_score(
+            predicted, true, num_classes=kinds, average="macro", validate_args=False
+        )
+        areas = _areas_under_roc(scores, targets, kinds)
+        if np.isfinite(areas).any():
+            found["auroc"] = areas[1] if kinds == 2 else np.nanmean(areas)
+        found["log_loss"] = plain["log_loss"].mean()
+        found["calibration_error"] = torchmetrics.multiclass_calibration_error(
+            predicted, true, num_classes=kinds, n_bins=CALIBRATION_BINS, validate_args=False
+        )
+        if kinds == 2:
+            found |= {"sensitivity": recall[1], "specificity": recall[0]}
+        return {name: float(value) for name, value in found.items() if np.isfinite(float(value))}
+
+    def per_class(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+        """One row a class: count, precision, recall, F1 and one-against-rest AUROC; `None` where not defined."""
+        table = confusion_matrix(scores, targets, len(classes))
+        right, count, answered = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+        areas = _areas_under_roc(scores, targets, len(classes))
+        return [
+            {
+                "class": label,
+                "count": int(count[k]),
+                "precision": _share(right[k], answered[k]),
+                "recall": _share(right[k], count[k]),
+                "f1": _share(2 * right[k], count[k] + answered[k]),
+                "auroc": float(areas[k]) if np.isfinite(areas[k]) else None,
+            }
+            for k, label in enumerate(classes)
+        ]
+
+    def baseline_scores(self, train_targets: Targets, count: int, classes: tuple[str, ...]) -> Scores:
+        """Each class's share of the training pictures, for every picture alike: its answer is the commonest class."""
+        shares = np.bincount(train_targets, minlength=len(classes)) / max(len(train_targets), 1)
+        return np.tile(shares.astype(np.float32), (count, 1))
+
+    def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
+        """Wrongly answered pictures, those that gave the truth the lowest score first."""
+        wrong = np.flatnonzero(scores.argmax(axis=1) != targets)
+        order = np.argsort(_true_scores(scores, targets)[wrong], kind="stable")
+        result: npt.NDArray[np.int64] = wrong[order].astype(np.int64)
+        return result
+
+
+def confusion_matrix(scores: Scores, targets: Targets, classes: int) -> npt.NDArray[np.int64]:
+    """Counts of pictures by true class (row) and answered class (column): `(K, K)`."""
+    cells = targets.astype(np.int64) * classes + scores.argmax(axis=1)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def recall_per_class(table: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Recall of each class from a confusion matrix: `(K,)`, NaN for a class without pictures."""
+    count = table.sum(axis=1).astype(np.float64)
+    recall = np.full(len(table), np.nan)
+    np.divide(np.diag(table), count, out=recall, where=count > 0)
+    return recall
+
+
+def _class_index(sample: Sample, classes: int) -> int:
+    label = sample.annotation
+    if not isinstance(label, Label):
+        found = "no label" if label is None else type(label).__name__
+        raise DataError(
+            f"classification needs one class for each picture; found {found}.",
+            where=sample.name,
+            fix="Leave the picture out, or choose the task that fits with --task.",
+        )
+    if not 0 <= label.index < classes:
+        raise DataError(
+            f"class index {label.index} lies outside the {classes} class names (0 to {classes - 1}).",
+            where=sample.name,
+            fix="Open the data with the class names of the training split.",
+        )
+    return label.index
+
+
+def _cross_entropy(output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
+    # Cross-entropy in bfloat16 loses the small differences that late training lives on.
+    output = output.float()
+    weights, smoothing = settings.class_weights, settings.label_smoothing
+    if weights is None or not targets.is_floating_point():
+        return functional.cross_entropy(output, targets, weight=weights, label_smoothing=smoothing)
+    losses = functional.cross_entropy(output, targets, weight=weights, label_smoothing=smoothing, reduction="none")
+    return losses.sum() / (targets * weights).sum()
+
+
+def _top(classes: int) -> int:
+    if classes >= 20:
+        return 5
+    return 3 if classes > 3 else 0
+
+
+def _true_scores(scores: Scores, targets: Targets) -> Scores:
+    result: Scores = np.take_along_axis(scores, targets[:, None].astype(np.int64), axis=1)[:, 0]
+    return result
+
+
+def _areas_under_roc(scores: Scores, targets: Targets, classes: int) -> npt.NDArray[np.float64]:
+    from torchmetrics.functional.classification import binary_auroc
+
+    areas = np.full(classes, np.nan)
+    counts = np.bincount(targets, minlength=classes)
+    for k in np.flatnonzero((counts > 0) & (counts < len(targets))):
+        column = torch.from_numpy(np.ascontiguousarray(scores[:, k], dtype=np.float32))
+        areas[k] = float(binary_auroc(column, torch.from_numpy((targets == k).astype(np.int64)), validate_args=False))
+    return areas
+
+
+def _share(part: Any, whole: Any) -> float | None:
+    return float(part / whole) if whole else None
+
+
+TASKS.add("classification", Classification())

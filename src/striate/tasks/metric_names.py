@@ -1,0 +1,74 @@
+"""The metrics by name: how each is written, which way is better, what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """One metric.
+
+    Attributes:
+        title: As written in a report.
+        meaning: One sentence for a reader who does not know it.
+        share: Whether it lies in 0..1 and is shown in percent.
+        higher_is_better: Which way is better.
+    """
+
+    title: str
+    meaning: str
+    share: bool = True
+    higher_is_better: bool = True
+
+
+METRICS: dict[str, MetricInfo] = {
+    "accuracy": MetricInfo("accuracy", "Share of pictures whose highest score is the true class."),
+    "balanced_accuracy": MetricInfo(
+        "balanced accuracy",
+        "Mean recall over the classes that occur, so that a rare class counts as much as a common one.",
+    ),
+    "top3_accuracy": MetricInfo(
+        "top-3 accuracy", "Share of pictures whose true class is among the three highest scores."
+    ),
+    "top5_accuracy": MetricInfo(
+        "top-5 accuracy", "Share of pictures whose true class is among the five highest scores."
+    ),
+    "macro_f1": MetricInfo("macro F1", "Harmonic mean of precision and recall, averaged over the classes."),
+    "micro_f1": MetricInfo(
+        "micro F1", "Harmonic mean of precision and recall over all labels of all classes together."
+    ),
+    "auroc": MetricInfo(
+        "AUROC",
+        "Chance that a picture of a class scores higher for it than a picture without it, averaged over classes.",
+    ),
+    "mean_average_precision": MetricInfo(
+        "mean average precision", "Area under the curve of precision over recall, averaged over the classes that occur."
+    ),
+    "exact_match": MetricInfo("exact match", "Share of pictures on which every label is right."),
+    "label_accuracy": MetricInfo(
+        "label accuracy", "Share of single labels, over all pictures and classes, that are right."
+    ),
+    "log_loss": MetricInfo(
+        "log loss", "Mean of minus the logarithm of the score given to the truth.", share=False, higher_is_better=False
+    ),
+    "calibration_error": MetricInfo(
+        "calibration error",
+        "Mean distance between the score of an answer and how often such answers are right, in 15 bins of score.",
+        higher_is_better=False,
+    ),
+    "sensitivity": MetricInfo("sensitivity", "Recall of the second class: share of its pictures that are found."),
+    "specificity": MetricInfo(
+        "specificity", "Recall of the first class: share of its pictures that raise no false alarm."
+    ),
+}
+
+
+def metric_info(name: str) -> MetricInfo:
+    """The entry of that name, or a plain one made from the name."""
+    return METRICS.get(name) or MetricInfo(name.replace("_", " "), "")
+
+
+def format_metric(name: str, value: float) -> str:
+    """A value as a reader expects it: `98.7 %` for shares, three decimals otherwise."""
+    return f"{100 * value:.1f} %" if metric_info(name).share else f"{value:.3f}"

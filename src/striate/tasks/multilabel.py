@@ -1,0 +1,205 @@
+"""Several classes, or none, for each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from striate.errors import DataError
+from striate.networks import NetworkInfo, NetworkOptions
+from striate.structures import ClassScores, Label, Labels, Prediction, Sample
+from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task
+from striate.tasks.classification import AUXILIARY_WEIGHT
+from striate.tasks.ranking import average_precision
+
+THRESHOLD = 0.5
+"""Score from which a class counts as present."""
+
+LARGEST_WEIGHT = 100.0
+"""Limit of a class weight: a class seen once in ten thousand pictures must not drown all others."""
+
+_SMALLEST = float(np.finfo(np.float32).eps)
+
+
+class MultiLabel(Task):
+    """Several classes for each picture: a sigmoid for each, binary cross-entropy, mean average precision."""
+
+    name = "multilabel"
+    title = "which of several classes a picture shows, each by itself"
+    headline = "mean_average_precision"
+
+    def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
+        """The network as published: one score a class."""
+        return info.build(options)
+
+    def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
+        """1 where a class holds: `(N, K)` uint8.
+
+        Raises:
+            DataError: A sample has no annotation, or a class outside `classes`.
+        """
+        truth = np.zeros((len(samples), len(classes)), dtype=np.uint8)
+        for row, sample in zip(truth, samples, strict=True):
+            row[list(_class_indices(sample, len(classes)))] = 1
+        return truth
+
+    def loss(self, output: Any, targets: Tensor, settings: LossSettings) -> Tensor:
+        """Binary cross-entropy over pictures and classes, plus 0.3 of that of each auxiliary classifier.
+
+        Args:
+            output: `(N, K)`, or a tuple whose first entry is the main output and whose others are auxiliary.
+            targets: `(N, K)`, 0 to 1.
+            settings: Smoothing pulls targets towards 1/2; class weights multiply the loss of positives.
+        """
+        main, *auxiliary = output if isinstance(output, tuple) else (output,)
+        loss = _binary_cross_entropy(main, targets, settings)
+        for scores in auxiliary:
+            if scores is not None:
+                loss = loss + AUXILIARY_WEIGHT * _binary_cross_entropy(scores, targets, settings)
+        return loss
+
+    def soften(self, targets: Tensor, classes: int) -> Tensor:
+        """The same rows as float32."""
+        del classes
+        return targets.to(torch.float32)
+
+    def scores(self, output: Any) -> Tensor:
+        """Sigmoid of the main output: `(N, K)` float32."""
+        main = output[0] if isinstance(output, tuple) else output
+        return torch.sigmoid(main.float())
+
+    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
+        """Scores of one picture, `(K,)`, with their names."""
+        return ClassScores(np.asarray(scores, dtype=np.float32), classes, several=True, threshold=THRESHOLD)
+
+    def headline_value(self, scores: Scores, targets: Targets) -> float:
+        """Mean average precision over the classes that occur; NaN where none does."""
+        values = average_precision(scores, targets)
+        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+    def picture_values(self, scores: Scores, targets: Targets) -> dict[str, npt.NDArray[np.float64]]:
+        """Exact match, label accuracy and log loss, picture by picture."""
+        right = (scores >= THRESHOLD) == (targets > 0)
+        return {
+            "exact_match": right.all(axis=1).astype(np.float64),
+            "label_accuracy": right.mean(axis=1),
+            "log_loss": _log_losses(scores, targets),
+        }
+
+    def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
+        """Pictures without the class for each one with it, at most 100; 1 for a class without pictures."""
+        positives = train_targets.sum(axis=0, dtype=np.float64)
+        weights = np.divide(len(train_targets) - positives, positives, out=np.ones(len(classes)), where=positives > 0)
+        return np.asarray(np.clip(weights, 1 / LARGEST_WEIGHT, LARGEST_WEIGHT), dtype=np.float32)
+
+    def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
+        """All metrics of a split, mean average precision first.
+
+        Average precision and AUROC are averaged over the classes where they are defined (a positive; and a negative
+        too), macro F1 over the classes that occur in truth or answers.
+        """
+        if len(targets) == 0:
+            return {}
+        rows = self.per_class(scores, targets, classes)
+        plain = self.picture_values(scores, targets)
+        answered, true = scores >= THRESHOLD, targets > 0
+        found = {
+            "mean_average_precision": self.headline_value(scores, targets),
+            "macro_f1": _mean([row["f1"] for row in rows]),
+            "micro_f1": _share(2 * (answered & true).sum(), answered.sum() + true.sum()),
+            "auroc": _mean([row["auroc"] for row in rows]),
+        } | {name: float(values.mean()) for name, values in plain.items()}
+        return {name: value for name, value in found.items() if value is not None and np.isfinite(value)}
+
+    def per_class(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+        """One row a class: count, precision, recall, F1, average precision and AUROC; `None` where not defined."""
+        answered, true = scores >= THRESHOLD, targets > 0
+        right, count, claimed = (answered & true).sum(axis=0), true.sum(axis=0), answered.sum(axis=0)
+        precisions = average_precision(scores, targets)
+        areas = _areas_under_roc(scores, true)
+        return [
+            {
+                "class": label,
+                "count": int(count[k]),
+                "precision": _share(right[k], claimed[k]),
+                "recall": _share(right[k], count[k]),
+                "f1": _share(2 * right[k], count[k] + claimed[k]),
+                "average_precision": float(precisions[k]) if np.isfinite(precisions[k]) else None,
+                "auroc": areas[k],
+            }
+            for k, label in enumerate(classes)
+        ]
+
+    def baseline_scores(self, train_targets: Targets, count: int, classes: tuple[str, ...]) -> Scores:
+        """Each class's share of the training pictures, for every picture alike."""
+        shares = train_targets.sum(axis=0, dtype=np.float64) / max(len(train_targets), 1)
+        return np.tile(shares.astype(np.float32).reshape(1, len(classes)), (count, 1))
+
+    def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
+        """Pictures with at least one wrong label, the highest log loss first."""
+        wrong = np.flatnonzero(((scores >= THRESHOLD) != (targets > 0)).any(axis=1))
+        order = np.argsort(-_log_losses(scores, targets)[wrong], kind="stable")
+        result: npt.NDArray[np.int64] = wrong[order].astype(np.int64)
+        return result
+
+
+def _class_indices(sample: Sample, classes: int) -> tuple[int, ...]:
+    annotation = sample.annotation
+    indices = (annotation.index,) if isinstance(annotation, Label) else getattr(annotation, "indices", None)
+    if not isinstance(annotation, Label | Labels) or indices is None:
+        found = "none" if annotation is None else type(annotation).__name__
+        raise DataError(
+            f"multilabel needs the classes of each picture; found {found}.",
+            where=sample.name,
+            fix="Leave the picture out, or choose the task that fits with --task.",
+        )
+    outside = [index for index in indices if not 0 <= index < classes]
+    if outside:
+        raise DataError(
+            f"class index {outside[0]} lies outside the {classes} class names (0 to {classes - 1}).",
+            where=sample.name,
+            fix="Open the data with the class names of the training split.",
+        )
+    return tuple(indices)
+
+
+def _binary_cross_entropy(output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
+    soft = targets.float() * (1 - settings.label_smoothing) + 0.5 * settings.label_smoothing
+    return functional.binary_cross_entropy_with_logits(output.float(), soft, pos_weight=settings.class_weights)
+
+
+def _log_losses(scores: Scores, targets: Targets) -> npt.NDArray[np.float64]:
+    sure = np.clip(scores.astype(np.float64), _SMALLEST, 1 - _SMALLEST)
+    losses: npt.NDArray[np.float64] = -np.where(targets > 0, np.log(sure), np.log1p(-sure)).mean(axis=1)
+    return losses
+
+
+def _areas_under_roc(scores: Scores, true: npt.NDArray[np.bool_]) -> list[float | None]:
+    from torchmetrics.functional.classification import binary_auroc
+
+    areas: list[float | None] = []
+    for column, truth in zip(scores.T, true.T, strict=True):
+        if truth.all() or not truth.any():
+            areas.append(None)
+            continue
+        values = torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32))
+        areas.append(float(binary_auroc(values, torch.from_numpy(truth.astype(np.int64)), validate_args=False)))
+    return areas
+
+
+def _share(part: Any, whole: Any) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _mean(values: list[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
+
+
+TASKS.add("multilabel", MultiLabel())
