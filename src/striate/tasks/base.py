@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +73,33 @@ class Task(ABC):
     def headline_value(self, scores: Scores, targets: Targets) -> float:
         """The deciding metric alone, fast: it is computed a thousand times for an interval."""
 
-    def picture_values(self, scores: Scores, targets: Targets) -> dict[str, npt.NDArray[np.float64]]:
-        """The metrics that are plain means over pictures, as one value a picture.
+    def resampled_metrics(
+        self,
+        scores: Scores,
+        targets: Targets,
+        weights: npt.NDArray[np.float64],
+        names: Collection[str] | None = None,
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Metrics of many resamples of the same pictures, for bootstrap intervals.
 
-        Intervals of these cost one mean a resample; all other metrics are computed anew for every resample.
+        Works for any task by repeating pictures; a task overrides it where it can be had faster.
+
+        Args:
+            scores: Scores of `N` pictures.
+            targets: Their truth.
+            weights: `(B, N)`: how often each picture is in each of `B` resamples, whole numbers.
+            names: Metrics wanted; `None` is all of them.
+
+        Returns:
+            `(B,)` values for each metric, NaN in a resample in which it is not defined.
         """
-        del scores, targets
-        return {}
+        classes = tuple(str(k) for k in range(scores.shape[1]))
+        rows = []
+        for counts in weights:
+            index = np.repeat(np.arange(len(counts)), counts.astype(np.int64))
+            rows.append(self.metrics(scores[index], targets[index], classes))
+        found = {name for row in rows for name in row if names is None or name in names}
+        return {name: np.array([row.get(name, np.nan) for row in rows], dtype=np.float64) for name in found}
 
     @abstractmethod
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:

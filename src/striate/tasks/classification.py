@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,10 @@ from striate.errors import DataError
 from striate.networks import NetworkInfo, NetworkOptions
 from striate.structures import ClassScores, Label, Prediction, Sample
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task
+from striate.tasks.resampling import CALIBRATION_BINS, area_under_roc, calibration_error, divided, mean_of_defined
 
 AUXILIARY_WEIGHT = 0.3
 """Weight of each auxiliary classifier's loss (Szegedy et al. 2015, section 5)."""
-
-CALIBRATION_BINS = 15
-"""As in Guo et al. 2017, "On Calibration of Modern Neural Networks"."""
 
 _SMALLEST = float(np.finfo(np.float32).eps)
 
@@ -79,15 +77,30 @@ class Classification(Task):
         """Accuracy."""
         return float((scores.argmax(axis=1) == targets).mean()) if len(targets) else float("nan")
 
-    def picture_values(self, scores: Scores, targets: Targets) -> dict[str, npt.NDArray[np.float64]]:
-        """Accuracy, top-k accuracy and log loss, picture by picture."""
-        values = {"accuracy": (scores.argmax(axis=1) == targets).astype(np.float64)}
-        top = _top(scores.shape[1])
-        if top:
-            best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
-            values[f"top{top}_accuracy"] = (best == targets[:, None]).any(axis=1).astype(np.float64)
-        values["log_loss"] = -np.log(np.clip(_true_scores(scores, targets).astype(np.float64), _SMALLEST, 1.0))
-        return values
+    def resampled_metrics(
+        self,
+        scores: Scores,
+        targets: Targets,
+        weights: npt.NDArray[np.float64],
+        names: Collection[str] | None = None,
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """The same metrics as `metrics`, for many resamples at once, from weighted counts."""
+        kinds, answers = scores.shape[1], scores.argmax(axis=1)
+        total = weights.sum(axis=1)
+        found = {name: weights @ values / total for name, values in _picture_values(scores, targets).items()}
+        if names is not None and set(names) <= set(found):
+            return {name: found[name] for name in names}
+        true, answered = np.eye(kinds)[targets], np.eye(kinds)[answers]
+        count, claimed, right = weights @ true, weights @ answered, weights @ (true * answered)
+        recall = divided(right, count)
+        found["balanced_accuracy"] = mean_of_defined(recall)
+        found["macro_f1"] = mean_of_defined(divided(2 * right, count + claimed))
+        areas = area_under_roc(scores, true, weights)
+        found["auroc"] = areas[:, 1] if kinds == 2 else mean_of_defined(areas)
+        found["calibration_error"] = calibration_error(scores.max(axis=1), answers == targets, weights)
+        if kinds == 2:
+            found |= {"sensitivity": recall[:, 1], "specificity": recall[:, 0]}
+        return {name: values for name, values in found.items() if names is None or name in names}
 
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
         """Inverse frequency, with mean 1 over the training pictures; 0 for a class without pictures."""
@@ -109,7 +122,7 @@ class Classification(Task):
             return {}
         kinds = len(classes)
         predicted, true = torch.from_numpy(np.ascontiguousarray(scores)), torch.from_numpy(targets)
-        plain = self.picture_values(scores, targets)
+        plain = _picture_values(scores, targets)
         recall = recall_per_class(confusion_matrix(scores, targets, kinds))
         found = {"accuracy": plain["accuracy"].mean(), "balanced_accuracy": np.nanmean(recall)}
         found |= {name: values.mean() for name, values in plain.items() if name.startswith("top")}
@@ -169,6 +182,17 @@ def recall_per_class(table: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     recall = np.full(len(table), np.nan)
     np.divide(np.diag(table), count, out=recall, where=count > 0)
     return recall
+
+
+def _picture_values(scores: Scores, targets: Targets) -> dict[str, npt.NDArray[np.float64]]:
+    """The metrics that are plain means over pictures, picture by picture."""
+    values = {"accuracy": (scores.argmax(axis=1) == targets).astype(np.float64)}
+    top = _top(scores.shape[1])
+    if top:
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+        values[f"top{top}_accuracy"] = (best == targets[:, None]).any(axis=1).astype(np.float64)
+    values["log_loss"] = -np.log(np.clip(_true_scores(scores, targets).astype(np.float64), _SMALLEST, 1.0))
+    return values
 
 
 def _class_index(sample: Sample, classes: int) -> int:

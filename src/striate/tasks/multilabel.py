@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from striate.networks import NetworkInfo, NetworkOptions
 from striate.structures import ClassScores, Label, Labels, Prediction, Sample
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task
 from striate.tasks.classification import AUXILIARY_WEIGHT
-from striate.tasks.ranking import average_precision
+from striate.tasks.resampling import area_under_roc, average_precision, divided, mean_of_defined
 
 THRESHOLD = 0.5
 """Score from which a class counts as present."""
@@ -80,17 +80,28 @@ class MultiLabel(Task):
 
     def headline_value(self, scores: Scores, targets: Targets) -> float:
         """Mean average precision over the classes that occur; NaN where none does."""
-        values = average_precision(scores, targets)
+        values = _precisions(scores, targets)
         return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
-    def picture_values(self, scores: Scores, targets: Targets) -> dict[str, npt.NDArray[np.float64]]:
-        """Exact match, label accuracy and log loss, picture by picture."""
-        right = (scores >= THRESHOLD) == (targets > 0)
-        return {
-            "exact_match": right.all(axis=1).astype(np.float64),
-            "label_accuracy": right.mean(axis=1),
-            "log_loss": _log_losses(scores, targets),
-        }
+    def resampled_metrics(
+        self,
+        scores: Scores,
+        targets: Targets,
+        weights: npt.NDArray[np.float64],
+        names: Collection[str] | None = None,
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """The same metrics as `metrics`, for many resamples at once, from weighted counts."""
+        true, answered = (targets > 0).astype(np.float64), (scores >= THRESHOLD).astype(np.float64)
+        found = {self.headline: mean_of_defined(average_precision(scores, true, weights))}
+        if names is not None and set(names) <= set(found):
+            return found
+        count, claimed, right = weights @ true, weights @ answered, weights @ (true * answered)
+        found["macro_f1"] = mean_of_defined(divided(2 * right, count + claimed))
+        found["micro_f1"] = divided(2 * right.sum(axis=1), (count + claimed).sum(axis=1))
+        found["auroc"] = mean_of_defined(area_under_roc(scores, true, weights))
+        total = weights.sum(axis=1)
+        found |= {name: weights @ values / total for name, values in _picture_values(scores, targets).items()}
+        return {name: values for name, values in found.items() if names is None or name in names}
 
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
         """Pictures without the class for each one with it, at most 100; 1 for a class without pictures."""
@@ -107,7 +118,7 @@ class MultiLabel(Task):
         if len(targets) == 0:
             return {}
         rows = self.per_class(scores, targets, classes)
-        plain = self.picture_values(scores, targets)
+        plain = _picture_values(scores, targets)
         answered, true = scores >= THRESHOLD, targets > 0
         found = {
             "mean_average_precision": self.headline_value(scores, targets),
@@ -121,7 +132,7 @@ class MultiLabel(Task):
         """One row a class: count, precision, recall, F1, average precision and AUROC; `None` where not defined."""
         answered, true = scores >= THRESHOLD, targets > 0
         right, count, claimed = (answered & true).sum(axis=0), true.sum(axis=0), answered.sum(axis=0)
-        precisions = average_precision(scores, targets)
+        precisions = _precisions(scores, targets)
         areas = _areas_under_roc(scores, true)
         return [
             {
@@ -149,6 +160,16 @@ class MultiLabel(Task):
         return result
 
 
+def _picture_values(scores: Scores, targets: Targets) -> dict[str, npt.NDArray[np.float64]]:
+    """The metrics that are plain means over pictures, picture by picture."""
+    right = (scores >= THRESHOLD) == (targets > 0)
+    return {
+        "exact_match": right.all(axis=1).astype(np.float64),
+        "label_accuracy": right.mean(axis=1),
+        "log_loss": _log_losses(scores, targets),
+    }
+
+
 def _class_indices(sample: Sample, classes: int) -> tuple[int, ...]:
     annotation = sample.annotation
     indices = (annotation.index,) if isinstance(annotation, Label) else getattr(annotation, "indices", None)
@@ -172,6 +193,11 @@ def _class_indices(sample: Sample, classes: int) -> tuple[int, ...]:
 def _binary_cross_entropy(output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
     soft = targets.float() * (1 - settings.label_smoothing) + 0.5 * settings.label_smoothing
     return functional.binary_cross_entropy_with_logits(output.float(), soft, pos_weight=settings.class_weights)
+
+
+def _precisions(scores: Scores, targets: Targets) -> npt.NDArray[np.float64]:
+    precisions: npt.NDArray[np.float64] = average_precision(scores, targets > 0, np.ones((1, len(targets))))[0]
+    return precisions
 
 
 def _log_losses(scores: Scores, targets: Targets) -> npt.NDArray[np.float64]:
