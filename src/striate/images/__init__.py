@@ -1,1 +1,42 @@
-"""TBD."""
+"""Pixels <-> files: photographs, TIFF, arrays; channels.
+
+Importing this is cheap: decoders are loaded with the first picture.
+"""
+
+from striate.images.arrays import ArraySource, array_shapes, load_array, read_idx_header
+from striate.images.channels import to_channels
+from striate.images.damage import LineEndingDamage, find_line_ending_damage, lost_carriage_returns
+from striate.images.kinds import KINDS, MAX_PIXELS, Header, PictureKind, natural_channel_names
+from striate.images.reading import (
+    PICTURE_SUFFIXES,
+    FileSource,
+    is_picture_path,
+    read_header,
+    read_picture,
+    sniff_kind,
+)
+from striate.images.writing import lossless_suffix, write_picture
+
+__all__ = [
+    "KINDS",
+    "MAX_PIXELS",
+    "PICTURE_SUFFIXES",
+    "ArraySource",
+    "FileSource",
+    "Header",
+    "LineEndingDamage",
+    "PictureKind",
+    "array_shapes",
+    "find_line_ending_damage",
+    "is_picture_path",
+    "load_array",
+    "lossless_suffix",
+    "lost_carriage_returns",
+    "natural_channel_names",
+    "read_header",
+    "read_idx_header",
+    "read_picture",
+    "sniff_kind",
+    "to_channels",
+    "write_picture",
+]

@@ -1,0 +1,257 @@
+"""TIFF files: any number of channels, any usual data type.
+
+What becomes a channel: samples (interleaved or planar), the axis that ImageJ or OME calls C, and the first axis of an
+array that tifffile wrote as one. Of other stacks (pages, z, time) the first plane is read.
+
+What values become: uint8, uint16, int16 and float32 stay. int8 becomes int16, and float16 float32, without loss;
+32-bit and 64-bit integers and float64 become the nearest float32. One bit becomes 0 and 255, other depths below 8
+bits are stretched to 0..255. CMYK becomes RGB by R = (M - C)(M - K) / M, where M is the largest value.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.images.kinds import (
+    KINDS,
+    Header,
+    PictureKind,
+    check_size,
+    damaged,
+    natural_channel_names,
+    numbered_channel_names,
+    truncated,
+    unsupported,
+)
+from striate.images.orientation import apply_orientation, upright_size_hw
+from striate.structures import Picture
+
+NAMES_KEY = "channel_names"
+"""Key of the channel names in the JSON description that `write_picture` leaves."""
+
+_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR = 0, 1, 2, 3, 4, 5, 6
+_ALPHA_SAMPLES = (1, 2)
+_CHANNEL_AXES = "CSQ"
+_KEPT = ("uint8", "uint16", "int16", "float32")
+_WIDENED = {"int8": "int16", "float16": "float32"}
+_TO_FLOAT = ("uint32", "int32", "uint64", "int64", "float64")
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What of a file is read: one plane of one series, its axes and what its values mean."""
+
+    axes: str
+    shape: tuple[int, ...]
+    stored: str
+    photometric: int
+    bits: int
+    alpha: bool
+    orientation: int
+    frames: int
+    names: tuple[str, ...] | None
+    whole_series: bool
+
+    @property
+    def stored_hw(self) -> tuple[int, int]:
+        return self.shape[self.axes.index("Y")], self.shape[self.axes.index("X")]
+
+    @property
+    def samples(self) -> int:
+        sizes = [size for axis, size in zip(self.axes, self.shape, strict=True) if axis in _CHANNEL_AXES]
+        return int(np.prod(sizes)) if sizes else 1
+
+
+class _Tiff(PictureKind):
+    """TIFF and BigTIFF."""
+
+    name = "tiff"
+    title = "TIFF"
+    suffixes = (".tif", ".tiff")
+
+    def recognises(self, head: bytes) -> bool:
+        return head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"))
+
+    def read_header(self, path: Path) -> Header:
+        import tifffile
+
+        with _decoding(path), tifffile.TiffFile(path) as file:
+            return _header(path, _find_layout(path, file))
+
+    def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:  # noqa: ARG002
+        import tifffile
+
+        with _decoding(path), tifffile.TiffFile(path) as file:
+            layout = _find_layout(path, file)
+            header = _header(path, layout)
+            plane = _read_plane(file, layout)
+            colours = getattr(file.pages[0], "colormap", None) if layout.photometric == _PALETTE else None
+        pixels = _interpret(plane, layout, colours)
+        upright = np.ascontiguousarray(apply_orientation(pixels, layout.orientation), dtype=header.dtype)
+        return Picture(upright, header.channel_names, source=str(path))
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    import tifffile
+
+    try:
+        yield
+    except tifffile.TiffFileError as error:
+        raise damaged(path, str(error)) from error
+    except (ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error, zlib.error) as error:
+        text = str(error)
+        if any(word in text.lower() for word in ("buffer", "eof", "read ", "corrupt", "incomplete", "size")):
+            raise truncated(path, text) from error
+        raise damaged(path, text or type(error).__name__) from error
+
+
+def _find_layout(path: Path, file: Any) -> _Layout:
+    if len(file.pages) == 0:
+        raise truncated(path, "there is no page in it")
+    page = file.pages[0].aspage()
+    if page.dtype is None or page.imagewidth == 0 or page.imagelength == 0:
+        raise unsupported(path, f"its values have {page.bitspersample} bits")
+    series = file.series[0]
+    axes, shape = series.axes, series.shape
+    channel_stack = any(axis in "CQ" for axis in axes) and file.pages[0].axes in ("YX", "YXS", "SYX")
+    if not channel_stack or len(series.pages) == 1:
+        axes, shape = page.axes, page.shape
+    axes, shape, outer = _drop_outer(axes, shape)
+    names = _written_names(file)
+    tag = page.tags.get(274)
+    layout = _Layout(
+        axes=axes,
+        shape=shape,
+        stored=str(page.dtype),
+        photometric=int(page.photometric),
+        bits=int(page.bitspersample),
+        alpha=any(int(sample) in _ALPHA_SAMPLES for sample in page.extrasamples[-1:]),
+        orientation=int(tag.value) if tag is not None else 1,
+        frames=max(outer, len(file.pages) // max(1, len(series.pages)) if channel_stack else len(file.pages)),
+        names=names,
+        whole_series=channel_stack and len(series.pages) > 1,
+    )
+    _check_values(path, layout)
+    return layout
+
+
+def _drop_outer(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...], int]:
+    """Leaves out all axes but rows, columns and channels; also returns how many planes there are along them."""
+    kept = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis in "YX" + _CHANNEL_AXES]
+    outer = [size for axis, size in zip(axes, shape, strict=True) if axis not in "YX" + _CHANNEL_AXES]
+    return "".join(axis for axis, _ in kept), tuple(size for _, size in kept), int(np.prod(outer)) if outer else 1
+
+
+def _written_names(file: Any) -> tuple[str, ...] | None:
+    described = file.shaped_metadata
+    names = described[0].get(NAMES_KEY) if described else None
+    return tuple(str(name) for name in names) if isinstance(names, list) else None
+
+
+def _check_values(path: Path, layout: _Layout) -> None:
+    check_size(path, layout.stored_hw)
+    if layout.stored != "bool" and layout.stored not in (*_KEPT, *_WIDENED, *_TO_FLOAT):
+        raise unsupported(path, f"its values are of the type {layout.stored}")
+    if layout.photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR):
+        raise unsupported(path, f"its colours are stored as photometric interpretation {layout.photometric}")
+
+
+def _header(path: Path, layout: _Layout) -> Header:
+    notes: list[str] = []
+    if layout.frames > 1:
+        notes.append(f"holds {layout.frames} planes, of which the first is read")
+    if layout.photometric == _SEPARATED and layout.samples >= 4:
+        notes.append("CMYK, turned into RGB without its colour profile")
+    if layout.stored in _TO_FLOAT:
+        notes.append(f"{layout.stored} values, turned into the nearest float32")
+    names = _names(layout)
+    if len(names) != _channels(layout):
+        raise damaged(path, f"{len(names)} channel names for {_channels(layout)} channels")
+    size_hw = upright_size_hw(layout.stored_hw, layout.orientation)
+    return Header(size_hw, names, _dtype(layout), "tiff", layout.frames, tuple(notes))
+
+
+def _dtype(layout: _Layout) -> str:
+    if layout.stored == "bool" or layout.photometric == _PALETTE:
+        return "uint8"
+    if layout.stored in _TO_FLOAT:
+        return "float32"
+    return _WIDENED.get(layout.stored, layout.stored)
+
+
+def _channels(layout: _Layout) -> int:
+    if layout.photometric == _PALETTE:
+        return 3
+    if layout.photometric == _SEPARATED and layout.samples >= 4:
+        return layout.samples - 1
+    return layout.samples
+
+
+def _names(layout: _Layout) -> tuple[str, ...]:
+    channels = _channels(layout)
+    if layout.names is not None:
+        return layout.names
+    colour = layout.photometric in (_RGB, _PALETTE, _YCBCR, _SEPARATED) and channels >= 3
+    if channels == 1 or (channels == 2 and layout.alpha) or (channels == 3 and colour):
+        return natural_channel_names(channels)
+    if colour and channels == 4 and layout.alpha:
+        return natural_channel_names(4)
+    if colour:
+        # Samples beyond red, green and blue that are not said to be alpha, infrared for example.
+        return natural_channel_names(3) + numbered_channel_names(channels)[3:]
+    return numbered_channel_names(channels)
+
+
+def _read_plane(file: Any, layout: _Layout) -> npt.NDArray[Any]:
+    """Pixels `(C, H, W)` with the stored data type."""
+    if layout.whole_series:
+        series = file.series[0]
+        values = np.asarray(series.asarray())
+        index = tuple(slice(None) if axis in "YX" + _CHANNEL_AXES else 0 for axis in series.axes)
+        values = values[index]
+    else:
+        page = file.pages[0]
+        values = np.asarray(page.asarray())
+        index = tuple(slice(None) if axis in "YX" + _CHANNEL_AXES else 0 for axis in page.axes)
+        values = values[index]
+    order = [position for position, axis in enumerate(layout.axes) if axis in _CHANNEL_AXES]
+    order += [layout.axes.index("Y"), layout.axes.index("X")]
+    return values.transpose(order).reshape(layout.samples, *layout.stored_hw)
+
+
+def _interpret(values: npt.NDArray[Any], layout: _Layout, colours: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    if layout.photometric == _PALETTE and colours is not None:
+        # The specification has 16-bit entries; some writers leave 8-bit ones.
+        table = np.rint(colours / 257) if int(colours.max()) > 255 else colours
+        return np.asarray(table.astype(np.uint8)[:, values[0]])
+    if layout.stored == "bool":
+        values = values.astype(np.uint8) * np.uint8(255)
+    elif layout.stored == "uint8" and layout.bits < 8:
+        values = np.rint(values * (255 / (2**layout.bits - 1))).astype(np.uint8)
+    if layout.photometric == _MINISWHITE and values.dtype.kind == "u":
+        values = np.iinfo(values.dtype).max - values
+    if layout.photometric == _SEPARATED and layout.samples >= 4:
+        values = _rgb_of_cmyk(values)
+    return values
+
+
+def _rgb_of_cmyk(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    largest = float(np.iinfo(values.dtype).max) if values.dtype.kind in "iu" else 1.0
+    ink = values[:4].astype(np.float64)
+    rgb = (largest - ink[:3]) * (largest - ink[3]) / largest
+    if values.dtype.kind in "iu":
+        rgb = np.rint(rgb)
+    return np.concatenate([rgb.astype(values.dtype), values[4:]])
+
+
+KINDS.add(_Tiff.name, _Tiff())
