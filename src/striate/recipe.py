@@ -34,7 +34,10 @@ class DataRecipe(_Section):
         0.15, ge=0, lt=1, description="Share of pictures put aside to choose by, where the folder has no such split."
     )
     test_share: float = Field(
-        0.15, ge=0, lt=1, description="Share of pictures put aside for the final figure, where the folder has no splits."
+        0.15,
+        ge=0,
+        lt=1,
+        description="Share of pictures put aside for the final figure, where the folder has no splits.",
     )
     channels: int | None = Field(None, ge=1, description="Channels the network sees; the commonest of the data.")
     cache: Literal["memory", "disk", "none"] | None = Field(
@@ -67,7 +70,8 @@ class InputRecipe(_Section):
         None, description="How other shapes become this one: squash both sides, crop the middle, or pad with zeros."
     )
     mean: tuple[float, ...] | None = Field(
-        None, description="Subtracted from each channel (pixels scaled to 0..1): of the weights, or of the training split."
+        None,
+        description="Subtracted from each channel (pixels scaled to 0..1): of the weights, or of the training split.",
     )
     std: tuple[float, ...] | None = Field(None, description="Divides each channel after that.")
     scale: float | None = Field(
@@ -152,9 +156,10 @@ class Recipe(_Section):
             RecipeError: No such field, or the value does not hold.
         """
         tree = self.model_dump()
+        kinds = {name: kind for name, kind, _, _ in recipe_fields()}
         for key, value in values.items():
             section, field = find_field(key)
-            tree[section][field] = _plain(value)
+            tree[section][field] = _parse_text(value, kinds[f"{section}.{field}"])
         return parse_recipe(tree, where="recipe")
 
 
@@ -210,7 +215,10 @@ def read_recipe(path: Path) -> Recipe:
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Writes a recipe as YAML with the meaning of every field beside it."""
-    lines = ["# A Striate recipe. Change a line and run: striate train DATA --recipe THIS_FILE", f"version: {recipe.version}"]
+    lines = [
+        "# A Striate recipe. Change a line and run: striate train DATA --recipe THIS_FILE",
+        f"version: {recipe.version}",
+    ]
     meanings = {name: meaning for name, _, _, meaning in recipe_fields()}
     for section in Recipe.model_fields:
         if section == "version":
@@ -246,8 +254,17 @@ def parse_recipe(tree: Any, where: str | Path) -> Recipe:
         ) from error
 
 
-def _plain(value: Any) -> Any:
-    return yaml.safe_load(value) if isinstance(value, str) else value
+def _parse_text(value: Any, kind: str) -> Any:
+    """A value typed on a command line, as YAML would read it. What is to be text stays as it was typed."""
+    if not isinstance(value, str):
+        return value
+    if kind == "text":
+        return None if value in ("null", "~", "") else value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        # The field's own check says what was expected.
+        return value
 
 
 def _type_words(annotation: Any) -> str:

@@ -1,0 +1,156 @@
+"""Runs the command that was asked for, and turns what goes wrong into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import functools
+import importlib
+import inspect
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from striate.cli.commands import COMMANDS, module_name
+from striate.cli.output import Answer, answer_console, say, write_json
+from striate.errors import StriateError, UnknownNameError
+
+INTERRUPTED = 130
+_JSON_HELP = "Print one JSON document on standard output; everything else goes to standard error."
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Runs one command and prints its answer.
+
+    Returns:
+        Exit code.
+    """
+    as_json = "--json" in _options(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A file name that the terminal's encoding does not hold must not end the work.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        name, rest = find_command(arguments)
+        result = _invoke(name, rest)
+        if isinstance(result, Answer) and int(os.environ.get("RANK", "0")) == 0:
+            if as_json:
+                write_json(result.document)
+            else:
+                result.show(answer_console())
+        return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        return _fail("interrupted.", INTERRUPTED, as_json, kind="Interrupted")
+    except StriateError as error:
+        return _fail(str(error), error.exit_code, as_json, kind=type(error).__name__, error=error)
+    except typer.TyperException as error:
+        hint = f"Try `striate {_asked(arguments)} --help`.".replace("  ", " ")
+        return _fail(f"{error.format_message()} {hint}", 2, as_json, kind="UsageError")
+    except OSError as error:
+        return _fail_with_system(error, as_json)
+    except Exception as error:  # noqa: BLE001 - the outermost boundary: nobody above can answer for it
+        return _fail_unexpectedly(error, as_json)
+
+
+def find_command(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The command that the arguments begin with, and the arguments left.
+
+    Raises:
+        UnknownNameError: No such command; the nearest are offered.
+    """
+    for length in (2, 1):
+        name = " ".join(arguments[:length])
+        if name in COMMANDS:
+            return name, list(arguments[length:])
+    asked = _asked(arguments) or arguments[0]
+    near = difflib.get_close_matches(asked, COMMANDS, n=3, cutoff=0.5)
+    if asked.split()[0] == "data":
+        near = near or [name for name in COMMANDS if name.startswith("data ")]
+    fix = f"Nearest: {', '.join(near)}." if near else "`striate --help` lists them all."
+    raise UnknownNameError(f"there is no command {asked!r}.", fix=fix)
+
+
+def build_app(name: str) -> Any:
+    """The typer command of one entry of `COMMANDS`."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+    function = importlib.import_module(module_name(name)).command
+    app.command(name, context_settings=settings)(_with_json(function))
+    return get_command(app)
+
+
+def _invoke(name: str, arguments: list[str]) -> Any:
+    return build_app(name).main(args=arguments, prog_name=f"striate {name}", standalone_mode=False)
+
+
+def _with_json(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Adds `--json`, and keeps what libraries print away from standard output."""
+
+    @functools.wraps(function)
+    def run(*, json: bool, **values: Any) -> Answer:  # noqa: ARG001 - read by `dispatch`, for usage errors too
+        with contextlib.redirect_stdout(sys.stderr):
+            return function(**values)
+
+    flag = inspect.Parameter(
+        "json",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--json", help=_JSON_HELP)],
+    )
+    signature = inspect.signature(function, eval_str=True)
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in signature.parameters.values()]
+    run.__signature__ = signature.replace(parameters=[*parameters, flag])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in [*parameters, flag]}
+    return run
+
+
+def _options(arguments: Sequence[str]) -> list[str]:
+    """Arguments before a bare `--`, behind which everything is a path."""
+    return list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+
+
+def _asked(arguments: Sequence[str]) -> str:
+    words = arguments[:2] if arguments and arguments[0] == "data" else arguments[:1]
+    return " ".join(word for word in words if not word.startswith("-"))
+
+
+def _fail(text: str, code: int, as_json: bool, *, kind: str, error: StriateError | None = None) -> int:
+    say(f"striate: {text}")
+    if os.environ.get("STRIATE_DEBUG") == "1":
+        traceback.print_exc()
+    if as_json:
+        where, fix = (error.where, error.fix) if error else (None, "")
+        message = error.what if error else text
+        write_json({"error": {"kind": kind, "message": message, "where": where, "fix": fix, "exit_code": code}})
+    return code
+
+
+def _fail_with_system(error: OSError, as_json: bool) -> int:
+    if error.filename is None and error.errno != errno.ENOSPC:
+        return _fail_unexpectedly(error, as_json)
+    where = f"{error.filename}: " if error.filename else ""
+    reason = (error.strerror or str(error)).lower()
+    return _fail(f"{where}{reason}. Nothing was lost that was written before.", 1, as_json, kind=type(error).__name__)
+
+
+def _fail_unexpectedly(error: Exception, as_json: bool) -> int:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="striate-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as log:
+        log.write(f"striate {' '.join(sys.argv[1:])}\n\n")
+        traceback.print_exception(error, file=log)
+    first = str(error).strip().split("\n")[0]
+    text = (
+        f"this is a fault in Striate, not in your data ({type(error).__name__}: {first}). "
+        f"What led to it is written in {log.name}; please report it."
+    )
+    return _fail(text, 1, as_json, kind=type(error).__name__)
