@@ -37,7 +37,7 @@ class DataRecipe(_Section):
         0.15,
         ge=0,
         lt=1,
-        description="Share of pictures put aside for the final figure, where the folder has no splits.",
+        description="Share of pictures put aside for the final figure, where the folder has none.",
     )
     channels: int | None = Field(None, ge=1, description="Channels the network sees; the commonest of the data.")
     cache: Literal["memory", "disk", "none"] | None = Field(
@@ -71,7 +71,7 @@ class InputRecipe(_Section):
     )
     mean: tuple[float, ...] | None = Field(
         None,
-        description="Subtracted from each channel (pixels scaled to 0..1): of the weights, or of the training split.",
+        description="Subtracted from each channel (pixels scaled to 0..1): the weights', or the data's.",
     )
     std: tuple[float, ...] | None = Field(None, description="Divides each channel after that.")
     scale: float | None = Field(
