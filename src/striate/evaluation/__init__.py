@@ -1,7 +1,20 @@
 """Metrics over a split with intervals, and the fit verdict."""
 
-from striate.evaluation.evaluate import evaluate
+from striate.evaluation.advice import FitContext
+from striate.evaluation.evaluate import compare_scores, evaluate
+from striate.evaluation.intervals import headline_estimate
 from striate.evaluation.structures import EpochRecord, Estimate, Evaluation, Verdict
-from striate.evaluation.verdict import judge_fit
+from striate.evaluation.verdict import judge_fit, live_verdict
 
-__all__ = ["EpochRecord", "Estimate", "Evaluation", "Verdict", "evaluate", "judge_fit"]
+__all__ = [
+    "EpochRecord",
+    "Estimate",
+    "Evaluation",
+    "FitContext",
+    "Verdict",
+    "compare_scores",
+    "evaluate",
+    "headline_estimate",
+    "judge_fit",
+    "live_verdict",
+]

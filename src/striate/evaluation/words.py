@@ -1,0 +1,39 @@
+"""Measured values as people write them."""
+
+from __future__ import annotations
+
+from striate.evaluation.structures import Estimate
+from striate.tasks.metric_names import format_metric, metric_info
+
+
+def in_words(estimate: Estimate) -> str:
+    """`98.7 % (97.9 to 99.3)`."""
+    if not metric_info(estimate.name).share:
+        return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+    return f"{100 * estimate.value:.1f} % ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+
+
+def title_of(name: str) -> str:
+    """A metric's name as written in a sentence."""
+    return metric_info(name).title
+
+
+def points(difference: float) -> str:
+    """A difference of two shares: `3.4 points`."""
+    amount = f"{abs(100 * difference):.1f}"
+    return f"{amount} point" if amount == "1.0" else f"{amount} points"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: list[str], limit: int = 5) -> str:
+    """Names in a row, the rest counted: `a, b and 3 more`."""
+    if len(names) <= limit:
+        return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else "".join(names)
+    return ", ".join(names[:limit]) + f" and {len(names) - limit} more"
+
+
+__all__ = ["format_metric", "in_words", "listed", "plural", "points", "title_of"]
