@@ -69,6 +69,11 @@ class Network(nn.Module, ABC):
     def head(self) -> nn.Module:
         """The last layer, from the embedding to the class scores."""
 
+    @property
+    def class_layers(self) -> tuple[nn.Module, ...]:
+        """Every layer whose shape depends on the number of classes: `head`, and auxiliary ones."""
+        return (self.head,)
+
     @abstractmethod
     def forward_features(self, x: Tensor) -> dict[str, Tensor]:
         """Feature maps by stage name, each `(N, channels, H/stride, W/stride)`, finest first."""

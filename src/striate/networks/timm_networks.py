@@ -1,0 +1,148 @@
+"""Any network of the timm library (Wightman 2019) by `timm/NAME`, resolved when asked for."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+from torch import Tensor, nn
+
+from striate.errors import RequestError
+from striate.networks.base import Network, NetworkInfo, NetworkOptions
+from striate.networks.layers import ACTIVATIONS
+from striate.structures import FeatureSpec, Stage
+
+PREFIX = "timm/"
+
+
+@functools.cache
+def timm_names() -> tuple[str, ...]:
+    """Names of all architectures in timm, without their weight tags."""
+    import timm
+
+    return tuple(timm.list_models())
+
+
+class TimmNetwork(Network):
+    """A timm model behind the interface of all networks; its keys carry the prefix `model.`.
+
+    Args:
+        name: timm's name, with or without a weight tag.
+        options: Classes, channels, size (for models with a fixed one), activation and dropout; the stem is timm's.
+
+    Raises:
+        RequestError: An option that this model does not take, or a last layer that is not linear.
+    """
+
+    def __init__(self, name: str, options: NetworkOptions) -> None:
+        super().__init__()
+        self.timm_name = name
+        self.arguments = _arguments(name, options)
+        self.model = _create(name, self.arguments, options)
+        if not isinstance(self.model.get_classifier(), nn.Linear):
+            raise RequestError(
+                f"the last layer of timm/{name} is not one linear layer, which Striate builds on.",
+                where="network",
+                fix="Choose another network of timm.",
+            )
+
+    @property
+    def feature_spec(self) -> FeatureSpec:
+        """Stages as timm's `feature_info` gives them."""
+        rows = self.model.feature_info
+        rows = rows if isinstance(rows, list) else rows.get_dicts()
+        return FeatureSpec(tuple(Stage(_stage_name(row), row["num_chs"], row["reduction"]) for row in rows))
+
+    @property
+    def head(self) -> nn.Module:
+        """The last linear layer."""
+        classifier: nn.Module = self.model.get_classifier()
+        return classifier
+
+    def forward_features(self, x: Tensor) -> dict[str, Tensor]:
+        """Maps by stage name.
+
+        Raises:
+            RequestError: This model of timm does not give its stages.
+        """
+        if not hasattr(self.model, "forward_intermediates"):
+            raise RequestError(
+                f"timm/{self.timm_name} does not give the maps of its stages.",
+                where="network",
+                fix="Choose another network for this task.",
+            )
+        names = [stage.name for stage in self.feature_spec]
+        maps = self.model.forward_intermediates(x, indices=list(range(len(names))), intermediates_only=True)
+        return dict(zip(names, maps, strict=True))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """What the last linear layer gets: `(N, D)`."""
+        features: Tensor = self.model.forward_head(self.model.forward_features(x), pre_logits=True)
+        return features
+
+
+def _stage_name(row: dict[str, Any]) -> str:
+    return str(row["module"]).replace(".", "_")
+
+
+def _arguments(name: str, options: NetworkOptions) -> dict[str, Any]:
+    """Keyword arguments of `timm.create_model`."""
+    import timm
+
+    if options.pooling is not None or options.stem == "small":
+        what = "pooling" if options.pooling is not None else "stem"
+        raise RequestError(
+            f"timm/{name} keeps its own {what}.",
+            where=what,
+            fix="Leave the option out, or use one of Striate's own networks (`striate nets`).",
+        )
+    arguments: dict[str, Any] = {"num_classes": options.classes, "in_chans": options.channels}
+    if options.dropout is not None:
+        arguments["drop_rate"] = options.dropout
+    if options.activation is not None:
+        arguments["act_layer"] = ACTIVATIONS.get(options.activation)
+    configuration = timm.get_pretrained_cfg(name)
+    if configuration is not None and configuration.fixed_input_size:
+        arguments["img_size"] = options.size_hw
+    return arguments
+
+
+def _create(name: str, arguments: dict[str, Any], options: NetworkOptions) -> nn.Module:
+    import timm
+
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=False, **arguments)
+    except (TypeError, AssertionError, ValueError, RuntimeError) as error:
+        raise RequestError(
+            f"timm/{name} cannot be built with classes={options.classes}, channels={options.channels}, "
+            f"size_hw={options.size_hw}, activation={options.activation}, dropout={options.dropout}: {error}",
+            where="network",
+            fix="Leave out what this network does not take, or choose another.",
+        ) from error
+    return model
+
+
+def describe_timm(name: str) -> NetworkInfo:
+    """The row of the table of networks for one model of timm; `name` stands without the prefix."""
+    import timm
+
+    configuration = timm.get_pretrained_cfg(name)
+    identifier = str(getattr(configuration, "paper_ids", None) or "")
+    year = re.search(r"(\d\d)\d\d\.\d{4,5}", identifier)
+    title = getattr(configuration, "paper_name", None) or "see timm's page of this model"
+    size = getattr(configuration, "input_size", None) or (3, 224, 224)
+
+    def build(options: NetworkOptions) -> Network:
+        return TimmNetwork(name, options)
+
+    return NetworkInfo(
+        name=PREFIX + name,
+        family="timm",
+        year=2000 + int(year.group(1)) if year else 2019,
+        authors="Ross Wightman and contributors (timm)",
+        paper=f"{title} ({identifier})" if identifier else "PyTorch Image Models, 2019",
+        build=build,
+        size_hw=(int(size[1]), int(size[2])),
+        note="From the timm library, with its own stem and pooling.",
+    )
