@@ -40,6 +40,9 @@ def dispatch(arguments: Sequence[str]) -> int:
     try:
         name, rest = find_command(arguments)
         result = _invoke(name, rest)
+        if result == INTERRUPTED:
+            # typer turns Ctrl-C into this number.
+            raise KeyboardInterrupt
         if isinstance(result, Answer) and int(os.environ.get("RANK", "0")) == 0:
             if as_json:
                 write_json(result.document)
@@ -53,8 +56,8 @@ def dispatch(arguments: Sequence[str]) -> int:
     except StriateError as error:
         return _fail(str(error), error.exit_code, as_json, kind=type(error).__name__, error=error)
     except typer.TyperException as error:
-        hint = f"Try `striate {_asked(arguments)} --help`.".replace("  ", " ")
-        return _fail(f"{error.format_message()} {hint}", 2, as_json, kind="UsageError")
+        text = error.format_message().rstrip(".")
+        return _fail(f"{text}. Try `striate {_asked(arguments)} --help`.", 2, as_json, kind="UsageError")
     except OSError as error:
         return _fail_with_system(error, as_json)
     except Exception as error:  # noqa: BLE001 - the outermost boundary: nobody above can answer for it

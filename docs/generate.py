@@ -1,0 +1,149 @@
+"""Writes the parts of docs/ that repeat what the code knows. `make docs` runs it; a test compares.
+
+A page holds a block between `<!-- generated: NAME -->` and `<!-- end -->`; what stands outside is written by hand.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+DOCS = Path(__file__).parent
+BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def recipe_table() -> str:
+    """Every recipe field, section by section."""
+    from striate.recipe import Recipe, recipe_fields
+
+    lines = []
+    for section, info in Recipe.model_fields.items():
+        rows = [row for row in recipe_fields() if row[0].startswith(f"{section}.")]
+        if not rows:
+            continue
+        lines += [f"### {section}", "", str(info.description), ""]
+        lines += table(
+            ("field", "value", "default", "meaning"),
+            ((f"`{name}`", kind, _default(default), meaning) for name, kind, default, meaning in rows),
+        )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def commands_reference() -> str:
+    """Every command with its arguments and options."""
+    from striate.cli.commands import COMMANDS
+
+    return "\n".join(_command(name, summary) for name, summary in COMMANDS.items())
+
+
+def networks_table() -> str:
+    """The table of networks."""
+    from striate.cli.nets import network_rows
+    from striate.networks import NETWORKS
+
+    rows = []
+    for row in network_rows(NETWORKS.names()):
+        published = row["published"][0] if row["published"] else None
+        rows.append(
+            (
+                f"`{row['name']}`",
+                str(row["year"]),
+                row["authors"],
+                f"{row['parameters'] / 1e6:.2f} M",
+                f"{row['macs'] / 1e9:.3f} G",
+                str(row["depth"]),
+                str(row["receptive_field"]),
+                f"{published['top1']:.2f} % ({published['data']}; {published['source']})" if published else "",
+            )
+        )
+    heads = ("name", "year", "authors", "parameters", "MACs", "depth", "receptive field", "published top-1")
+    return "\n".join(table(heads, rows))
+
+
+def formats_table() -> str:
+    """Every format that can be read and written."""
+    from striate.formats import FORMATS
+
+    rows = ((f"`{each.name}`", each.title, ", ".join(each.tasks)) for each in FORMATS)
+    return "\n".join(table(("name", "what it is", "tasks"), rows))
+
+
+def tasks_table() -> str:
+    """Every task with the metric that decides."""
+    from striate.tasks import TASKS
+
+    rows = ((f"`{each.name}`", each.title, each.headline) for each in TASKS)
+    return "\n".join(table(("name", "what it is", "headline metric"), rows))
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "recipe": recipe_table,
+    "commands": commands_reference,
+    "networks": networks_table,
+    "formats": formats_table,
+    "tasks": tasks_table,
+}
+
+
+def generate(text: str) -> str:
+    """A page with all its generated blocks made anew."""
+    return BLOCK.sub(lambda match: f"{match[1]}\n{GENERATORS[match[2]]().strip()}\n\n{match[3]}", text)
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """A Markdown table."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def _command(name: str, summary: str) -> str:
+    import importlib
+
+    import typer
+
+    from striate.cli.commands import module_name
+
+    function = importlib.import_module(module_name(name)).command
+    words, options = [], []
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        hints: list[Any] = [hint for hint in get_args(parameter.annotation)[1:] if hasattr(hint, "param_decls")]
+        hint = hints[0]
+        if isinstance(hint, type(typer.Argument())):
+            word = hint.metavar or parameter.name.upper()
+            words.append(word if parameter.default is inspect.Parameter.empty else f"[{word}]")
+            options.append((f"`{word}`", hint.help or "", ""))
+        else:
+            flag = ", ".join(hint.param_decls) or "--" + parameter.name.replace("_", "-")
+            value = f" {hint.metavar}" if hint.metavar else ""
+            options.append((f"`{flag}{value}`", hint.help or "", _default(parameter.default)))
+    options.append(("`--json`", "One JSON document on standard output.", ""))
+    text = inspect.getdoc(function) or ""
+    prose, _, example = text.partition("\b\nExample:\n")
+    lines = [f"## striate {name}", "", f"{summary}.", "", f"    striate {' '.join([name, *words, '[OPTIONS]'])}", ""]
+    lines += [prose.strip(), ""]
+    lines += ["Example:", "", *("  " + line for line in example.splitlines()), ""] if example else []
+    return "\n".join([*lines, *table(("argument or option", "meaning", "default"), options), ""])
+
+
+def _default(value: Any) -> str:
+    if value is None or value is False or value is inspect.Parameter.empty:
+        return "" if value is not None else "chosen for you"
+    return f"`{value}`"
+
+
+def main() -> int:
+    """Writes every page that holds a generated block."""
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(generate(text), encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
