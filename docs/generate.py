@@ -124,10 +124,10 @@ def _command(name: str, summary: str) -> str:
             options.append((f"`{flag}{value}`", hint.help or "", _default(parameter.default)))
     options.append(("`--json`", "One JSON document on standard output.", ""))
     text = inspect.getdoc(function) or ""
-    prose, _, example = text.partition("\b\nExample:\n")
+    prose, _, example = text.partition("\nExample:\n")
     lines = [f"## striate {name}", "", f"{summary}.", "", f"    striate {' '.join([name, *words, '[OPTIONS]'])}", ""]
     lines += [prose.strip(), ""]
-    lines += ["Example:", "", *("  " + line for line in example.splitlines()), ""] if example else []
+    lines += ["Example:", "", *example.splitlines(), ""] if example else []
     return "\n".join([*lines, *table(("argument or option", "meaning", "default"), options), ""])
 
 

@@ -87,7 +87,9 @@ def build_app(name: str) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
     function = importlib.import_module(module_name(name)).command
-    app.command(name, context_settings=settings)(_with_json(function))
+    # \b keeps typer from running the lines of the example together.
+    text = (inspect.getdoc(function) or "").replace("\nExample:\n", "\n\b\nExample:\n")
+    app.command(name, help=text, context_settings=settings)(_with_json(function))
     return get_command(app)
 
 

@@ -24,10 +24,9 @@ GIB = 2**30
 def command() -> Answer:
     """Shows what this machine can do: devices, precision, memory, versions, optional parts and where weights are.
 
-    \b
     Example:
-      striate doctor
-      striate doctor --json
+        striate doctor
+        striate doctor --json
     """
     document = {
         "striate": importlib.metadata.version("striate"),
