@@ -1,0 +1,297 @@
+"""From pictures of any size to one array that a network can be fed from.
+
+Training, evaluation and prediction all come through `prepare` and `normalise`, so a picture looks the same to the
+network wherever it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from striate.data.scan_cache import cache_folder
+from striate.errors import PictureError, StorageError
+from striate.images import to_channels
+from striate.recipe import InputRecipe
+from striate.structures import Picture, Problem, Sample
+
+Pixels = npt.NDArray[np.generic]
+Fit = Literal["squash", "crop", "pad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a picture becomes the array that is kept.
+
+    Attributes:
+        size_hw: Height and width to keep, in pixels.
+        channels: Channels to keep.
+        fit: "squash" both sides, "crop" the middle, or "pad" with zeros.
+    """
+
+    size_hw: tuple[int, int]
+    channels: int
+    fit: Fit = "squash"
+
+    @classmethod
+    def of(cls, recipe: InputRecipe, channels: int) -> Preparation:
+        """The preparation a filled recipe asks for."""
+        if recipe.size_hw is None:
+            raise ValueError("the recipe has no input.size_hw yet")
+        return cls(recipe.size_hw, channels, recipe.fit or "squash")
+
+
+def prepare(picture: Picture, preparation: Preparation) -> Pixels:
+    """A picture at the size and with the channels the network sees: `(C, H, W)`, dtype unchanged.
+
+    Resizing is bilinear with antialiasing; integers are rounded, never wrapped.
+
+    Raises:
+        PictureError: Its channels cannot become the channels asked for.
+    """
+    pixels = to_channels(picture.pixels, preparation.channels, picture.channel_names)
+    height, width = preparation.size_hw
+    if pixels.shape[1:] == (height, width):
+        return np.ascontiguousarray(pixels)
+    if preparation.fit == "squash":
+        return _resize(pixels, height, width)
+    ratios = (height / pixels.shape[1], width / pixels.shape[2])
+    ratio = max(ratios) if preparation.fit == "crop" else min(ratios)
+    inner_h = max(1, round(pixels.shape[1] * ratio))
+    inner_w = max(1, round(pixels.shape[2] * ratio))
+    inner = _resize(pixels, inner_h, inner_w)
+    if preparation.fit == "crop":
+        top, left = (inner_h - height) // 2, (inner_w - width) // 2
+        return np.ascontiguousarray(inner[:, top : top + height, left : left + width])
+    padded = np.zeros((pixels.shape[0], height, width), dtype=pixels.dtype)
+    top, left = (height - inner_h) // 2, (width - inner_w) // 2
+    padded[:, top : top + inner_h, left : left + inner_w] = inner
+    return padded
+
+
+def _resize(pixels: Pixels, height: int, width: int) -> Pixels:
+    if pixels.shape[1:] == (height, width):
+        return pixels
+    narrow = pixels.dtype == np.uint8
+    # torch resamples uint8 directly, as Pillow does; other types go through float32, which holds 16 bits exactly.
+    tensor = torch.from_numpy(np.ascontiguousarray(pixels if narrow else pixels.astype(np.float32)))
+    resized = functional.interpolate(
+        tensor[None], size=(height, width), mode="bilinear", antialias=True, align_corners=False
+    )[0].numpy()
+    if narrow or pixels.dtype == np.float32:
+        return resized
+    limits = np.iinfo(pixels.dtype)
+    return np.clip(np.rint(resized), limits.min, limits.max).astype(pixels.dtype)
+
+
+def normalise(batch: Tensor, recipe: InputRecipe) -> Tensor:
+    """Stored values to what the network is fed: `(x / scale - mean) / std`, float32, shape unchanged.
+
+    Args:
+        batch: `(N, C, H, W)` of any type.
+        recipe: A filled recipe; `mean` and `std` hold one value a channel.
+    """
+    if recipe.mean is None or recipe.std is None or recipe.scale is None:
+        raise ValueError("the recipe has no input.mean, input.std and input.scale yet")
+    mean = torch.tensor(recipe.mean, device=batch.device).mul_(recipe.scale).view(1, -1, 1, 1)
+    factor = torch.tensor(recipe.std, device=batch.device).mul_(recipe.scale).reciprocal_().view(1, -1, 1, 1)
+    return batch.to(torch.float32).sub_(mean).mul_(factor) if batch.dtype != torch.float32 else (batch - mean) * factor
+
+
+class PixelStore(Protocol):
+    """Prepared pixels of a split, read by index."""
+
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+
+    def rows(self, indices: npt.NDArray[np.int64]) -> Tensor:
+        """Pictures by index: `(n, C, H, W)`, dtype as stored."""
+
+
+class ArrayStore:
+    """Pixels in one array, in memory or memory-mapped.
+
+    Args:
+        array: `(N, C, H, W)`.
+    """
+
+    def __init__(self, array: Pixels) -> None:
+        self.array = array
+        self.shape = (int(array.shape[1]), int(array.shape[2]), int(array.shape[3]))
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def rows(self, indices: npt.NDArray[np.int64]) -> Tensor:
+        """Pictures by index."""
+        return torch.from_numpy(np.take(self.array, indices, axis=0))
+
+
+class StreamingStore:
+    """Pixels decoded each time they are asked for, by threads: for sets too large to keep.
+
+    Threads rather than processes: decoders release the interpreter lock, and on few cores worker processes take the
+    network's cores. A picture that has become unreadable since the data set was opened is an error that names it.
+    """
+
+    def __init__(self, samples: Sequence[Sample], preparation: Preparation, dtype: np.dtype[np.generic]) -> None:
+        self.samples = samples
+        self.preparation = preparation
+        self.dtype = dtype
+        self.shape = (preparation.channels, *preparation.size_hw)
+        self._pool = ThreadPoolExecutor(max_workers=_decoder_threads())
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def rows(self, indices: npt.NDArray[np.int64]) -> Tensor:
+        """Pictures by index."""
+
+        def decode(index: int) -> Pixels:
+            return _as_dtype(prepare(self.samples[index].read(), self.preparation), self.dtype)
+
+        return torch.from_numpy(np.stack(list(self._pool.map(decode, indices.tolist()))))
+
+
+def store_pixels(
+    samples: Sequence[Sample],
+    preparation: Preparation,
+    *,
+    dtype: np.dtype[np.generic],
+    cache: Literal["memory", "disk", "none"],
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[PixelStore, list[Problem]]:
+    """Decodes pictures once, in parallel, and keeps them where `cache` says.
+
+    Args:
+        samples: The pictures of one split.
+        preparation: Size, channels and fit.
+        dtype: Type to keep; pictures of another type are converted by value range.
+        cache: "memory", "disk" (a memory-mapped file in Striate's cache folder, found again next time), or "none".
+        progress: Called with pictures done and pictures in all.
+
+    Returns:
+        The store, and a problem for every picture that could not be read; its row is zero and must not be used.
+
+    Raises:
+        StorageError: The cache file cannot be written.
+    """
+    if cache == "none":
+        return StreamingStore(samples, preparation, dtype), []
+    shape = (len(samples), preparation.channels, *preparation.size_hw)
+    if cache == "memory":
+        array: Pixels = np.zeros(shape, dtype=dtype)
+        return ArrayStore(array), _fill(array, samples, preparation, progress)
+    path = cache_folder() / f"pixels-{_fingerprint(samples, preparation, dtype)}.npy"
+    if path.exists():
+        return ArrayStore(np.load(path, mmap_mode="r")), []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        mapped = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
+        problems = _fill(mapped, samples, preparation, progress)
+        mapped.flush()
+        del mapped
+        if problems:
+            array = np.load(partial)
+            partial.unlink()
+            return ArrayStore(array), problems
+        partial.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"the pixel cache cannot be written ({error.strerror}).",
+            where=path,
+            fix="Free some space, set STRIATE_CACHE to another folder, or use --set data.cache=none.",
+        ) from error
+    return ArrayStore(np.load(path, mmap_mode="r")), problems
+
+
+def channel_statistics(
+    store: PixelStore, scale: float, limit: int = 2048
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of values divided by `scale`, over at most `limit` pictures."""
+    picks = np.unique(np.linspace(0, len(store) - 1, min(limit, len(store))).astype(np.int64))
+    count = 0.0
+    total = torch.zeros(store.shape[0], dtype=torch.float64)
+    squares = torch.zeros(store.shape[0], dtype=torch.float64)
+    for start in range(0, len(picks), 64):
+        values = store.rows(picks[start : start + 64]).to(torch.float64).div_(scale)
+        total += values.sum(dim=(0, 2, 3))
+        squares += values.square().sum(dim=(0, 2, 3))
+        count += values.numel() / store.shape[0]
+    mean = total / count
+    # A constant channel would divide by zero; a floor leaves it at zero instead.
+    std = (squares / count - mean.square()).clamp_min(1e-6).sqrt()
+    return tuple(round(value, 6) for value in mean.tolist()), tuple(round(value, 6) for value in std.tolist())
+
+
+def _fill(
+    array: Pixels,
+    samples: Sequence[Sample],
+    preparation: Preparation,
+    progress: Callable[[int, int], None] | None,
+) -> list[Problem]:
+    def work(index: int) -> Problem | None:
+        try:
+            array[index] = _as_dtype(prepare(samples[index].read(), preparation), array.dtype)
+        except PictureError as error:
+            return Problem(error.kind, samples[index].name, error.what, error.fix or "It is left out.", "dropped")
+        return None
+
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(max_workers=_decoder_threads()) as pool:
+        for done, found in enumerate(_ordered(pool, work, len(samples)), start=1):
+            if found is not None:
+                problems.append(found)
+            if progress is not None and (done % 64 == 0 or done == len(samples)):
+                progress(done, len(samples))
+    return problems
+
+
+def _ordered(pool: ThreadPoolExecutor, work: Callable[[int], Problem | None], count: int) -> Iterator[Problem | None]:
+    # In slices, so that an interrupt does not wait for a hundred thousand queued pictures.
+    for start in range(0, count, 256):
+        yield from pool.map(work, range(start, min(start + 256, count)))
+
+
+def _as_dtype(pixels: Pixels, dtype: np.dtype[np.generic]) -> Pixels:
+    """Converts by value range (255 becomes 65535), so that a stray 8-bit picture in a 16-bit set keeps its look."""
+    if pixels.dtype == dtype:
+        return pixels
+    if dtype == np.float32:
+        return pixels.astype(np.float32)
+    top = {"uint8": 255.0, "uint16": 65535.0, "int16": 32767.0, "float32": 1.0}
+    factor = top[dtype.name] / top[pixels.dtype.name]
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(pixels.astype(np.float64) * factor), limits.min, limits.max).astype(dtype)
+
+
+def _decoder_threads() -> int:
+    return min(16, os.cpu_count() or 1)
+
+
+def _fingerprint(samples: Sequence[Sample], preparation: Preparation, dtype: np.dtype[np.generic]) -> str:
+    digest = hashlib.sha256(f"1|{preparation}|{dtype.name}".encode())
+    for sample in samples:
+        digest.update(repr(sample.source).encode())
+        path = getattr(sample.source, "path", None)
+        if path is not None:
+            try:
+                facts = Path(path).stat()
+            except OSError:
+                continue
+            digest.update(f"{facts.st_size}|{facts.st_mtime_ns}".encode())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,193 @@
+"""The training loop: steps, evaluations, checkpoints, until the plan is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from striate.data.augmentation import Augmentation, Mixing
+from striate.data.batches import Batch, TrainingBatches, seeded_generator
+from striate.data.pixels import normalise
+from striate.errors import TrainingError
+from striate.evaluation import EpochRecord
+from striate.recipe import Recipe
+from striate.tasks import LossSettings, Task
+from striate.training.distribution import World, gather_objects, sum_gradients
+from striate.training.machine import Setting, computing, to_device
+from striate.training.optimizer import MovingAverage, set_rate
+from striate.training.schedule import Plan, rate_factor
+
+
+@dataclass(slots=True)
+class Trainee:
+    """What changes while training: the content of a checkpoint.
+
+    Attributes:
+        network: In training.
+        optimizer: Its optimizer.
+        average: Moving average of the weights, or `None`.
+        plan: Steps done and planned.
+        history: Epochs so far.
+        batch_losses: Losses of the unfinished epoch's batches.
+        best: Best validation headline so far.
+        best_epoch: Its epoch.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: MovingAverage | None
+    plan: Plan
+    history: list[EpochRecord] = field(default_factory=list)
+    batch_losses: list[float] = field(default_factory=list)
+    best: float = -math.inf
+    best_epoch: int = 0
+
+    @property
+    def answering(self) -> nn.Module:
+        """The network to evaluate and keep: the average where there is one."""
+        return self.network if self.average is None else self.average.average
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What stays the same while training.
+
+    Attributes:
+        task: The task.
+        recipe: Filled.
+        batches: Training batches.
+        targets: `(N, ...)` truth of the training split, on the device.
+        names: Names of the training pictures, for error texts.
+        classes: Number of classes.
+        augmentation: The random changes.
+        loss: Smoothing and class weights.
+        device: Where.
+        setting: How.
+        world: The processes.
+        forward: What runs the network forward; compiled where the setting says so.
+    """
+
+    task: Task
+    recipe: Recipe
+    batches: TrainingBatches
+    targets: Tensor
+    names: list[str]
+    classes: int
+    augmentation: Augmentation
+    loss: LossSettings
+    device: torch.device
+    setting: Setting
+    world: World
+    forward: Callable[[nn.Module, Tensor], object] = lambda network, pixels: network(pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What happens between steps, supplied by whoever runs the loop.
+
+    Attributes:
+        after_step: Called after each step; may write a checkpoint.
+        after_epoch: Called with the mean batch loss after each epoch; evaluates, records, replans. Returns whether to
+            go on.
+    """
+
+    after_step: Callable[[Trainee], None]
+    after_epoch: Callable[[Trainee, float, float], bool]
+
+
+def run_loop(trainee: Trainee, work: Work, watch: Watch) -> None:
+    """Trains until the plan is done or the watch says stop.
+
+    Raises:
+        TrainingError: A loss that is not finite; the pictures of the batch are named.
+    """
+    while trainee.plan.steps_left > 0:
+        epoch, done = divmod(trainee.plan.step, trainee.plan.steps_per_epoch)
+        rate = 0.0
+        for batch in work.batches.epoch(epoch, skip=done):
+            rate, loss = train_step(trainee, work, batch)
+            trainee.batch_losses.append(loss)
+            watch.after_step(trainee)
+        mean_loss = sum(trainee.batch_losses) / max(1, len(trainee.batch_losses))
+        trainee.batch_losses = []
+        if not watch.after_epoch(trainee, mean_loss, rate):
+            return
+
+
+def train_step(trainee: Trainee, work: Work, batch: Batch) -> tuple[float, float]:
+    """One step: forward, backward, sum over processes, update.
+
+    Returns:
+        The learning rate and the loss of the whole batch.
+
+    Raises:
+        TrainingError: The loss is not finite.
+    """
+    recipe = work.recipe.optimisation
+    rate = set_rate(
+        trainee.optimizer, rate_factor(trainee.plan.progress, recipe.schedule or "constant", recipe.warmup or 0.0)
+    )
+    # Dropout draws from the global generator: seeded by the step, it needs no place in the checkpoint.
+    torch.manual_seed(seeded_generator(recipe.seed, f"dropout {work.world.rank}", batch.step).initial_seed())
+    loss = batch_loss(trainee.network, work, batch)
+    share = len(batch.indices) / batch.whole
+    trainee.optimizer.zero_grad(set_to_none=True)
+    (loss * share).backward()
+    weights = [weight for group in trainee.optimizer.param_groups for weight in group["params"]]
+    sum_gradients(weights, work.world)
+    whole_loss = sum(gather_objects(float(loss.detach()) * share, work.world))
+    if not math.isfinite(whole_loss):
+        raise _not_finite(whole_loss, work, batch)
+    if recipe.clip:
+        torch.nn.utils.clip_grad_norm_(weights, recipe.clip)
+    trainee.optimizer.step()
+    if trainee.average is not None:
+        trainee.average.update(trainee.plan.step)
+    trainee.plan.advance()
+    return rate, whole_loss
+
+
+def batch_loss(network: nn.Module, work: Work, batch: Batch) -> Tensor:
+    """The loss of this process's share of a batch, augmented and mixed as the recipe says."""
+    features = batch.pixels.ndim == 2
+    pixels = to_device(batch.pixels, work.device, work.setting.channels_last and not features)
+    targets = work.targets[torch.from_numpy(batch.indices).to(work.device)]
+    mixing: Mixing | None = None
+    if not features:
+        pixels = normalise(pixels, work.recipe.input)
+        pixels = work.augmentation.move(pixels, batch.step, batch.rows, batch.whole)
+        pixels = work.augmentation.colour(pixels, batch.step, batch.rows, batch.whole)
+        pixels, mixing = work.augmentation.mix(pixels, batch.step)
+    if mixing is not None:
+        soft = work.task.soften(targets, work.classes)
+        weight = mixing.weight.view(-1, *[1] * (soft.ndim - 1))
+        targets = soft * weight + soft[mixing.partner] * (1 - weight)
+    network.train()
+    with computing(work.device, work.setting.precision):
+        output = work.forward(network, pixels)
+    return work.task.loss(_as_float(output), targets, work.loss)
+
+
+def _as_float(output: object) -> object:
+    if isinstance(output, Tensor):
+        return output.float()
+    if isinstance(output, tuple):
+        parts = [part.float() if isinstance(part, Tensor) else part for part in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)
+    return output
+
+
+def _not_finite(loss: float, work: Work, batch: Batch) -> TrainingError:
+    named = ", ".join(work.names[index] for index in batch.indices[:8])
+    more = f" and {len(batch.indices) - 8} more" if len(batch.indices) > 8 else ""
+    word = "not a number" if math.isnan(loss) else "infinite"
+    return TrainingError(
+        f"the loss became {word} in step {batch.step + 1}, on the batch {named}{more}.",
+        where="training",
+        fix="The last checkpoint is kept. Look at these pictures, or train anew with a lower "
+        "--set optimisation.learning_rate, --set optimisation.clip=1 or --set machine.precision=fp32.",
+    )

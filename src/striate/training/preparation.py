@@ -1,0 +1,245 @@
+"""Everything between the request and the first step: the recipe is filled, the network built, the pixels read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from striate.data import Dataset
+from striate.data.pixels import ArrayStore, PixelStore, Preparation, channel_statistics, store_pixels
+from striate.errors import DataError
+from striate.networks import Network, NetworkInfo, NetworkOptions, WeightsUsed, build_network, resolve_network
+from striate.networks.weights import load_weights
+from striate.recipe import Recipe
+from striate.structures import Problem
+from striate.tasks import TASKS, Task
+from striate.tasks.base import Targets
+from striate.training.defaults import (
+    Chooser,
+    choose_augmentation,
+    choose_cache,
+    choose_input,
+    choose_optimisation,
+    class_imbalance,
+)
+from striate.training.machine import choose_device
+from striate.training.progress import Progress
+
+FEWEST_LOOKED_AT = 256
+MOST_LOOKED_AT = 1000
+"""Training pictures on which the training metric is measured in each evaluation, at least and at most."""
+
+
+@dataclass(slots=True)
+class SplitPixels:
+    """The pictures of one split, ready.
+
+    Attributes:
+        store: Prepared pixels.
+        usable: Positions whose picture could be read.
+        targets: Truth of all positions.
+        names: Names of all positions.
+    """
+
+    store: PixelStore
+    usable: npt.NDArray[np.int64]
+    targets: Targets
+    names: list[str]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A run that is ready for its first step.
+
+    Attributes:
+        data: The data set.
+        task: Its task.
+        chooser: The recipe, filled but for the machine and the number of epochs, and what was chosen.
+        network: Built, weights loaded.
+        info: Its row in the table of networks.
+        options: What it was built with.
+        weights: What it started from; `None` for fresh weights.
+        device: Where it will be trained.
+        train: Training pictures, as augmentation wants them.
+        looked_at: Training pictures as evaluation sees them; a part of them where there are many.
+        validation: Validation pictures; `None` without such a split.
+        problems: Pictures that could not be read.
+    """
+
+    data: Dataset
+    task: Task
+    chooser: Chooser
+    network: Network
+    info: NetworkInfo
+    options: NetworkOptions
+    weights: WeightsUsed | None
+    device: torch.device
+    train: SplitPixels
+    looked_at: SplitPixels
+    validation: SplitPixels | None
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as filled so far."""
+        return self.chooser.recipe
+
+
+def prepare_run(data: Dataset, recipe: Recipe, progress: Progress) -> Prepared:
+    """Fills the recipe from the data, builds the network and reads the pixels.
+
+    Raises:
+        DataError: Nothing can be learned here.
+        UnknownNameError: No such network or task.
+    """
+    device = choose_device(recipe.machine.device)
+    chooser = Chooser(recipe)
+    task = TASKS.get(data.task)
+    _refuse_hopeless(data)
+    choose_input(chooser, data, device)
+    choose_augmentation(chooser, data)
+    choose_cache(chooser, data)
+    info, options, network, weights = _build(chooser, data, task)
+    progress.say(_weights_line(info, weights))
+    problems: list[Problem] = []
+    train = read_split(data, "train", chooser.recipe, task, progress, problems, roomy=True)
+    looked_at = _looked_at(data, train, chooser.recipe, task, progress)
+    validation = None
+    if data.splits.get("validation"):
+        validation = read_split(data, "validation", chooser.recipe, task, progress, problems)
+    _fill_scale(chooser, data, train.store, weights)
+    choose_optimisation(
+        chooser,
+        network,
+        pretrained=weights is not None and weights.name != "none",
+        pictures=len(train.usable),
+        imbalance=class_imbalance(_class_counts(train, len(data.classes))),
+    )
+    return Prepared(
+        data, task, chooser, network, info, options, weights, device, train, looked_at, validation, problems
+    )
+
+
+def read_split(
+    data: Dataset,
+    split: str,
+    recipe: Recipe,
+    task: Task,
+    progress: Progress,
+    problems: list[Problem],
+    *,
+    roomy: bool = False,
+) -> SplitPixels:
+    """Reads the pixels of one split as the recipe says.
+
+    Args:
+        data: The data set.
+        split: Name of the split.
+        recipe: Size, fit and channels must be filled.
+        task: Gives the targets.
+        progress: Told how far reading has come.
+        problems: Gets what could not be read.
+        roomy: Keep pictures a little larger than the network's input, for random crops to cut from.
+    """
+    samples = data[split]
+    preparation = Preparation.of(recipe.input, int(recipe.data.channels or data.channels))
+    if roomy and (recipe.augmentation.crop_area or 1.0) < 1.0:
+        height, width = preparation.size_hw
+        preparation = replace(preparation, size_hw=(round(height * 8 / 7), round(width * 8 / 7)))
+    store, found = store_pixels(
+        samples,
+        preparation,
+        dtype=_stored_dtype(data),
+        cache=recipe.data.cache or "memory",
+        progress=lambda done, total: progress.part(f"reading {split} pictures", done, total),
+    )
+    problems.extend(found)
+    names = [sample.name for sample in samples]
+    unreadable = {problem.path for problem in found}
+    usable = np.array([index for index, name in enumerate(names) if name not in unreadable], dtype=np.int64)
+    if len(usable) == 0:
+        raise DataError(f"no picture of the {split} split can be read.", where=data.root, fix="See `striate look`.")
+    return SplitPixels(store, usable, task.targets(samples, data.classes), names)
+
+
+def _build(
+    chooser: Chooser, data: Dataset, task: Task
+) -> tuple[NetworkInfo, NetworkOptions, Network, WeightsUsed | None]:
+    recipe = chooser.recipe
+    info = resolve_network(str(recipe.network.name))
+    options = NetworkOptions(
+        classes=len(data.classes),
+        channels=int(recipe.data.channels or data.channels),
+        size_hw=recipe.input.size_hw or data.median_size_hw,
+        activation=recipe.network.activation,
+        pooling=recipe.network.pooling,
+        stem=recipe.network.stem,
+        dropout=recipe.network.dropout,
+    )
+    torch.manual_seed(recipe.optimisation.seed)
+    network = build_network(info.name, options)
+    weights = load_weights(network, info, recipe.network.weights or "auto", options)
+    return info, options, network, weights
+
+
+def _looked_at(data: Dataset, train: SplitPixels, recipe: Recipe, task: Task, progress: Progress) -> SplitPixels:
+    """A part of the training pictures, evenly spread, as evaluation sees them."""
+    count = min(len(train.usable), max(FEWEST_LOOKED_AT, min(MOST_LOOKED_AT, len(data.splits.get("validation", ())))))
+    picks = train.usable[np.linspace(0, len(train.usable) - 1, count).round().astype(np.int64)]
+    if train.store.shape[1:] == recipe.input.size_hw:
+        return replace(train, usable=picks)
+    samples = tuple(data["train"][index] for index in picks)
+    part = replace(data, splits={"train": samples})
+    in_memory = recipe.model_copy(update={"data": recipe.data.model_copy(update={"cache": "memory"})})
+    return read_split(part, "train", in_memory, task, progress, [])
+
+
+def _fill_scale(chooser: Chooser, data: Dataset, store: PixelStore, weights: WeightsUsed | None) -> None:
+    scale = {8: 255.0, 16: 65535.0}.get(data.bit_depth)
+    if scale != 255.0 and isinstance(store, ArrayStore):
+        # 12 bits in a 16-bit file, or floats of any range: the data itself says what full scale is.
+        sample = store.array[np.linspace(0, len(store) - 1, min(64, len(store))).astype(np.int64)]
+        scale = max(float(np.quantile(np.abs(sample.astype(np.float64)), 0.999)), 1e-6)
+    why = f"{data.bit_depth}-bit pictures" if scale == 255.0 else "999 of 1000 values of the training split lie below"
+    chooser.fill("input.scale", scale or 1.0, why)
+    normalisation = None if weights is None else weights.normalisation
+    if normalisation is not None:
+        chooser.fill("input.mean", normalisation.mean, "what the pretrained weights were made with")
+        chooser.fill("input.std", normalisation.std, "what the pretrained weights were made with")
+        return
+    mean, std = channel_statistics(store, float(chooser.recipe.input.scale or 1.0))
+    chooser.fill("input.mean", mean, "mean of the training split")
+    chooser.fill("input.std", std, "standard deviation of the training split")
+
+
+def _stored_dtype(data: Dataset) -> np.dtype[np.generic]:
+    return np.dtype({8: np.uint8, 16: np.uint16}.get(data.bit_depth, np.float32))
+
+
+def _class_counts(train: SplitPixels, classes: int) -> npt.NDArray[np.int64]:
+    targets = train.targets[train.usable]
+    if targets.ndim == 2:
+        return np.asarray(targets.sum(axis=0), dtype=np.int64)
+    return np.bincount(targets, minlength=classes).astype(np.int64)
+
+
+def _refuse_hopeless(data: Dataset) -> None:
+    if not data.splits.get("train"):
+        raise DataError(
+            "there are no training pictures.", where=data.root, fix="Put pictures into a folder named train."
+        )
+    if len(data.classes) < 2 and data.task == "classification":
+        raise DataError(
+            f"there is one class only ({', '.join(data.classes)}); nothing can be told apart.",
+            where=data.root,
+            fix="Add a second class, each in a folder of its own.",
+        )
+
+
+def _weights_line(info: NetworkInfo, weights: WeightsUsed | None) -> str:
+    if weights is None or weights.name == "none":
+        return f"{info.name}, fresh weights" + (f" ({weights.note})" if weights is not None and weights.note else "")
+    return f"{info.name}, weights {weights.name} ({weights.source})"
