@@ -9,12 +9,16 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import threading
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from striate.errors import UnknownNameError
 
 T = TypeVar("T")
+
+_importing = threading.RLock()
+"""One lock for all registries, so that two that import each other's packages cannot wait for each other."""
 
 
 class Registry(Generic[T]):
@@ -29,6 +33,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._package = package
         self._loaded = package is None
+        self._loading = False
         self._items: dict[str, T] = {}
 
     def add(self, name: str, item: T) -> T:
@@ -75,7 +80,16 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._loaded or self._package is None:
             return
-        self._loaded = True
-        package = importlib.import_module(self._package)
-        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
-            importlib.import_module(f"{self._package}.{module.name}")
+        # Threads that come while another one imports must wait, or they would see half of the names. A module that
+        # asks while it is being imported itself sees what is there so far.
+        with _importing:
+            if self._loaded or self._loading:
+                return
+            self._loading = True
+            try:
+                package = importlib.import_module(self._package)
+                for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
+                    importlib.import_module(f"{self._package}.{module.name}")
+                self._loaded = True
+            finally:
+                self._loading = False
