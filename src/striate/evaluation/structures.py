@@ -92,3 +92,20 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for `--json` and the run folder."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, tree: dict[str, Any]) -> Evaluation:
+        """Reads what `as_dict` gave.
+
+        Raises:
+            KeyError, TypeError: A field is missing or of another kind.
+        """
+        return cls(
+            split=tree["split"],
+            images=tree["images"],
+            headline=Estimate(**tree["headline"]),
+            baseline=Estimate(**tree["baseline"]),
+            metrics=tuple(Estimate(**one) for one in tree["metrics"]),
+            per_class=tuple(tree["per_class"]),
+            warnings=tuple(tree["warnings"]),
+        )

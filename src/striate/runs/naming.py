@@ -1,0 +1,58 @@
+"""Names of run folders."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+
+from striate.errors import RequestError
+
+
+def claim_named(path: Path) -> Path:
+    """Makes the folder of that name.
+
+    Raises:
+        RequestError: It exists and is not empty.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RequestError(
+            "this run exists already.", where=path, fix="Choose another name with --run, or go on with it: --resume."
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def claim_numbered(parent: Path, stem: str) -> Path:
+    """Makes a new folder `stem`, `stem-2`, `stem-3`, ..."""
+    number = 1
+    while True:
+        path = parent / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            # Making the folder is the claim, so two runs started at once never share one.
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def today() -> str:
+    """The date here, ISO 8601."""
+    return datetime.date.today().isoformat()
+
+
+def slug(text: str) -> str:
+    """Text that can be part of a file name everywhere."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text.removeprefix("timm/")).strip("-.")[:40]
+
+
+def other_runs(folder: Path) -> str:
+    """A sentence that names the runs in a folder."""
+    try:
+        found = sorted(path.parent for path in folder.glob("*/run.json"))
+    except OSError:
+        found = []
+    if not found:
+        return "Give the folder that `striate train` printed."
+    return "Runs here: " + ", ".join(str(path) for path in found[-3:]) + "."

@@ -1,0 +1,118 @@
+"""What a run folder records."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.evaluation import Estimate
+from striate.networks import NetworkOptions
+
+FORMAT_VERSION = 1
+"""Version of the layout of a run folder; raised when an older Striate could no longer read a new folder."""
+
+Status = Literal["running", "done", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """The content of `run.json`.
+
+    Attributes:
+        task: Name of the task.
+        classes: Class names, in the order of the scores.
+        net: Name of the network.
+        options: What the network was built with.
+        data: Path of the data set.
+        data_format: Format it was read as.
+        channel_names: Channels of the network's input.
+        status: running, done, interrupted or failed.
+        created: When the run began, ISO 8601 in UTC.
+        striate: Version of Striate.
+        seconds: Seconds used so far.
+        epochs: Epochs done.
+        epochs_planned: Epochs planned.
+        best_epoch: Epoch of the kept weights; 0 before there are any.
+        parameters: Parameters of the network.
+        weights: What the network started from, as `WeightsUsed.as_dict` gives it.
+        headline: The deciding figure.
+        split: Split of the headline.
+        images: Pictures in each split.
+        augmented: Whether training pictures were changed at random.
+        stopped_early: Whether validation ended training.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    net: str
+    options: NetworkOptions
+    data: str = ""
+    data_format: str = ""
+    channel_names: tuple[str, ...] = ()
+    status: Status = "running"
+    created: str = ""
+    striate: str = ""
+    seconds: float = 0.0
+    epochs: int = 0
+    epochs_planned: int = 0
+    best_epoch: int = 0
+    parameters: int = 0
+    weights: dict[str, Any] = field(default_factory=dict)
+    headline: Estimate | None = None
+    split: str = ""
+    images: dict[str, int] = field(default_factory=dict)
+    augmented: bool = True
+    stopped_early: bool = False
+
+    def with_values(self, **values: Any) -> RunFacts:
+        """A copy with some fields changed."""
+        return replace(self, **values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"format_version": FORMAT_VERSION, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, tree: dict[str, Any]) -> RunFacts:
+        """Reads what `as_dict` gave; fields of a later Striate with the same layout are left out.
+
+        Raises:
+            KeyError, TypeError: A field is missing or of another kind.
+        """
+        known = {one.name for one in fields(cls)}
+        values = {name: value for name, value in tree.items() if name in known}
+        options = dict(values["options"])
+        options["size_hw"] = tuple(options["size_hw"])
+        values["options"] = NetworkOptions(**options)
+        values["classes"] = tuple(values["classes"])
+        values["channel_names"] = tuple(values.get("channel_names", ()))
+        if values.get("headline") is not None:
+            values["headline"] = Estimate(**values["headline"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitScores:
+    """What the kept weights answered for one split.
+
+    Attributes:
+        names: Names of the pictures.
+        scores: First axis the picture.
+        targets: Their truth.
+    """
+
+    names: tuple[str, ...]
+    scores: npt.NDArray[Any]
+    targets: npt.NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.scores) == len(self.targets):
+            counts = f"{len(self.names)}, {len(self.scores)}, {len(self.targets)}"
+            raise ValueError(f"names, scores and targets must be equally many, got {counts}")
+
+    def as_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Arrays that need no pickling."""
+        return {"names": np.array(self.names, dtype=np.str_), "scores": self.scores, "targets": self.targets}
