@@ -81,12 +81,21 @@ def tasks_table() -> str:
     return "\n".join(table(("name", "what it is", "headline metric"), rows))
 
 
+def metrics_table() -> str:
+    """Every metric with its meaning."""
+    from striate.tasks.metric_names import METRICS
+
+    rows = ((info.title, f"`{name}`", info.meaning) for name, info in METRICS.items())
+    return "\n".join(table(("metric", "name in JSON", "meaning"), rows))
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "recipe": recipe_table,
     "commands": commands_reference,
     "networks": networks_table,
     "formats": formats_table,
     "tasks": tasks_table,
+    "metrics": metrics_table,
 }
 
 

@@ -1,0 +1,68 @@
+"""Everything a user can name is documented, and the generated pages are what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from striate.cli.commands import COMMANDS
+from striate.formats import FORMATS
+from striate.networks import NETWORKS
+from striate.recipe import recipe_fields
+from striate.registry import Registry
+from striate.tasks import TASKS
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_generated_blocks_are_up_to_date(path: Path, generator: ModuleType) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert generator.generate(text) == text, f"docs/{path.name} is out of date; run: make docs"
+
+
+def test_every_generated_block_stands_on_a_page(generator: ModuleType) -> None:
+    named = {match[2] for path in DOCS.glob("*.md") for match in generator.BLOCK.finditer(page(path.name))}
+    assert named == set(generator.GENERATORS)
+
+
+def test_every_command_is_documented() -> None:
+    assert [name for name in COMMANDS if f"## striate {name}\n" not in page("commands.md")] == []
+
+
+def test_every_recipe_field_is_documented() -> None:
+    assert [name for name, *_ in recipe_fields() if f"`{name}`" not in page("recipe.md")] == []
+
+
+@pytest.mark.parametrize(
+    ("registry", "name"),
+    [(NETWORKS, "networks.md"), (FORMATS, "data.md"), (TASKS, "data.md")],
+    ids=lambda each: str(each),
+)
+def test_every_registered_name_is_documented(registry: Registry[object], name: str) -> None:
+    assert len(registry) > 0
+    assert [each for each in registry.names() if f"`{each}`" not in page(name)] == []
+
+
+def test_links_between_pages_lead_somewhere(repository: Path) -> None:
+    for path in [*DOCS.glob("*.md"), *repository.glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
