@@ -105,6 +105,8 @@ class NetworkInfo:
         build: Makes the network with fresh weights.
         published: Published accuracies.
         size_hw: Input size of the paper.
+        channels: Channels of the paper's pictures.
+        classes: Classes of the paper's data set.
         torchvision: Name of torchvision's builder for the same network; `None` where it has none.
         note: Where we differ from the paper.
     """
@@ -117,6 +119,8 @@ class NetworkInfo:
     build: Callable[[NetworkOptions], Network]
     published: tuple[Published, ...] = ()
     size_hw: tuple[int, int] = (224, 224)
+    channels: int = 3
+    classes: int = 1000
     torchvision: str | None = None
     note: str = ""
 
