@@ -79,11 +79,13 @@ class AlexNet(Network):
         )
         initialise(self, activation, self.class_layers)
 
+    def _stride(self, layer: Convolution) -> int:
+        return layer.stride * (2 if layer.pooled and self._pooling == "stride" else 1)
+
     def _build_features(self, channels: int, activation: str) -> nn.Sequential:
         modules: list[nn.Module] = []
         for layer in self._layers:
-            stride = layer.stride * (2 if layer.pooled and self._pooling == "stride" else 1)
-            modules.append(nn.Conv2d(channels, layer.maps, layer.kernel, stride, layer.padding))
+            modules.append(nn.Conv2d(channels, layer.maps, layer.kernel, self._stride(layer), layer.padding))
             modules.append(build_activation(activation))
             if layer.pooled:
                 modules.append(build_pooling(self._pooling, 3, 2, self._pool_padding))
@@ -96,9 +98,7 @@ class AlexNet(Network):
         stages = []
         stride = 1
         for index, layer in enumerate(self._layers, start=1):
-            stride *= layer.stride
-            if layer.pooled and self._pooling == "stride":
-                stride *= 2
+            stride *= self._stride(layer)
             if layer.pooled:
                 stages.append(Stage(f"conv{index}", layer.maps, stride))
             if layer.pooled and self._pooling != "stride":
@@ -118,7 +118,7 @@ class AlexNet(Network):
         modules = iter(self.features)
         for index, layer in enumerate(self._layers, start=1):
             convolution, activation = next(modules), next(modules)
-            x = pad_to_stride(x, layer.kernel, convolution.stride[0], layer.padding)
+            x = pad_to_stride(x, layer.kernel, self._stride(layer), layer.padding)
             x = activation(convolution(x))
             if layer.pooled:
                 maps[f"conv{index}"] = x
@@ -132,9 +132,6 @@ class AlexNet(Network):
     def embed(self, x: Tensor) -> Tensor:
         """What the last linear layer gets: `(N, 4096)`, or `(N, 1024)` with a small-picture stem."""
         x = torch.flatten(self.avgpool(self.features(x)), 1)
-        return self._hidden(x)
-
-    def _hidden(self, x: Tensor) -> Tensor:
         for module in self.classifier[:-1]:
             x = module(x)
         return x

@@ -67,8 +67,8 @@ class ConvolutionUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, channels, H, W)` to `(N, maps, H/stride, W/stride)`."""
-        x = self.act(self.bn(self.conv(x)))
-        return x
+        out: Tensor = self.act(self.bn(self.conv(x)))
+        return out
 
 
 class Inception(nn.Module):
@@ -109,8 +109,8 @@ class AuxiliaryClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(N, channels, H, W)` to `(N, classes)`."""
         x = self.conv(F.adaptive_avg_pool2d(x, (4, 4)))
-        x = self.fc2(self.dropout(self.act(self.fc1(torch.flatten(x, 1)))))
-        return x
+        out: Tensor = self.fc2(self.dropout(self.act(self.fc1(torch.flatten(x, 1)))))
+        return out
 
 
 class GoogLeNet(Network):
@@ -208,8 +208,8 @@ class GoogLeNet(Network):
 
     def _after_4d(self, x: Tensor) -> Tensor:
         x = self._run(self.maxpool4(self._run(x, "4e")), "5a", "5b")
-        x = self.dropout(torch.flatten(self.avgpool(x), 1))
-        return x
+        out: Tensor = self.dropout(torch.flatten(self.avgpool(x), 1))
+        return out
 
     def embed(self, x: Tensor) -> Tensor:
         """What the last linear layer gets: `(N, 1024)`."""

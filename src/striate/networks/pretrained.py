@@ -14,12 +14,11 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import torch
-from torch import Tensor
 
 from striate.errors import CheckpointError, WorkError
 from striate.networks.base import Network, NetworkInfo
 from striate.networks.timm_networks import PREFIX, TimmNetwork
-from striate.networks.weight_files import Fit, fit_state_dict, read_state_dict
+from striate.networks.weight_files import Fit, class_keys, fit_state_dict, read_state_dict
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -128,7 +127,7 @@ _LITE0_BLOCK = {
 
 
 def rename_lite0_key(key: str) -> str:
-    """timm's key for a key of the embedded file, for example `_blocks.1._bn0.bias` -> `blocks.1.0.bn1.bias`."""
+    """The key in timm for a key of the embedded file, for example `_blocks.1._bn0.bias` -> `blocks.1.0.bn1.bias`."""
     found = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key)
     if found is None:
         outer, leaf = key.split(".", 1)
@@ -150,9 +149,7 @@ class TorchvisionWeights(Pretrained):
     def __init__(self, builder: str) -> None:
         from torchvision.models import get_model_weights
 
-        entry = list(get_model_weights(builder))[-1]
-        best = max(get_model_weights(builder), key=lambda weights: weights.meta["_metrics"]["ImageNet-1K"]["acc@1"])
-        self._entry = best if best.url else entry
+        self._entry = get_model_weights(builder).DEFAULT
         self.name = str(self._entry)
         self.source = self._entry.url
         self.top1 = self._entry.meta["_metrics"]["ImageNet-1K"]["acc@1"]
@@ -195,8 +192,9 @@ class TimmWeights(Pretrained):
         self.name = f"{name}.{cfg.tag}" if cfg is not None and cfg.tag and "." not in name else name
         self.source = f"huggingface.co/{self._repository}" if self._repository else ""
         self.licence = str(getattr(cfg, "license", None) or "see the source")
+        self._classes = 1000
         if cfg is not None:
-            self.mean, self.std = tuple(cfg.mean), tuple(cfg.std)
+            self.mean, self.std, self._classes = tuple(cfg.mean), tuple(cfg.std), int(cfg.num_classes)
 
     def find_local(self) -> Path | None:
         """The file in the cache of the Hugging Face hub."""
@@ -223,19 +221,9 @@ class TimmWeights(Pretrained):
             raise CheckpointError("weights of timm fit networks of timm only.", where=path)
         overlay = {"file": str(path)}
         model = timm.create_model(self._model, pretrained=True, pretrained_cfg_overlay=overlay, **network.arguments)
-        target = network.model.state_dict()
-        heads = {key for key in target if network.head is not None and key.startswith(_head_prefix(network))}
-        other_classes = int(network.arguments["num_classes"]) != (timm.get_pretrained_cfg(self._model).num_classes)
         network.model.load_state_dict(model.state_dict())
-        fresh = tuple(sorted(f"model.{key}" for key in heads)) if other_classes else ()
-        return Fit(fresh, 3, int(network.arguments["in_chans"]) != 3)
-
-
-def _head_prefix(network: TimmNetwork) -> str:
-    for name, module in network.model.named_modules():
-        if module is network.head:
-            return f"{name}."
-    return "\0"
+        fresh = class_keys(network) if network.arguments["num_classes"] != self._classes else []
+        return Fit(tuple(sorted(fresh)), 3, network.arguments["in_chans"] != 3)
 
 
 def find_pretrained(info: NetworkInfo) -> Pretrained | None:
@@ -258,7 +246,7 @@ def _downloading(url: str, timeout_s: float) -> Iterator[None]:
     """Bounds the wait of the download code inside, which has no timeout of its own, and puts its errors in words."""
     host = urlparse(url).hostname or url
     if not _reachable(host, timeout_s):
-        raise WorkError(f"{host} could not be reached within {timeout_s:g} seconds.", where="weights", fix=_OFFLINE_FIX)
+        raise WorkError(f"{host} could not be reached.", where="weights", fix=_OFFLINE_FIX)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(timeout_s)
     try:
@@ -301,6 +289,3 @@ def as_normalisation(values: tuple[float, ...], channels: int, source_channels: 
     if channels == 1:
         return (sum(values) / len(values),)
     return tuple(values[index % len(values)] for index in range(channels))
-
-
-StateDict = dict[str, Tensor]

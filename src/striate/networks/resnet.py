@@ -33,8 +33,8 @@ class BasicBlock(nn.Module):
         """`(N, channels, H, W)` to `(N, width, H/stride, W/stride)`."""
         identity = x if self.downsample is None else self.downsample(x)
         x = self.act1(self.bn1(self.conv1(x)))
-        x = self.act2(self.bn2(self.conv2(x)) + identity)
-        return x
+        out: Tensor = self.act2(self.bn2(self.conv2(x)) + identity)
+        return out
 
 
 class Bottleneck(nn.Module):
@@ -64,8 +64,8 @@ class Bottleneck(nn.Module):
         identity = x if self.downsample is None else self.downsample(x)
         x = self.act1(self.bn1(self.conv1(x)))
         x = self.act2(self.bn2(self.conv2(x)))
-        x = self.act3(self.bn3(self.conv3(x)) + identity)
-        return x
+        out: Tensor = self.act3(self.bn3(self.conv3(x)) + identity)
+        return out
 
 
 def build_projection(channels: int, maps: int, stride: int) -> nn.Sequential | None:
@@ -144,8 +144,8 @@ class ResNet(Network):
     def embed(self, x: Tensor) -> Tensor:
         """What the last linear layer gets: `(N, 512)` or `(N, 2048)`."""
         x = self.avgpool(self.forward_features(x)["layer4"])
-        x = self.dropout(torch.flatten(x, 1))
-        return x
+        out: Tensor = self.dropout(torch.flatten(x, 1))
+        return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ class Block(nn.Module):
         """`(N, channels, H, W)` to `(N, width, H/stride, W/stride)`."""
         identity = self.shortcut(x)
         x = self.act1(self.bn1(self.conv1(x)))
-        x = self.act2(self.bn2(self.conv2(x)) + identity)
-        return x
+        out: Tensor = self.act2(self.bn2(self.conv2(x)) + identity)
+        return out
 
 
 class CifarResNet(Network):
@@ -121,8 +121,8 @@ class CifarResNet(Network):
     def embed(self, x: Tensor) -> Tensor:
         """What the last linear layer gets: `(N, 64)`."""
         x = self.avgpool(self.forward_features(x)["layer3"])
-        x = self.dropout(torch.flatten(x, 1))
-        return x
+        out: Tensor = self.dropout(torch.flatten(x, 1))
+        return out
 
 
 def _register(name: str, blocks: int, error: float) -> None:
@@ -140,6 +140,7 @@ def _register(name: str, blocks: int, error: float) -> None:
             build=build,
             published=(Published("CIFAR-10 test", round(100 - error, 2), "He et al. 2016, table 6"),),
             size_hw=(32, 32),
+            classes=10,
             note="Zero maps of the shortcut half before and half after, which the paper leaves open.",
         ),
     )

@@ -39,7 +39,9 @@ class TimmNetwork(Network):
         super().__init__()
         self.timm_name = name
         self.arguments = _arguments(name, options)
-        self.model = _create(name, self.arguments, options)
+        # Any, because the methods of timm's models that are called here are on no common base class.
+        self.model: Any
+        self.add_module("model", _create(name, self.arguments, options))
         if not isinstance(self.model.get_classifier(), nn.Linear):
             raise RequestError(
                 f"the last layer of timm/{name} is not one linear layer, which Striate builds on.",

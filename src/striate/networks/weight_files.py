@@ -53,8 +53,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             fix="Save the state dict alone (torch.save(network.state_dict(), ...) or safetensors).",
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        cause = str(error).splitlines()[0][:160] if str(error) else "it is empty"
         raise CheckpointError(
-            f"the file of weights cannot be read ({str(error).splitlines()[0][:160] if str(error) else 'it is empty'}).",
+            f"the file of weights cannot be read ({cause}).",
             where=path,
             fix="It may be cut off or of another kind: copy or download it again.",
         ) from error
@@ -117,13 +118,13 @@ def fit_state_dict(network: Network, state: Mapping[str, Tensor], *, where: Path
     target = network.state_dict()
     state = dict(state)
     source_channels, adapted = _adapt_first_convolution(network, state)
-    class_keys = _class_keys(network)
+    of_classes = class_keys(network)
     misshaped = [key for key, value in state.items() if key in target and target[key].shape != value.shape]
     missing = [key for key in target if key not in state and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in state if key not in target]
-    fresh = [key for key in misshaped if key in class_keys or not strict]
-    if set(class_keys) <= set(missing):
-        fresh += class_keys
+    fresh = [key for key in misshaped if key in of_classes or not strict]
+    if set(of_classes) <= set(missing):
+        fresh += of_classes
     problems = _describe(
         missing=[key for key in missing if key not in fresh],
         unexpected=unexpected,
@@ -152,7 +153,8 @@ def _describe(**lists: list[str]) -> str:
     return "; ".join(parts)
 
 
-def _class_keys(network: Network) -> list[str]:
+def class_keys(network: Network) -> list[str]:
+    """Keys of the layers whose shape depends on the number of classes."""
     layers = network.class_layers
     names = [name for name, module in network.named_modules() if any(module is layer for layer in layers)]
     return [key for key in network.state_dict() if any(key.startswith(f"{name}.") for name in names)]
