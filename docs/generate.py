@@ -43,7 +43,7 @@ def commands_reference() -> str:
 
 def networks_table() -> str:
     """The table of networks."""
-    from striate.cli.nets import network_rows
+    from striate.cli.nets import field_words, network_rows
     from striate.networks import NETWORKS
 
     rows = []
@@ -55,9 +55,9 @@ def networks_table() -> str:
                 str(row["year"]),
                 row["authors"],
                 f"{row['parameters'] / 1e6:.2f} M",
-                f"{row['macs'] / 1e9:.3f} G",
+                f"{row['macs'] / 1e6:,.1f} M",
                 str(row["depth"]),
-                str(row["receptive_field"]),
+                field_words(row["receptive_field_hw"]),
                 f"{published['top1']:.2f} % ({published['data']}; {published['source']})" if published else "",
             )
         )
