@@ -89,9 +89,15 @@ def find_format(path: Path) -> tuple[Format, Sniff]:
     Raises:
         DataError: None knows it, or two are equally sure (the flag that decides is named).
     """
+    # Here, since that module reads folders as formats do and formats import this one.
+    from striate.formats.foreign import find_damage, refusal
+
+    damage = find_damage(path)
+    if damage is not None:
+        raise damage
     found = [(fmt, sniff) for fmt in FORMATS if (sniff := fmt.sniff(path)) is not None]
     if not found:
-        raise _unknown_format(path)
+        raise refusal(path)
     found.sort(key=lambda pair: -pair[1].confidence)
     best = found[0]
     rivals = [pair for pair in found[1:] if pair[1].confidence == best[1].confidence]
@@ -111,12 +117,3 @@ def read_folder(path: Path, format: str | None = None) -> Reading:
     """
     chosen = FORMATS.get(format) if format else find_format(path)[0]
     return chosen.read(path)
-
-
-def _unknown_format(path: Path) -> DataError:
-    known = "; ".join(f"{fmt.name}: {fmt.title}" for fmt in FORMATS)
-    return DataError(
-        "no annotation that Striate can read was found here.",
-        where=path,
-        fix=f"For classification, put each class's pictures in a folder of its own. Known formats: {known}.",
-    )

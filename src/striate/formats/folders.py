@@ -1,0 +1,189 @@
+"""Class folders: each class's pictures in a folder of its own, with or without folders for splits around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from striate.errors import RequestError
+from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.foreign import ANNOTATION_FOLDERS, find_damage, find_foreign, refusal
+from striate.formats.labelled import Entry, Findings, build_reading
+from striate.formats.listing import holds_pictures, scan, split_of, subfolders, walk_pictures
+from striate.formats.storing import PictureStore, folder_name_of, prepare_folder, refuse_several
+from striate.images import FileSource
+from striate.structures import Problem, Sample
+
+_WRAPPERS = 3
+_NESTING = 4
+
+
+@dataclass(slots=True)
+class _Layout:
+    """Where the class folders are.
+
+    Attributes:
+        root: The folder that they, or the folders of splits, lie in.
+        splits: Class folders by split; the key `""` where there are no splits.
+        flat: Folders of splits that hold pictures without class folders.
+        aside: Other folders beside the folders of splits.
+    """
+
+    root: Path
+    splits: dict[str, list[Path]]
+    flat: list[Path] = field(default_factory=list)
+    aside: list[Path] = field(default_factory=list)
+
+
+class _Folders(Format):
+    name = "folders"
+    title = "one folder for each class, inside folders for splits or not"
+    tasks = ("classification",)
+
+    def sniff(self, path: Path) -> Sniff | None:
+        if not path.is_dir():
+            return None
+        layout = _find_layout(path)
+        if layout is None or find_foreign(path, beside_pictures=True) is not None:
+            return None
+        count = max(len(folders) for folders in layout.splits.values())
+        inside = "" if "" in layout.splits else " in " + ", ".join(layout.splits)
+        return Sniff(0.8 if count > 1 else 0.5, f"{count} class folders{inside}")
+
+    def read(self, path: Path) -> Reading:
+        layout = _find_layout(path) if path.is_dir() else None
+        if layout is None:
+            raise find_damage(path) or refusal(path)
+        found = Findings()
+        if layout.root != path:
+            found.notes.append(f"The class folders lie in {layout.root.relative_to(path).as_posix()}/.")
+        for split, folders in layout.splits.items():
+            entries = found.splits.setdefault(split, [])
+            for folder in folders:
+                entries += _class_entries(path, folder, found)
+        _report_leftovers(path, layout, found)
+        return build_reading(self.name, path, found)
+
+    def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
+        """Writes `split/class/picture`; groups are not kept. Pictures that are files are copied as they are."""
+        names = [folder_name_of(name, self.name) for name in classes]
+        if all(name.lower() in ANNOTATION_FOLDERS for name in names):
+            raise RequestError(
+                f"classes called {', '.join(names)} would be taken for folders of pictures and masks.",
+                where=self.name,
+                fix="Rename a class, or write the format `table`.",
+            )
+        numbers = [
+            (split, sample, refuse_several(sample.annotation, sample.name, self.name))
+            for split, samples in splits.items()
+            for sample in samples
+        ]
+        prepare_folder(out)
+        store = PictureStore()
+        for split, sample, number in numbers:
+            store.save(sample, out / split / names[number] if split else out / names[number])
+
+
+def _find_layout(path: Path, wrappers: int = _WRAPPERS) -> _Layout | None:
+    folders = subfolders(path)
+    layout = _Layout(path, {})
+    for folder in folders:
+        split = split_of(folder.name)
+        classes = _class_folders(folder) if split else None
+        if split and classes:
+            layout.splits.setdefault(split, []).extend(classes)
+        elif split and scan(folder)[1]:
+            layout.flat.append(folder)
+        else:
+            layout.aside.append(folder)
+    if layout.splits:
+        return layout
+    inner = _only_wrapper(path, folders) if wrappers > 0 else None
+    if inner is not None:
+        return _find_layout(inner, wrappers - 1)
+    classes = _class_folders(path)
+    return None if classes is None else _Layout(path, {"": classes})
+
+
+def _only_wrapper(path: Path, folders: Sequence[Path]) -> Path | None:
+    """The one folder that holds everything else, as unpacking an archive makes it; `None` where there is none."""
+    holders = [folder for folder in folders if holds_pictures(folder, _WRAPPERS + 1)]
+    if len(holders) != 1 or scan(path)[1] or scan(holders[0])[1]:
+        return None
+    return holders[0]
+
+
+def _class_folders(folder: Path, wrappers: int = _WRAPPERS) -> list[Path] | None:
+    """Class folders in a folder, empty ones among them; `None` where it holds none."""
+    folders = subfolders(folder)
+    wrapper = _only_wrapper(folder, folders) if wrappers > 0 and split_of(folder.name) else None
+    if wrapper is not None:
+        return _class_folders(wrapper, wrappers - 1)
+    holders = [child for child in folders if _is_class_folder(child)]
+    splits = {split for child in holders if (split := _split_in(child.name)) is not None}
+    # Folders called train and test that hold pictures directly are splits without classes.
+    if not holders or len(splits) > 1 or all(child.name.lower() in ANNOTATION_FOLDERS for child in holders):
+        return None
+    return folders
+
+
+def _is_class_folder(folder: Path) -> bool:
+    """Whether there are pictures in a folder, or in one below it that is not named like pictures, masks or splits."""
+    inner, pictures, _ = scan(folder)
+    if pictures:
+        return True
+    return any(
+        name.lower() not in ANNOTATION_FOLDERS and split_of(name) is None and holds_pictures(folder / name, 0)
+        for name in inner
+    )
+
+
+def _split_in(name: str) -> str | None:
+    """The split among the words of a folder name such as `WIDER_train`."""
+    return next((split for word in re.split(r"[-_. ]+", name) if (split := split_of(word)) is not None), None)
+
+
+def _class_entries(path: Path, folder: Path, found: Findings) -> list[Entry]:
+    prefix = folder.relative_to(path).as_posix()
+    entries = [
+        Entry(FileSource(folder / name, f"{prefix}/{name}"), (folder.name,)) for name in walk_pictures(folder, _NESTING)
+    ]
+    others = scan(folder)[2]
+    if not entries:
+        seen = f"{len(others)} other files and no picture" if others else "nothing"
+        found.problems.append(
+            Problem(
+                "empty-class",
+                prefix,
+                f"class folder {folder.name!r} holds {seen}.",
+                "It is left out. Add pictures (JPEG, PNG, TIFF, WebP, BMP, GIF, PGM) or delete the folder.",
+            )
+        )
+    elif others:
+        found.notes.append(f"{len(others)} files in {prefix}/ are no pictures and are left out ({others[0]}, ...).")
+    return entries
+
+
+def _report_leftovers(path: Path, layout: _Layout, found: Findings) -> None:
+    for folder in (layout.root, *layout.flat):
+        loose = scan(folder)[1]
+        if loose:
+            where = folder.relative_to(path).as_posix()
+            found.problems.append(
+                Problem(
+                    "unlabelled",
+                    where,
+                    f"{len(loose)} pictures lie in no class folder ({loose[0]}, ...), so nothing says what they show.",
+                    "They are left out. Put them into the folders of their classes.",
+                    "dropped",
+                )
+            )
+    for folder in layout.aside:
+        if holds_pictures(folder):
+            name = folder.relative_to(path).as_posix()
+            found.notes.append(f"The folder {name}/ beside the splits is left out.")
+
+
+FORMATS.add(_Folders.name, _Folders())

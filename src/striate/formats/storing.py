@@ -1,0 +1,136 @@
+"""What all formats do when they write: an empty place, file names, pictures that lose nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from striate.errors import PictureError, RequestError, StorageError
+from striate.images import FileSource, lossless_suffix, write_picture
+from striate.images.reading import is_picture_path
+from striate.structures import Annotation, Label, Labels, Sample
+
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*#\x00-\x1f]')
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
+
+T = TypeVar("T")
+
+
+def prepare_folder(out: Path) -> None:
+    """Makes an empty folder to write to.
+
+    Raises:
+        RequestError: There is something already.
+        StorageError: It cannot be made.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RequestError("there is something here already.", where=out, fix="Name a new or empty folder.")
+    stored(out, lambda: out.mkdir(parents=True, exist_ok=True))
+
+
+def stored(path: Path, write: Callable[[], T]) -> T:
+    """Does something that writes to disk.
+
+    Raises:
+        StorageError: It failed.
+    """
+    try:
+        return write()
+    except OSError as error:
+        raise StorageError(
+            f"cannot be written ({error.strerror or error}).",
+            where=path,
+            fix="Check that there is space on the disk and that you may write there.",
+        ) from error
+
+
+def folder_name_of(class_name: str, format: str) -> str:
+    """A class name that is to be a folder name, unchanged.
+
+    Raises:
+        RequestError: No folder can have this name on every operating system.
+    """
+    bad = (
+        not class_name
+        or _FORBIDDEN.search(class_name)
+        or class_name.startswith((".", " "))
+        or class_name.endswith((".", " "))
+        or class_name.lower().split(".")[0] in _DEVICES
+    )
+    if bad:
+        raise RequestError(
+            f"class {class_name!r} cannot be the name of a folder on every operating system.",
+            where=format,
+            fix="Write the format `table` instead, or rename the class.",
+        )
+    return class_name
+
+
+class PictureStore:
+    """Copies or writes pictures into folders, each under a name of its own."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def save(self, sample: Sample, folder: Path) -> Path:
+        """Writes one picture: the file itself where there is one, else PNG or TIFF with every value.
+
+        Raises:
+            PictureError: It cannot be read.
+            StorageError: It cannot be written.
+        """
+        source = sample.source
+        original = source.path if isinstance(source, FileSource) and is_picture_path(source.path) else None
+        if original is not None:
+            target = self._free(folder, Path(sample.name).stem, original.suffix)
+            try:
+                stored(target, lambda: shutil.copyfile(original, target))
+            except FileNotFoundError as error:
+                raise PictureError("there is no such file.", where=original, kind="missing") from error
+            return target
+        picture = source.read()
+        target = self._free(folder, _FORBIDDEN.sub("_", sample.name).lstrip("._"), lossless_suffix(picture))
+        write_picture(picture, target)
+        return target
+
+    def _free(self, folder: Path, stem: str, suffix: str) -> Path:
+        stored(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
+        candidate, number = f"{stem}{suffix}", 1
+        while str(folder / candidate).lower() in self._taken:
+            number += 1
+            candidate = f"{stem} ({number}){suffix}"
+        self._taken.add(str(folder / candidate).lower())
+        return folder / candidate
+
+
+def label_indices(annotation: Annotation | None, name: str, format: str) -> tuple[int, ...]:
+    """Class indices of an annotation.
+
+    Raises:
+        RequestError: It is no label.
+    """
+    if isinstance(annotation, Label):
+        return (annotation.index,)
+    if isinstance(annotation, Labels):
+        return annotation.indices
+    raise RequestError(
+        f"picture {name} has no label, and the format `{format}` holds labels only.",
+        fix="Leave unlabelled pictures out.",
+    )
+
+
+def refuse_several(annotation: Annotation | None, name: str, format: str) -> int:
+    """The one class index of an annotation.
+
+    Raises:
+        RequestError: It has several classes, or none.
+    """
+    if isinstance(annotation, Labels):
+        raise RequestError(
+            f"picture {name} may have several labels, and the format `{format}` holds one for each picture.",
+            fix="Write the format `table` or `medmnist`.",
+        )
+    return label_indices(annotation, name, format)[0]
