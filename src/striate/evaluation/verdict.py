@@ -5,7 +5,8 @@ The rule, in the order in which it is asked:
 1. Fewer than three evaluations, or stopped half-way while both curves still rise: too early.
 2. The gap between training and validation figure is large (5 points, and a tenth of what there was to gain over the
    baseline), more than chance explains, and at least half as large as the training error: overfit. Half that gap is
-   enough where the validation loss turned up while the training loss fell.
+   enough where the validation loss turned up while the training loss fell. Asked of the kept weights, and of the end
+   of the curves too: keeping the weights of a lucky early epoch does not mend the training.
 3. A gap of 10 points that chance might explain, because there are few validation pictures: too early to tell.
 4. The network cannot answer its own training pictures (under 80 % of what there was to gain over the baseline, or
    over 10 % wrong): underfit.
@@ -19,6 +20,7 @@ two bootstrap intervals.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,6 +49,8 @@ class Fit:
         train_trend: Direction of the training curve at its end.
         validation_trend: Direction of the validation curve.
         turn: Where the validation loss turned up, or `None`.
+        end_train: Median of the training figure over the last part of the curve.
+        end_validation: Median of the validation figure over it.
         seed_spread: Standard deviation of the validation figure over seeds, 0 where not run.
     """
 
@@ -57,6 +61,8 @@ class Fit:
     train_trend: Trend
     validation_trend: Trend
     turn: Turn | None
+    end_train: float
+    end_validation: float
     seed_spread: float = 0.0
 
     @property
@@ -65,12 +71,21 @@ class Fit:
         return self.train.value - self.validation.value
 
     @property
-    def surely(self) -> float:
-        """Lower end of the 95 % interval of the gap."""
-        doubt = math.hypot(
+    def end_gap(self) -> float:
+        """The gap at the end of the curves."""
+        return self.end_train - self.end_validation
+
+    @property
+    def doubt(self) -> float:
+        """How much smaller than measured the gap may be, at 95 %."""
+        return math.hypot(
             self.train.value - self.train.low, self.validation.high - self.validation.value, 1.96 * self.seed_spread
         )
-        return self.gap - doubt
+
+    @property
+    def surely(self) -> float:
+        """Lower end of the 95 % interval of the gap."""
+        return self.gap - self.doubt
 
     @property
     def room(self) -> float:
@@ -132,6 +147,8 @@ def measure_fit(
         train_trend=trend(epochs, [float(one.train or 0) for one in part], _noise(train)),
         validation_trend=trend(epochs, [float(one.validation or 0) for one in part], _noise(validation)),
         turn=loss_turn(records),
+        end_train=_median([one.train for one in part], train.value),
+        end_validation=_median([one.validation for one in part], validation.value),
         seed_spread=_spread(context.seed_values),
     )
 
@@ -153,12 +170,21 @@ def decide(fit: Fit, *, finished: bool) -> State:
 
 def is_overfit(fit: Fit) -> bool:
     """Whether the training pictures were learned in a way that does not carry over."""
+    return _large(fit, fit.gap, fit.train.value) or overfit_at_end(fit)
+
+
+def overfit_at_end(fit: Fit) -> bool:
+    """Whether that is so of the end of the curves."""
+    return _large(fit, fit.end_gap, fit.end_train)
+
+
+def _large(fit: Fit, gap: float, train: float) -> bool:
     factor = 0.5 if fit.turn is not None else 1.0
     return (
-        fit.surely > 0
-        and fit.gap >= factor * LARGE_GAP
-        and fit.gap >= factor * LARGE_GAP_OF_SKILL * fit.room
-        and fit.gap >= 0.5 * (1 - fit.train.value)
+        gap > fit.doubt
+        and gap >= factor * LARGE_GAP
+        and gap >= factor * LARGE_GAP_OF_SKILL * fit.room
+        and gap >= 0.5 * (1 - train)
     )
 
 
@@ -202,7 +228,12 @@ def _evidence(task: Task, fit: Fit, state: State, context: FitContext) -> list[s
         sentences.insert(0, f"Both figures were measured {times}; a curve needs three points at least.")
     elif not context.finished and not context.stopped_early:
         sentences.append("Training was stopped before its schedule was done.")
-    sentences += [_trend_sentence(fit, name), _turn_sentence(fit, state), _seed_sentence(fit, context, name)]
+    sentences += [
+        _end_sentence(fit, state, name),
+        _trend_sentence(fit, name),
+        _turn_sentence(fit, state),
+        _seed_sentence(fit, context, name),
+    ]
     if state == "too early" and fit.gap >= UNCERTAIN_GAP and fit.surely <= 0:
         many = plural(context.validation_images, "validation picture") if context.validation_images else ""
         sentences.append(f"The validation figure is too uncertain to judge by{f' ({many})' if many else ''}.")
@@ -240,6 +271,16 @@ def _training_sentence(fit: Fit, state: State) -> str:
     if state == "balanced" and fit.train.value >= 0.995 and fit.gap > 0:
         return "The training pictures are known by heart, but what was learned carries over."
     return ""
+
+
+def _end_sentence(fit: Fit, state: State, name: str) -> str:
+    if state != "overfit" or fit.end_gap <= max(fit.gap, 0) + 0.01:
+        return ""
+    train, validation = (format_metric(fit.train.name, value) for value in (fit.end_train, fit.end_validation))
+    return (
+        f"At the end of training {name} was {train} on training and {validation} on validation pictures, a gap of "
+        f"{points(fit.end_gap)}; the weights that were kept are those of an earlier epoch."
+    )
 
 
 def _trend_sentence(fit: Fit, name: str) -> str:
@@ -283,8 +324,10 @@ def _noise(estimate: Estimate) -> float:
     return (estimate.high - estimate.low) / 3.92
 
 
+def _median(values: Sequence[float | None], otherwise: float) -> float:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else otherwise
+
+
 def _spread(values: Sequence[float]) -> float:
-    if len(values) < 2:
-        return 0.0
-    mean = sum(values) / len(values)
-    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return statistics.stdev(values) if len(values) > 1 else 0.0

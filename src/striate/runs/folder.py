@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from striate.data import Dataset
+    from striate.tasks.base import Targets
 
 WhichWeights = Literal["best", "last"]
 
@@ -299,6 +300,28 @@ class RunFolder:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(
                 f"this file is damaged ({error}).", where=path, fix=f"Measure again: striate evaluate {self.path}."
+            ) from error
+
+    def write_train_targets(self, targets: Targets) -> None:
+        """Writes `train_targets.npz`."""
+        atomic_write(
+            self.path / "train_targets.npz", lambda file: np.savez_compressed(file, allow_pickle=False, targets=targets)
+        )
+
+    def read_train_targets(self) -> Targets:
+        """Truth of the training split, from which the baseline of any evaluation is made.
+
+        Raises:
+            CheckpointError: Missing or damaged.
+        """
+        path = self.path / "train_targets.npz"
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                targets: Targets = found["targets"]
+                return targets
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise CheckpointError(
+                f"this file is missing or damaged ({error}).", where=path, fix="Train again; predictions still work."
             ) from error
 
     def write_weights(self, which: WhichWeights, state: Mapping[str, Tensor]) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from striate.evaluation import Estimate
 from striate.networks import NetworkOptions
+from striate.structures import Prediction
 
 FORMAT_VERSION = 1
 """Version of the layout of a run folder; raised when an older Striate could no longer read a new folder."""
@@ -29,6 +30,7 @@ class RunFacts:
         data: Path of the data set.
         data_format: Format it was read as.
         channel_names: Channels of the network's input.
+        dtype: Type of the stored pixels that `striate.data.pixels.prepare` feeds it with.
         status: running, done, interrupted or failed.
         created: When the run began, ISO 8601 in UTC.
         striate: Version of Striate.
@@ -52,6 +54,7 @@ class RunFacts:
     data: str = ""
     data_format: str = ""
     channel_names: tuple[str, ...] = ()
+    dtype: str = "uint8"
     status: Status = "running"
     created: str = ""
     striate: str = ""
@@ -92,6 +95,43 @@ class RunFacts:
         if values.get("headline") is not None:
             values["headline"] = Estimate(**values["headline"])
         return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class PicturePrediction:
+    """The answer for one picture.
+
+    Attributes:
+        path: The picture.
+        size_hw: Its own height and width, in pixels.
+        prediction: Scores of all classes.
+    """
+
+    path: str
+    size_hw: tuple[int, int]
+    prediction: Prediction
+
+    @property
+    def label(self) -> str:
+        """The class with the highest score."""
+        return self.prediction.label
+
+    @property
+    def score(self) -> float:
+        """Its score."""
+        return self.prediction.score
+
+    def as_dict(self, top: int | None = None) -> dict[str, Any]:
+        """Plain data, for `--json`: the `top` best classes, all where not given.
+
+        Where several classes may hold, those at or above the threshold are marked `present`.
+        """
+        several = self.prediction.several
+        labels: list[dict[str, Any]] = [
+            {"class": name, "score": score, **({"present": score >= self.prediction.threshold} if several else {})}
+            for name, score in self.prediction.ranked(top)
+        ]
+        return {"path": self.path, "size_hw": list(self.size_hw), "labels": labels}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,119 @@
+"""The pictures that a measurement is made on: the run's own splits, or other data with the same classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from striate.data import Dataset, open_dataset
+from striate.errors import DataError, RequestError
+from striate.evaluation.words import listed, plural
+from striate.recipe import Recipe
+from striate.runs.folder import RunFolder
+from striate.runs.structures import RunFacts
+from striate.structures import Annotation, Label, Labels, Sample
+
+ALL = "all"
+"""Name of a measurement on every picture of other data that comes without splits."""
+
+
+def pictures_of_split(
+    folder: RunFolder, facts: RunFacts, recipe: Recipe, data: Dataset | str | Path | None, split: str | None
+) -> tuple[list[Sample], str]:
+    """The samples to measure on, with class indices of the run, and the name of their split.
+
+    Raises:
+        DataError: Another task, unknown classes, or the run's own pictures are gone.
+        RequestError: No such split.
+    """
+    if data is None:
+        return _own_split(folder, facts, recipe, split)
+    other = data if isinstance(data, Dataset) else open_dataset(data, task=facts.task)
+    if other.task != facts.task:
+        raise DataError(
+            f"the run is of task {facts.task}, this data of task {other.task}.",
+            where=other.root,
+            fix="Give data of the same task.",
+        )
+    samples, name = _other_split(other, split)
+    return with_classes_of(samples, other.classes, facts.classes), name
+
+
+def open_own_data(facts: RunFacts, recipe: Recipe) -> Dataset:
+    """Opens the data set that the run was trained on, as it was opened then.
+
+    Raises:
+        DataError: It is gone or has changed beyond recognition.
+    """
+    return open_dataset(
+        facts.data,
+        task=facts.task,
+        format=facts.data_format or None,
+        validation_share=recipe.data.validation_share,
+        test_share=recipe.data.test_share,
+        seed=recipe.optimisation.seed,
+    )
+
+
+def with_classes_of(samples: list[Sample], classes: tuple[str, ...], wanted: tuple[str, ...]) -> list[Sample]:
+    """Samples whose class indices point into `wanted`, matched by class name.
+
+    Raises:
+        DataError: A picture shows a class that `wanted` does not have.
+    """
+    if classes == wanted:
+        return samples
+    place = {name: wanted.index(name) for name in classes if name in wanted}
+    shown = {classes[index] for sample in samples for index in _indices(sample.annotation)}
+    unknown = sorted(shown - place.keys())
+    if unknown:
+        what = f"class {listed(unknown)} is" if len(unknown) == 1 else f"classes {listed(unknown)} are"
+        raise DataError(
+            f"{what} unknown to the network, which knows {listed(list(wanted), 20)}.",
+            where=samples[0].name,
+            fix="Rename them to the names the network was trained with, or leave those pictures out.",
+        )
+    return [replace(sample, annotation=_moved(sample.annotation, classes, place)) for sample in samples]
+
+
+def _own_split(folder: RunFolder, facts: RunFacts, recipe: Recipe, split: str | None) -> tuple[list[Sample], str]:
+    splits = folder.read_splits()
+    name = split or ("test" if splits.get("test") else "validation")
+    if not splits.get(name):
+        raise RequestError(f"the run has no split {name!r}.", where="split", fix=f"Splits: {', '.join(splits)}.")
+    data = open_own_data(facts, recipe)
+    here = {sample.name: sample for samples in data.splits.values() for sample in samples}
+    found = [here[one] for one in splits[name] if one in here]
+    if not found:
+        raise DataError(
+            f"none of the {plural(len(splits[name]), f'{name} picture')} of the run is here any more.",
+            where=facts.data,
+            fix="Put the data back, or give its new place: striate evaluate RUN DATA.",
+        )
+    return with_classes_of(found, data.classes, facts.classes), name
+
+
+def _other_split(data: Dataset, split: str | None) -> tuple[list[Sample], str]:
+    if split is None and "test" in data.given:
+        split = "test"
+    if split is None or split == ALL:
+        return [sample for samples in data.splits.values() for sample in samples], ALL
+    if not data.splits.get(split):
+        raise RequestError(
+            f"this data has no split {split!r}.", where=data.root, fix=f"Splits: {', '.join(data.splits)}, {ALL}."
+        )
+    return list(data.splits[split]), split
+
+
+def _indices(annotation: Annotation | None) -> tuple[int, ...]:
+    if isinstance(annotation, Label):
+        return (annotation.index,)
+    return annotation.indices if isinstance(annotation, Labels) else ()
+
+
+def _moved(annotation: Annotation | None, classes: tuple[str, ...], place: dict[str, int]) -> Annotation | None:
+    if isinstance(annotation, Label):
+        return Label(place[classes[annotation.index]])
+    if isinstance(annotation, Labels):
+        return Labels(tuple(sorted(place[classes[index]] for index in annotation.indices)))
+    return annotation

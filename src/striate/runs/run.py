@@ -1,0 +1,257 @@
+"""A finished run as an object: look at it, ask it, measure it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from striate.errors import CheckpointError, PictureError, RequestError
+from striate.evaluation import EpochRecord, Evaluation, Verdict, evaluate
+from striate.networks import resolve_network
+from striate.recipe import Recipe
+from striate.runs.answering import Answering, find_pictures
+from striate.runs.folder import RunFolder
+from striate.runs.known_pictures import pictures_of_split
+from striate.runs.structures import PicturePrediction, RunFacts, SplitScores
+from striate.structures import Problem
+from striate.tasks import TASKS, Task
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from striate.data import Dataset
+
+
+class Run:
+    """A run of training.
+
+    Example:
+        >>> run = Run.open("runs/2026-11-23-flowers-resnet18")
+        >>> run.metrics.headline.value
+        0.987
+        >>> run.predict("rose.jpg")[0].label
+        'rose'
+
+    Args:
+        folder: Its folder.
+        device: Where to compute: "cpu", "cuda", ...; the run's own device where that is at hand, else the CPU.
+    """
+
+    def __init__(self, folder: RunFolder, device: str | None = None) -> None:
+        self.folder = folder
+        self._device = device
+
+    @classmethod
+    def open(cls, path: str | Path, device: str | None = None) -> Run:
+        """Opens the folder of a run.
+
+        Raises:
+            RequestError: There is nothing at the path.
+            CheckpointError: It is not a run folder, it is damaged, or a newer Striate wrote it.
+        """
+        return cls(RunFolder.open(path), device)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.folder.path
+
+    @cached_property
+    def facts(self) -> RunFacts:
+        """What `run.json` records."""
+        return self.folder.read_facts()
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """Every choice of the run."""
+        return self.folder.read_recipe()
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return TASKS.get(self.facts.task)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the scores."""
+        return self.facts.classes
+
+    @property
+    def history(self) -> list[EpochRecord]:
+        """The epochs so far."""
+        return self.folder.read_history()
+
+    @property
+    def evaluations(self) -> dict[str, Evaluation]:
+        """What was measured, by split."""
+        return self.folder.read_evaluations()
+
+    @property
+    def metrics(self) -> Evaluation:
+        """What was measured on the test split, or on the validation split where there is no other.
+
+        Raises:
+            CheckpointError: Nothing was measured yet.
+        """
+        found = self.evaluations
+        for split in ("test", "validation", *found):
+            if split in found:
+                return found[split]
+        raise CheckpointError(
+            "nothing was measured yet.", where=self.path, fix="Finish the run with --resume, or use `striate evaluate`."
+        )
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Underfit, overfit, balanced or too early; `None` where the run was not judged yet."""
+        return self.folder.read_verdict()
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The network with its best weights, in evaluation mode, on the run's device.
+
+        Raises:
+            CheckpointError: Weights are missing, damaged, or of another network.
+        """
+        network = self.task.build_network(resolve_network(self.facts.net), self.facts.options)
+        state = self.folder.read_weights("best")
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"these weights are not of the network in run.json ({str(error).splitlines()[-1].strip()}).",
+                where=self.folder.weights_path("best"),
+                fix="Put the run's own files back.",
+            ) from error
+        return network.eval().to(self.device)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        import torch
+
+        wanted = torch.device(self._device or self.recipe.machine.device or "cpu")
+        usable = wanted.type == "cpu" or torch.accelerator.is_available()
+        if usable:
+            return wanted
+        if self._device:
+            raise RequestError(f"there is no device {self._device!r} here.", where="device", fix="Use cpu.")
+        return torch.device("cpu")
+
+    @cached_property
+    def answering(self) -> Answering:
+        """The network, ready to be shown pictures."""
+        facts = self.facts
+        return Answering(
+            self.network,
+            self.task,
+            self.recipe,
+            channels=facts.options.channels,
+            dtype=facts.dtype,
+            device=self.device,
+        )
+
+    def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = 64) -> list[PicturePrediction]:
+        """Answers for pictures.
+
+        Unreadable pictures among several are warned of and left out.
+
+        Args:
+            paths: A picture, a folder of pictures, or several of these.
+            batch_size: Pictures in one pass through the network.
+
+        Raises:
+            RequestError: Nothing is at a path.
+            PictureError: Not one picture could be read.
+        """
+        problems: list[Problem] = []
+        answers = list(self.predict_each(paths, problems, batch_size=batch_size))
+        if problems and not answers:
+            first = problems[0]
+            raise PictureError(first.detail, where=first.path, fix="Give a picture that can be read.", kind=first.kind)
+        for problem in problems:
+            warnings.warn(f"{problem.path}: {problem.detail} It was left out.", stacklevel=2)
+        return answers
+
+    def predict_each(
+        self, paths: str | Path | Sequence[str | Path], problems: list[Problem], *, batch_size: int = 64
+    ) -> Iterator[PicturePrediction]:
+        """The same, one by one as they are ready, in constant memory.
+
+        Args:
+            paths: A picture, a folder of pictures, or several of these.
+            problems: Gets one entry for each picture that cannot be read.
+            batch_size: Pictures in one pass through the network.
+
+        Raises:
+            RequestError: Nothing is at a path.
+        """
+        for sample, size_hw, scores in self.answering.score(find_pictures(paths), problems, batch_size=batch_size):
+            yield PicturePrediction(sample.name, size_hw, self.task.prediction(scores, self.classes))
+
+    def evaluate(
+        self,
+        data: Dataset | str | Path | None = None,
+        split: str | None = None,
+        *,
+        seed: int = 0,
+        problems: list[Problem] | None = None,
+    ) -> Evaluation:
+        """Measures the network on one split of the run's own data, or on other data.
+
+        Measurements of the run's own data are kept in its folder.
+
+        Args:
+            data: Other data, or a path to it; the run's own where not given.
+            split: Name of the split; of the run's own data "test" where there is one, else "validation"; of other
+                data "test" where the folder gave one, else all of its pictures.
+            seed: Fixes the resamples of the intervals.
+            problems: Gets one entry for each picture that cannot be read.
+
+        Raises:
+            DataError: The data has another task, or classes that the network does not know.
+            RequestError: No such split.
+            CheckpointError: Files of the run are missing or damaged.
+        """
+        problems = [] if problems is None else problems
+        samples, name = pictures_of_split(self.folder, self.facts, self.recipe, data, split)
+        answers = list(self.answering.score(samples, problems))
+        if not answers:
+            raise RequestError(
+                f"not one picture of the {name} split can be read.", where=name, fix="See `striate look`."
+            )
+        read = [sample for sample, _, _ in answers]
+        scores = np.stack([row for _, _, row in answers])
+        targets = self.task.targets(read, self.classes)
+        known = self.evaluations
+        measured = evaluate(
+            self.task,
+            scores,
+            targets,
+            self.classes,
+            split=name,
+            train_targets=self.folder.read_train_targets(),
+            validation=known["validation"].headline if "validation" in known else None,
+            seed=seed,
+        )
+        if data is None:
+            self.folder.write_scores(name, SplitScores(tuple(sample.name for sample in read), scores, targets))
+            self.folder.write_evaluation(measured)
+        return measured
+
+    @property
+    def report(self) -> Path:
+        """The report, written from what is in the folder where it is not there yet."""
+        from striate.runs.report import write_report
+
+        path = self.folder.report_path
+        return path if path.is_file() else write_report(self.folder)
