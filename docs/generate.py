@@ -43,7 +43,7 @@ def commands_reference() -> str:
 
 def networks_table() -> str:
     """The table of networks."""
-    from striate.cli.nets import field_words, network_rows
+    from striate.cli.nets import field_words, network_rows, short_count
     from striate.networks import NETWORKS
 
     rows = []
@@ -54,8 +54,8 @@ def networks_table() -> str:
                 f"`{row['name']}`",
                 str(row["year"]),
                 row["authors"],
-                f"{row['parameters'] / 1e6:.2f} M",
-                f"{row['macs'] / 1e6:,.1f} M",
+                short_count(row["parameters"]),
+                short_count(row["macs"]),
                 str(row["depth"]),
                 field_words(row["receptive_field_hw"]),
                 f"{published['top1']:.2f} % ({published['data']}; {published['source']})" if published else "",

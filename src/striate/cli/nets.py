@@ -75,9 +75,18 @@ def network_row(name: str, *, layers: bool = False) -> dict[str, Any]:
 
 
 def short_authors(authors: str) -> str:
-    """Family names, as papers cite them: `LeCun et al.`, `Simonyan, Zisserman`."""
-    names = [author.split(" ")[-1] for author in authors.split(", ")]
-    return ", ".join(names) if len(names) < 3 else f"{names[0]} et al."
+    """`LeCun et al.` for several authors, the family name for one."""
+    first, *others = authors.split(", ")
+    return first.split(" ")[-1] + (" et al." if others else "")
+
+
+def short_count(count: int) -> str:
+    """A large number with three digits that count: `60.0k`, `11.7M`, `1.81G`."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= limit:
+            value = count / limit
+            return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}{unit}"
+    return str(count)
 
 
 def field_words(field_hw: Sequence[int] | None) -> str:
@@ -99,8 +108,8 @@ def _show_all(rows: list[dict[str, Any]], console: Console) -> None:
             row["name"],
             str(row["year"]),
             short_authors(row["authors"]),
-            f"{row['parameters'] / 1e6:.2f} M",
-            f"{row['macs'] / 1e6:,.1f} M",
+            short_count(row["parameters"]),
+            short_count(row["macs"]),
             str(row["depth"]),
             field_words(row["receptive_field_hw"]),
             top1,
