@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from striate.errors import DataError
-from striate.formats.listing import holds_pictures, scan, split_of
+from striate.formats.listing import holds_pictures, is_picture_name, scan, split_of
 from striate.images import find_line_ending_damage
 from striate.images.damage import FIX as LINE_ENDING_FIX
 
@@ -30,6 +30,8 @@ _TRUTH_FOLDERS = frozenset(
     | {"trainannot", "valannot", "testannot", "annot", "labelstr"}
 )
 _MASK_NAME = re.compile(r"(.+?)[-_. ](mask|masks|seg|segmentation|label|labels|labelids|gt|annotation|matte)$", re.I)
+_DELIMITER = re.compile(r"[,;\t]")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _SCAN_SUFFIXES = (".dcm", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 _FOLDERS, _FILES, _DEPTH, _HEAD = 40, 60, 4, 20_000
 
@@ -126,6 +128,9 @@ def refusal(path: Path) -> DataError:
     if foreign is not None:
         return foreign.error(path)
     if path.is_file():
+        boxes = _find_box_tables(_Visited(path.parent, path.parent, [], [], [path.name]))
+        if boxes is not None:
+            return boxes.error(path)
         return DataError(
             "this file is neither a table of pictures and labels nor an array of pictures.",
             where=path,
@@ -237,11 +242,19 @@ def _find_masks(seen: _Visited) -> Foreign | None:
 
 
 def _find_box_tables(seen: _Visited) -> Foreign | None:
-    for file in seen.files(".csv", ".tsv")[:10]:
-        columns = {word.strip().strip('"').lower() for word in re.split(r"[,;\t]", _head(file).split("\n")[0])}
-        if has_box_columns(columns):
+    for file in seen.files(".csv", ".tsv", ".txt")[:10]:
+        rows = [[cell.strip().strip('"') for cell in _DELIMITER.split(line)] for line in _head(file).splitlines()[:30]]
+        pictured = any(is_picture_name(row[0].replace("\\", "/").rsplit("/", 1)[-1]) for row in rows)
+        if rows and (has_box_columns({cell.lower() for cell in rows[0]}) or (pictured and has_box_cells(rows[:-1]))):
             return Foreign("a table of boxes", seen.relative(file), "detection")
     return None
+
+
+def has_box_cells(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows end in four numbers or more, not all of them 0 and 1, as boxes without a header do."""
+    tails = [row[-4:] for row in rows if len(row) >= 5]
+    numeric = bool(tails) and all(_NUMBER.fullmatch(cell) for tail in tails for cell in tail)
+    return numeric and any(cell not in ("0", "1", "-1") for tail in tails for cell in tail)
 
 
 def has_box_columns(columns: set[str]) -> bool:

@@ -1,0 +1,198 @@
+"""Text tables: encoding, delimiter, header; and which of their cells name pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from striate.errors import DataError
+from striate.formats.listing import is_picture_name, split_of, walk_pictures
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+_DELIMITERS = ("\t", ";", ",", "|", " ")
+_LARGEST = 512 << 20
+_SAMPLE = 200
+_MOST_COLUMNS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Cells of a table, stripped, all rows equally long.
+
+    Attributes:
+        file: The table.
+        rows: All rows, a header perhaps among them.
+        delimiter: What stands between cells.
+        encoding: How the bytes became text.
+        ragged: Numbers, from 1, of lines that have another number of cells; they are not among the rows.
+    """
+
+    file: Path
+    rows: list[tuple[str, ...]]
+    delimiter: str
+    encoding: str
+    ragged: tuple[int, ...] = ()
+
+
+def decode_text(file: Path) -> tuple[str, str]:
+    """Text of a file and its encoding: UTF-16 with its mark, UTF-8 with or without, else Latin-1.
+
+    Raises:
+        DataError: It cannot be read, or is too large to be a table of pictures.
+    """
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise DataError(f"a table of more than {_LARGEST >> 20} MB.", where=file, fix="Split it up.")
+        data = file.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"the table cannot be read ({error.strerror}).", where=file, fix="Check the path and its rights."
+        ) from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace"), "utf-16"
+    try:
+        return data.decode("utf-8-sig"), "utf-8"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "latin-1"
+
+
+def parse_grids(file: Path) -> list[Grid]:
+    """All ways to cut a table into at least two columns, the likeliest delimiter first.
+
+    Raises:
+        DataError: See `decode_text`.
+    """
+    text, encoding = decode_text(file)
+    if "\0" in text[:4096]:
+        return []
+    grids = []
+    for delimiter in _DELIMITERS:
+        if delimiter in text:
+            grid = _cut(file, text, delimiter, encoding)
+            if grid is not None:
+                grids.append(grid)
+    return sorted(grids, key=lambda grid: len(grid.ragged) > 0)
+
+
+def _cut(file: Path, text: str, delimiter: str, encoding: str) -> Grid | None:
+    lines: list[tuple[int, tuple[str, ...]]] = []
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+        for row in reader:
+            cells = tuple(cell.strip() for cell in row)
+            if any(cells):
+                lines.append((reader.line_num, cells))
+    except csv.Error:
+        return None
+    if not lines:
+        return None
+    lengths: dict[int, int] = defaultdict(int)
+    for _, cells in lines:
+        lengths[len(cells)] += 1
+    width = max(lengths, key=lambda length: (lengths[length], length))
+    ragged = tuple(number for number, cells in lines if len(cells) != width)
+    if width < 2 or len(ragged) * 10 > len(lines):
+        return None
+    return Grid(file, [cells for _, cells in lines if len(cells) == width], delimiter, encoding, ragged)
+
+
+class PictureIndex:
+    """Finds pictures below a folder by what a table calls them.
+
+    A cell may be a path relative to the table, or to a folder of pictures beside or below it; it may lack the suffix,
+    or begin with folders of another machine.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """All pictures, relative to the root."""
+        return list(walk_pictures(self.root))
+
+    @cached_property
+    def _by_end(self) -> dict[str, list[str]]:
+        ends: dict[str, list[str]] = defaultdict(list)
+        for path in self.paths:
+            name = path.rsplit("/", 1)[-1].casefold()
+            ends[name].append(path)
+            ends[name.rsplit(".", 1)[0]].append(path)
+        return ends
+
+    def find(self, cell: str, near: str = "", split: str = "") -> list[str]:
+        """Pictures that a cell may mean, relative to the root; one where it is clear.
+
+        Args:
+            cell: Text of the cell.
+            near: Folder of the table relative to the root, with forward slashes, empty for the root.
+            split: Split that the row belongs to; decides between files of equal names.
+        """
+        wanted = cell.replace("\\", "/").removeprefix("./").casefold()
+        if not wanted:
+            return []
+        ending = self._by_end.get(wanted.rsplit("/", 1)[-1], [])
+        if len(ending) <= 1:
+            return ending
+        for choose in (
+            lambda path: _fits(path, f"{near}/{wanted}".strip("/"), whole=True),
+            lambda path: _fits(path, wanted, whole=False),
+            lambda path: bool(near) and path.startswith(f"{near}/"),
+            lambda path: bool(split) and any(split_of(part) == split for part in path.split("/")[:-1]),
+            lambda path: path.casefold().endswith(wanted),
+        ):
+            chosen = [path for path in ending if choose(path)]
+            if len(chosen) == 1:
+                return chosen
+            ending = chosen or ending
+        return ending
+
+
+def _fits(path: str, wanted: str, *, whole: bool) -> bool:
+    """Whether a path is the wanted one, with or without suffix, or ends with it."""
+    for form in (path.casefold(), str(PurePosixPath(path).with_suffix("")).casefold()):
+        if form == wanted or (not whole and form.endswith(f"/{wanted}")):
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class PathColumn:
+    """The column that names pictures.
+
+    Attributes:
+        column: Its position.
+        share: Share of a sample of its cells whose picture was found.
+        named: Share of them that end like a picture's name.
+        header: Whether the first row is a header.
+    """
+
+    column: int
+    share: float
+    named: float
+    header: bool
+
+
+def find_path_column(grid: Grid, index: PictureIndex, near: str) -> PathColumn | None:
+    """The column whose cells are pictures, by content; `None` where no column is like that."""
+    body = grid.rows[1:] or grid.rows
+    step = max(1, len(body) // _SAMPLE)
+    sample = body[::step][: 2 * _SAMPLE]
+    best: tuple[tuple[float, float, int, int], PathColumn] | None = None
+    # A path stands among the first columns; a table of a thousand columns holds pixels.
+    for column in range(min(len(grid.rows[0]), _MOST_COLUMNS)):
+        cells = [row[column] for row in sample]
+        share = sum(bool(index.find(cell, near)) for cell in cells) / len(cells)
+        named = sum(is_picture_name(cell.replace("\\", "/").rsplit("/", 1)[-1]) for cell in cells) / len(cells)
+        if max(share, named) < 0.3:
+            continue
+        first = grid.rows[0][column]
+        header = not (index.find(first, near) or is_picture_name(first))
+        rank = (share, named, len(set(cells)), -column)
+        if best is None or rank > best[0]:
+            best = (rank, PathColumn(column, share, named, header))
+    return None if best is None else best[1]

@@ -1,0 +1,352 @@
+"""A table of pictures and labels: CSV, TSV and their relatives, with columns found by their content."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.errors import DataError, RequestError
+from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.columns import Columns, is_set, understand_columns
+from striate.formats.labelled import Entry, Findings, build_reading
+from striate.formats.listing import natural_key, scan, split_of
+from striate.formats.rows import TABLE_SUFFIXES, Grid, PathColumn, PictureIndex, find_path_column, parse_grids
+from striate.formats.storing import PictureStore, label_indices, prepare_folder, stored
+from striate.images import FileSource
+from striate.structures import Labels, Problem, Sample
+
+TABLE_FILE = "labels.csv"
+PICTURES_FOLDER = "pictures"
+_MOST_TABLES = 20
+_LISTED = 20
+
+
+@dataclass(slots=True)
+class _Table:
+    """One table, understood."""
+
+    grid: Grid
+    found: PathColumn
+    columns: Columns
+    split: str
+
+    @property
+    def name(self) -> str:
+        return self.grid.file.name
+
+    def body(self) -> list[tuple[str, ...]]:
+        return self.grid.rows[1:] if self.found.header else self.grid.rows
+
+
+@dataclass(slots=True)
+class _Row:
+    """One picture as a table has it."""
+
+    path: str
+    labels: tuple[str, ...]
+    split: str
+    group: str | None
+
+
+class _TableFormat(Format):
+    name = "table"
+    title = "a CSV or TSV table of pictures and labels"
+    tasks = ("classification", "multilabel")
+
+    def sniff(self, path: Path) -> Sniff | None:
+        files = _table_files(path)
+        if not files:
+            return None
+        index = PictureIndex(path if path.is_dir() else _root_of(path))
+        tables = []
+        for file in files:
+            try:
+                tables += [table] if (table := _understand(file, index)) is not None else []
+            except DataError:
+                # Several columns could be the label: reading says so.
+                return Sniff(0.6, f"{file.name} names pictures")
+        if not tables:
+            return None
+        first = tables[0]
+        # A table of a few of the pictures is about something else, or needs the user's word.
+        rows = sum(len(table.body()) for table in tables)
+        sure = 0.9 if first.found.share >= 0.5 and rows >= 0.3 * len(index.paths) else 0.4
+        return Sniff(sure, f"{first.name} names pictures in the column {_path_name(first)!r}")
+
+    def read(self, path: Path) -> Reading:
+        root = path if path.is_dir() else _root_of(path)
+        index = PictureIndex(root)
+        tables = [table for file in _table_files(path) if (table := _understand(file, index)) is not None]
+        if not tables:
+            raise DataError(
+                "no table was found here that names pictures and their labels.",
+                where=path,
+                fix="Write a CSV table with a column `path` (relative to the table) and a column `label`.",
+            )
+        found = Findings()
+        tables = _choose_tables(path, tables, index, found)
+        rows = [row for table in tables for row in _read_rows(table, index, found)]
+        _settle_labels(tables, rows, found)
+        for row in _without_repeats(rows, found):
+            source = FileSource(root / row.path, row.path)
+            found.splits.setdefault(row.split, []).append(Entry(source, row.labels, row.group))
+        for entries in found.splits.values():
+            entries.sort(key=lambda entry: natural_key(entry.source.name))
+        return build_reading(self.name, path, found)
+
+    def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
+        """Writes `labels.csv` and a folder `pictures`; several labels as one 0/1 column for each class."""
+        several = any(isinstance(sample.annotation, Labels) for part in splits.values() for sample in part)
+        rows = [
+            (split, sample, label_indices(sample.annotation, sample.name, self.name))
+            for split, samples in splits.items()
+            for sample in samples
+        ]
+        if several and len(classes) < 2:
+            raise RequestError("one 0/1 column is no table of several labels; two classes are needed.", where=self.name)
+        has_split = any(splits[split] for split in splits if split)
+        has_group = any(sample.group is not None for _, sample, _ in rows)
+        prepare_folder(out)
+        store = PictureStore()
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(
+            ["path", *(["split"] if has_split else []), *(["group"] if has_group else [])]
+            + (list(classes) if several else ["label"])
+        )
+        for split, sample, indices in rows:
+            file = store.save(sample, out / PICTURES_FOLDER)
+            cells = [f"{PICTURES_FOLDER}/{file.name}"]
+            cells += [split] if has_split else []
+            cells += [sample.group or ""] if has_group else []
+            cells += [str(int(i in indices)) for i in range(len(classes))] if several else [classes[indices[0]]]
+            writer.writerow(cells)
+        table = out / TABLE_FILE
+        stored(table, lambda: table.write_text(text.getvalue(), encoding="utf-8", newline="\n"))
+
+
+def _table_files(path: Path) -> list[Path]:
+    """Tables in a folder and in the folders right below; or the one table that the path is."""
+    if path.is_file():
+        return [path] if path.suffix.lower() in TABLE_SUFFIXES else []
+    folders, _, others = scan(path)
+    files = [path / name for name in others]
+    for folder in folders[:_MOST_TABLES]:
+        below = [path / folder / name for name in scan(path / folder)[2] if _is_table(name)]
+        # Folders full of text files hold boxes, one file for each picture.
+        files += below if len(below) <= 3 else []
+    return [file for file in files if _is_table(file.name)][:_MOST_TABLES]
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(TABLE_SUFFIXES) and not re.match(r"(readme|license|licence|source)\b", name, re.I)
+
+
+def _root_of(table: Path) -> Path:
+    """Where to look for the pictures of a table: beside it and below, else beside its folder."""
+    beside = table.resolve().parent
+    index = next(iter(PictureIndex(beside).paths), None)
+    return beside if index is not None else beside.parent
+
+
+def _understand(file: Path, index: PictureIndex) -> _Table | None:
+    near = file.resolve().parent.relative_to(index.root.resolve()).as_posix().strip(".")
+    for grid in parse_grids(file):
+        found = find_path_column(grid, index, near)
+        if found is None:
+            continue
+        columns = understand_columns(grid, found)
+        if columns is not None:
+            return _Table(grid, found, columns, _split_of_file(file, index.root))
+    return None
+
+
+def _split_of_file(file: Path, root: Path) -> str:
+    """The split that the name of a table says, or the folder it lies in."""
+    words = re.split(r"[-_. ]+", file.stem)
+    splits = [split for word in words if (split := split_of(word)) is not None]
+    if not splits and file.resolve().parent != root.resolve():
+        splits = [split for split in [split_of(file.parent.name)] if split is not None]
+    return splits[0] if splits else ""
+
+
+def _path_name(table: _Table) -> str:
+    return table.columns.names[table.columns.path]
+
+
+def _choose_tables(path: Path, tables: list[_Table], index: PictureIndex, found: Findings) -> list[_Table]:
+    """The one table, or one for each split."""
+    resolved = [table for table in tables if table.found.share > 0] or tables
+    splits = [table.split for table in resolved]
+    if len(resolved) == 1 or (all(splits) and len(set(splits)) == len(splits)):
+        return resolved
+    by_split = [table for table in resolved if table.split]
+    rest = [table for table in resolved if not table.split]
+    if len(by_split) > 1 and len({table.split for table in by_split}) == len(by_split):
+        # A table of everything beside the tables of the splits.
+        return by_split
+    if len(rest) == 1 and not by_split:
+        return rest
+    rows = [sorted((row.path, row.labels) for row in _read_rows(table, index, Findings())) for table in resolved]
+    if all(part == rows[0] for part in rows):
+        others = ", ".join(table.name for table in resolved[1:])
+        found.notes.append(f"{others} says the same as {resolved[0].name} and is left aside.")
+        return resolved[:1]
+    raise DataError(
+        f"several tables could be meant: {', '.join(table.name for table in resolved)}.",
+        where=path,
+        fix="Give the path of one table, or name them train.csv, validation.csv and test.csv.",
+    )
+
+
+def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row]:
+    columns, grid = table.columns, table.grid
+    near = grid.file.resolve().parent.relative_to(index.root.resolve()).as_posix().strip(".")
+    rows: list[_Row] = []
+    missing: list[str] = []
+    unclear: list[str] = []
+    unlabelled: list[str] = []
+    for cells in table.body():
+        split = _row_split(table, cells)
+        matches = index.find(cells[columns.path], near, split)
+        if len(matches) != 1:
+            (unclear if matches else missing).append(cells[columns.path])
+            continue
+        labels = _row_labels(columns, cells)
+        if labels is None:
+            unlabelled.append(cells[columns.path])
+            continue
+        group = cells[columns.group] or None if columns.group is not None else None
+        rows.append(_Row(matches[0], labels, split, group))
+    _note_reading(table, len(rows), found)
+    _report(found, "missing-file", table, missing, "there is no such picture", "Correct the path, or add the file.")
+    several = "several pictures are called that"
+    _report(found, "ambiguous-file", table, unclear, several, "Write the folder as well.")
+    _report(found, "unlabelled", table, unlabelled, "the label is empty", "Fill it in.")
+    for line in grid.ragged[:_LISTED]:
+        found.problems.append(
+            Problem(
+                "ragged-row",
+                f"{table.name}:{line}",
+                f"line {line} has another number of cells than the others ({len(grid.rows[0])}).",
+                "It is left out. Put quotation marks around cells that contain the delimiter.",
+                "dropped",
+            )
+        )
+    if not rows:
+        _refuse_empty(table, missing)
+    return rows
+
+
+def _refuse_empty(table: _Table, missing: Sequence[str]) -> None:
+    example = f", such as {missing[0]!r}" if missing else ""
+    raise DataError(
+        f"none of the {len(table.body())} pictures named in the column {_path_name(table)!r} was found{example}.",
+        where=table.grid.file,
+        fix="Put the pictures beside the table, or into a folder beside it, under the names that the table gives.",
+    )
+
+
+def _row_split(table: _Table, cells: tuple[str, ...]) -> str:
+    if table.columns.split is None:
+        return table.split
+    return split_of(cells[table.columns.split]) or table.split
+
+
+def _row_labels(columns: Columns, cells: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Labels of a row; `None` where there should be one and is none."""
+    if columns.label is None:
+        return tuple(columns.names[i] for i in columns.flags if is_set(cells[i]))
+    cell = cells[columns.label]
+    if columns.separator:
+        words = (word.strip() for word in cell.split(columns.separator))
+        return tuple(dict.fromkeys(word for word in words if word))
+    return (cell,) if cell else None
+
+
+def _note_reading(table: _Table, count: int, found: Findings) -> None:
+    columns = table.columns
+    if columns.label is None:
+        labels = f"labels from the 0/1 columns {', '.join(columns.names[i] for i in columns.flags)}"
+    else:
+        labels = f"labels from the column {columns.names[columns.label]!r}"
+        labels += f" (several, separated by {columns.separator!r})" if columns.separator else ""
+    extra = [
+        f"{what} from {columns.names[position]!r}"
+        for what, position in (("splits", columns.split), ("groups", columns.group))
+        if position is not None
+    ]
+    found.notes.append(
+        f"{table.name}: {count} pictures from the column {_path_name(table)!r}, {', '.join([labels, *extra])}."
+    )
+    if table.grid.encoding == "latin-1":
+        found.notes.append(f"{table.name} is not UTF-8; it was read as Latin-1.")
+
+
+def _report(found: Findings, kind: str, table: _Table, cells: Sequence[str], what: str, fix: str) -> None:
+    for cell in cells[:_LISTED]:
+        detail = f"{table.name} names {cell!r}: {what}."
+        found.problems.append(Problem(kind, cell, detail, f"The row is left out. {fix}", "dropped"))
+    if len(cells) > _LISTED:
+        detail = f"{len(cells) - _LISTED} more rows of {table.name} are like that."
+        found.problems.append(Problem(kind, table.name, detail, f"They are left out. {fix}", "dropped"))
+
+
+def _settle_labels(tables: Sequence[_Table], rows: Sequence[_Row], found: Findings) -> None:
+    """Decides between one label and several: 0/1 columns with exactly one 1 in every row are one label."""
+    flags = all(table.columns.label is None for table in tables)
+    found.several = any(len(row.labels) != 1 for row in rows)
+    if flags:
+        found.declared = tuple(tables[0].columns.names[i] for i in tables[0].columns.flags)
+        if not found.several:
+            found.notes.append("Every row has exactly one 1, so each picture has one label.")
+        strange = {label for row in rows for label in row.labels} - set(found.declared)
+        if strange:
+            found.declared = None
+
+
+def _without_repeats(rows: Sequence[_Row], found: Findings) -> list[_Row]:
+    """Each picture once; rows that contradict one another go."""
+    by_path: dict[str, list[_Row]] = {}
+    for row in rows:
+        by_path.setdefault(row.path, []).append(row)
+    kept = []
+    for path, same in by_path.items():
+        labels = {frozenset(row.labels) for row in same}
+        splits = sorted({row.split for row in same})
+        if len(labels) > 1:
+            seen = " and ".join(sorted(" + ".join(sorted(label)) or "none" for label in labels))
+            found.problems.append(
+                Problem(
+                    "conflicting-labels",
+                    path,
+                    f"{len(same)} rows name it with different labels: {seen}.",
+                    "The picture is left out. Keep the row that is right.",
+                    "dropped",
+                )
+            )
+            continue
+        if len(same) > 1:
+            _report_repeat(path, same, splits, found)
+        # A picture that is in the test split must not be learned, so the later split keeps it.
+        order = ("test", "validation", "", "train")
+        kept.append(min(same, key=lambda row: order.index(row.split)))
+    return kept
+
+
+def _report_repeat(path: str, same: Sequence[_Row], splits: Sequence[str], found: Findings) -> None:
+    if len(splits) > 1:
+        detail = f"it is in several splits: {', '.join(split or 'none' for split in splits)}."
+        found.problems.append(
+            Problem("leakage", path, detail, "It was taken out of the earlier ones (test keeps it first).")
+        )
+    else:
+        detail = f"{len(same)} rows name it, all with the same label."
+        found.problems.append(Problem("duplicate-row", path, detail, "It counts once."))
+
+
+FORMATS.add(_TableFormat.name, _TableFormat())
