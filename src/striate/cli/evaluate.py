@@ -1,0 +1,77 @@
+"""`striate evaluate`: how good a trained network is, on its own test split or on other data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from striate.cli.output import Answer, facts, say, table
+from striate.cli.train import estimate_document
+
+if TYPE_CHECKING:
+    from striate.evaluation import Evaluation
+
+MOST_CLASSES = 30
+"""Classes listed on the terminal; `--json` and the report list all."""
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    data: Annotated[Path | None, typer.Argument(help="Other pictures with the same classes; the run's own.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split to measure on: train, validation, test or all.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the run's own.")] = None,
+) -> Answer:
+    """Measures a trained network, every figure with its 95 % interval.
+
+    Without DATA on the run's test split, which took no part in training; with DATA on other pictures.
+
+    Example:
+        striate evaluate runs/2026-11-23-photos-resnet18
+        striate evaluate runs/2026-11-23-photos-resnet18 other_photos/ --json
+    """
+    from striate.runs.run import Run
+    from striate.structures import Problem
+
+    problems: list[Problem] = []
+    measured = Run.open(run, device).evaluate(data, split, problems=problems)
+    for problem in problems:
+        say(f"{problem.path}: {problem.detail} It was left out.")
+    return Answer(_document(measured), lambda console: _show(measured, console))
+
+
+def _document(measured: Evaluation) -> dict[str, Any]:
+    return {
+        "split": measured.split,
+        "images": measured.images,
+        "headline": estimate_document(measured.headline),
+        "baseline": estimate_document(measured.baseline),
+        "metrics": {each.name: {"value": each.value, "low": each.low, "high": each.high} for each in measured.metrics},
+        "per_class": measured.per_class,
+        "warnings": measured.warnings,
+    }
+
+
+def _show(measured: Evaluation, console: Console) -> None:
+    from striate.evaluation.words import format_metric, in_words, title_of
+
+    rows = [("pictures", f"{measured.images} of the {measured.split} split")]
+    rows += [(title_of(each.name), in_words(each)) for each in measured.metrics]
+    rows.append(
+        ("for comparison", f"{title_of(measured.baseline.name)} of {in_words(measured.baseline)} without looking")
+    )
+    console.print(facts(rows))
+    if measured.per_class:
+        figures = [name for name in measured.per_class[0] if name not in ("class", "count")]
+        shown = table("class", "pictures", *map(title_of, figures), right=["pictures", *map(title_of, figures)])
+        for row in measured.per_class[:MOST_CLASSES]:
+            values = ["-" if row.get(name) is None else format_metric(name, row[name]) for name in figures]
+            shown.add_row(str(row["class"]), str(row["count"]), *values)
+        console.print()
+        console.print(shown)
+        if len(measured.per_class) > MOST_CLASSES:
+            console.print(f"and {len(measured.per_class) - MOST_CLASSES} classes more; --json lists all.")
+    for warning in measured.warnings:
+        console.print(f"\nMind: {warning}")

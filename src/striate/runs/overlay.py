@@ -1,0 +1,74 @@
+"""A picture with the answer written below it, for people who look through many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from striate.pages.pictures import display_pixels
+from striate.runs.files import atomic_write
+from striate.structures import Picture
+
+SMALLEST_SIDE = 224
+"""Smaller pictures are enlarged by a whole factor, so that the strip below can be read."""
+
+_INK, _PAPER, _BAR = (20, 20, 20), (255, 255, 255), (158, 202, 225)
+
+
+def draw_labels(picture: Picture, ranked: Sequence[tuple[str, float]]) -> Image.Image:
+    """The picture, and below it one line for each class with its score as a bar.
+
+    Args:
+        picture: Any channels and depth; shown as `display_pixels` says.
+        ranked: Classes and scores in 0..1, the best first.
+
+    Returns:
+        An 8-bit RGB image, at least `SMALLEST_SIDE` wide.
+    """
+    shown, _ = display_pixels(picture.pixels, picture.channel_names)
+    image = Image.fromarray(shown).convert("RGB")
+    factor = -(-SMALLEST_SIDE // max(image.size))
+    if factor > 1:
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    width = max(image.width, SMALLEST_SIDE)
+    size = max(14, width // 28)
+    line = round(size * 1.5)
+    sheet = Image.new("RGB", (width, image.height + line * len(ranked)), _PAPER)
+    sheet.paste(image, ((width - image.width) // 2, 0))
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size)
+    for row, (name, score) in enumerate(ranked):
+        top = image.height + row * line
+        draw.rectangle((0, top, round((width - 1) * score), top + line - 2), fill=_BAR)
+        figure = f"{100 * score:.1f} %"
+        room = width - draw.textlength(figure, font) - size
+        draw.text((size // 3, top + 1), _shortened(name, room, draw, font), _INK, font)
+        draw.text((width - size // 3, top + 1), figure, _INK, font, anchor="ra")
+    return sheet
+
+
+def write_overlay(image: Image.Image, source: str, out: Path) -> Path:
+    """Writes an overlay as PNG, named after its picture; nothing is overwritten, a number is added instead.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    stem = Path(source).stem
+    path, number = out / f"{stem}.png", 1
+    while path.exists():
+        number += 1
+        path = out / f"{stem}-{number}.png"
+    atomic_write(path, lambda file: image.save(file, "PNG"))
+    return path
+
+
+def _shortened(
+    text: str, room: float, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+) -> str:
+    if draw.textlength(text, font) <= room:
+        return text
+    while text and draw.textlength(text + "...", font) > room:
+        text = text[:-1]
+    return text + "..."
