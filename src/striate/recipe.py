@@ -103,7 +103,10 @@ class OptimisationRecipe(_Section):
     """How the weights are found."""
 
     minutes: float | None = Field(None, gt=0, description="Time allowed for the whole command, in minutes.")
-    epochs: int | None = Field(None, ge=1, description="Passes over the training pictures.")
+    epochs: int | None = Field(None, ge=1, description="Passes over the training pictures, or over a part of them.")
+    epochs_per_pass: int | None = Field(
+        None, ge=1, description="Epochs in which every picture comes once; more than 1 where a pass takes long."
+    )
     batch_size: int | None = Field(None, ge=1, description="Pictures in one step, over all processes.")
     optimizer: Literal["sgd", "adamw"] | None = Field(None, description="SGD with Nesterov momentum, or AdamW.")
     learning_rate: float | None = Field(None, gt=0, description="Highest learning rate of the schedule.")

@@ -64,6 +64,7 @@ class TrainingBatches:
         usable: Positions that may be drawn.
         batch_size: Pictures in one step, over all processes.
         seed: Fixes the order.
+        parts: Epochs in which all pictures come once; more than one where a whole pass is long.
         rank: This process, from 0.
         world_size: Number of processes.
     """
@@ -75,20 +76,23 @@ class TrainingBatches:
         batch_size: int,
         seed: int,
         *,
+        parts: int = 1,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         self.store = store
         self.usable = usable
-        self.steps = max(1, -(-len(usable) // batch_size))
+        self.parts = parts
+        self.steps = max(1, -(-len(usable) // (batch_size * parts)))
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
 
     def epoch(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """Batches of an epoch (from 0), without the first `skip`; the next one is read while one is in use."""
-        order = seed_sequence(self.seed, "order", epoch).permutation(self.usable)
-        shares = np.array_split(order, self.steps)
+        whole_pass, part = divmod(epoch, self.parts)
+        order = seed_sequence(self.seed, "order", whole_pass).permutation(self.usable)
+        shares = np.array_split(np.array_split(order, self.parts)[part], self.steps)
 
         def load(position: int) -> Batch:
             whole = shares[position]

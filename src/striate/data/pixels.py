@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -91,8 +91,7 @@ def _resize(pixels: Pixels, height: int, width: int) -> Pixels:
     )[0].numpy()
     if narrow or pixels.dtype == np.float32:
         return resized
-    limits = np.iinfo(pixels.dtype)
-    return np.clip(np.rint(resized), limits.min, limits.max).astype(pixels.dtype)
+    return _as_integers(resized, pixels.dtype)
 
 
 def normalise(batch: Tensor, recipe: InputRecipe) -> Tensor:
@@ -275,8 +274,13 @@ def _as_dtype(pixels: Pixels, dtype: np.dtype[np.generic]) -> Pixels:
         return pixels.astype(np.float32)
     top = {"uint8": 255.0, "uint16": 65535.0, "int16": 32767.0, "float32": 1.0}
     factor = top[dtype.name] / top[pixels.dtype.name]
+    return _as_integers(pixels.astype(np.float64) * factor, dtype)
+
+
+def _as_integers(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Pixels:
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(pixels.astype(np.float64) * factor), limits.min, limits.max).astype(dtype)
+    whole: Pixels = np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
+    return whole
 
 
 def _decoder_threads() -> int:

@@ -1,1 +1,5 @@
-"""TBD."""
+"""Training: from a data set and a recipe to a finished run."""
+
+from striate.training.train import train
+
+__all__ = ["train"]

@@ -47,6 +47,7 @@ class Chooser:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe.model_copy(deep=True)
+        self.asked_epochs = recipe.optimisation.epochs
         self.choices: list[Choice] = []
 
     def fill(self, field: str, value: Any, why: str) -> None:
@@ -210,7 +211,9 @@ def choose_cache(chooser: Chooser, data: Dataset) -> None:
     needed = int(data.images * int(chooser.recipe.data.channels or data.channels) * height * width * value_bytes * 1.5)
     free = available_memory()
     if needed < free * 0.4:
-        chooser.fill("data.cache", "memory", f"the pixels take {needed / 2**20:,.0f} MiB of {free / 2**30:,.1f} GiB free")
+        chooser.fill(
+            "data.cache", "memory", f"the pixels take {needed / 2**20:,.0f} MiB of {free / 2**30:,.1f} GiB free"
+        )
         return
     folder = cache_folder()
     existing = next(parent for parent in [folder, *folder.parents] if parent.exists())

@@ -64,6 +64,15 @@ def sum_gradients(parameters: list[nn.Parameter], world: World) -> None:
         start += gradient.numel()
 
 
+def sum_numbers(values: list[float], world: World, device: torch.device) -> list[float]:
+    """Sums a few numbers over all processes."""
+    if world.size == 1:
+        return values
+    total = torch.tensor(values, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+    dist.all_reduce(total)
+    return [float(value) for value in total.tolist()]
+
+
 def share_object(value: Any, world: World) -> Any:
     """The leading process's value, in every process."""
     if world.size == 1:

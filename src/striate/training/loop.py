@@ -16,7 +16,7 @@ from striate.errors import TrainingError
 from striate.evaluation import EpochRecord
 from striate.recipe import Recipe
 from striate.tasks import LossSettings, Task
-from striate.training.distribution import World, gather_objects, sum_gradients
+from striate.training.distribution import World, sum_gradients, sum_numbers
 from striate.training.machine import Setting, computing, to_device
 from striate.training.optimizer import MovingAverage, set_rate
 from striate.training.schedule import Plan, rate_factor
@@ -35,6 +35,7 @@ class Trainee:
         batch_losses: Losses of the unfinished epoch's batches.
         best: Best validation headline so far.
         best_epoch: Its epoch.
+        stopping: Whether some process was asked to stop.
     """
 
     network: nn.Module
@@ -45,6 +46,7 @@ class Trainee:
     batch_losses: list[float] = field(default_factory=list)
     best: float = -math.inf
     best_epoch: int = 0
+    stopping: bool = False
 
     @property
     def answering(self) -> nn.Module:
@@ -69,6 +71,7 @@ class Work:
         setting: How.
         world: The processes.
         forward: What runs the network forward; compiled where the setting says so.
+        asked_to_stop: Whether this process was asked to stop.
     """
 
     task: Task
@@ -83,19 +86,19 @@ class Work:
     setting: Setting
     world: World
     forward: Callable[[nn.Module, Tensor], object] = lambda network, pixels: network(pixels)
+    asked_to_stop: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What happens between steps, supplied by whoever runs the loop.
+    """What happens between steps, supplied by whoever runs the loop. Each returns whether to go on.
 
     Attributes:
         after_step: Called after each step; may write a checkpoint.
-        after_epoch: Called with the mean batch loss after each epoch; evaluates, records, replans. Returns whether to
-            go on.
+        after_epoch: Called with mean batch loss and learning rate after each epoch; evaluates, records, replans.
     """
 
-    after_step: Callable[[Trainee], None]
+    after_step: Callable[[Trainee], bool]
     after_epoch: Callable[[Trainee, float, float], bool]
 
 
@@ -111,7 +114,8 @@ def run_loop(trainee: Trainee, work: Work, watch: Watch) -> None:
         for batch in work.batches.epoch(epoch, skip=done):
             rate, loss = train_step(trainee, work, batch)
             trainee.batch_losses.append(loss)
-            watch.after_step(trainee)
+            if not watch.after_step(trainee):
+                return
         mean_loss = sum(trainee.batch_losses) / max(1, len(trainee.batch_losses))
         trainee.batch_losses = []
         if not watch.after_epoch(trainee, mean_loss, rate):
@@ -136,10 +140,12 @@ def train_step(trainee: Trainee, work: Work, batch: Batch) -> tuple[float, float
     loss = batch_loss(trainee.network, work, batch)
     share = len(batch.indices) / batch.whole
     trainee.optimizer.zero_grad(set_to_none=True)
-    (loss * share).backward()
+    (loss * share).backward()  # type: ignore[no-untyped-call]
     weights = [weight for group in trainee.optimizer.param_groups for weight in group["params"]]
     sum_gradients(weights, work.world)
-    whole_loss = sum(gather_objects(float(loss.detach()) * share, work.world))
+    # The wish to stop travels with the loss, so that all processes stop after the same step.
+    whole_loss, stops = sum_numbers([float(loss.detach()) * share, work.asked_to_stop()], work.world, work.device)
+    trainee.stopping = stops > 0
     if not math.isfinite(whole_loss):
         raise _not_finite(whole_loss, work, batch)
     if recipe.clip:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from striate.data import Dataset
 from striate.data.pixels import ArrayStore, PixelStore, Preparation, channel_statistics, store_pixels
@@ -59,6 +60,7 @@ class Prepared:
         task: Its task.
         chooser: The recipe, filled but for the machine and the number of epochs, and what was chosen.
         network: Built, weights loaded.
+        trained: The part of it that is trained: all of it, or its head.
         info: Its row in the table of networks.
         options: What it was built with.
         weights: What it started from; `None` for fresh weights.
@@ -73,6 +75,7 @@ class Prepared:
     task: Task
     chooser: Chooser
     network: Network
+    trained: nn.Module
     info: NetworkInfo
     options: NetworkOptions
     weights: WeightsUsed | None
@@ -87,9 +90,23 @@ class Prepared:
         """The recipe as filled so far."""
         return self.chooser.recipe
 
+    def whole_state(self, trained: nn.Module) -> dict[str, Tensor]:
+        """State dict of the whole network with the given trained part in its place."""
+        if self.trained is self.network:
+            return dict(trained.state_dict())
+        head = {id(own): other for own, other in zip(self.trained.parameters(), trained.parameters(), strict=True)}
+        whole = self.network.state_dict(keep_vars=True)
+        return {name: head.get(id(tensor), tensor).detach() for name, tensor in whole.items()}
 
-def prepare_run(data: Dataset, recipe: Recipe, progress: Progress) -> Prepared:
+
+def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: bool = True) -> Prepared:
     """Fills the recipe from the data, builds the network and reads the pixels.
+
+    Args:
+        data: The data set.
+        recipe: As the user gave it, or filled.
+        progress: Told what goes on.
+        fresh: Load pretrained weights; a resumed run has its own.
 
     Raises:
         DataError: Nothing can be learned here.
@@ -102,8 +119,9 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress) -> Prepared:
     choose_input(chooser, data, device)
     choose_augmentation(chooser, data)
     choose_cache(chooser, data)
-    info, options, network, weights = _build(chooser, data, task)
-    progress.say(_weights_line(info, weights))
+    info, options, network, weights = _build(chooser, data, load=fresh)
+    if fresh:
+        progress.say(_weights_line(info, weights))
     problems: list[Problem] = []
     train = read_split(data, "train", chooser.recipe, task, progress, problems, roomy=True)
     looked_at = _looked_at(data, train, chooser.recipe, task, progress)
@@ -119,7 +137,7 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress) -> Prepared:
         imbalance=class_imbalance(_class_counts(train, len(data.classes))),
     )
     return Prepared(
-        data, task, chooser, network, info, options, weights, device, train, looked_at, validation, problems
+        data, task, chooser, network, network, info, options, weights, device, train, looked_at, validation, problems
     )
 
 
@@ -152,7 +170,7 @@ def read_split(
     store, found = store_pixels(
         samples,
         preparation,
-        dtype=_stored_dtype(data),
+        dtype=stored_dtype(data),
         cache=recipe.data.cache or "memory",
         progress=lambda done, total: progress.part(f"reading {split} pictures", done, total),
     )
@@ -166,7 +184,7 @@ def read_split(
 
 
 def _build(
-    chooser: Chooser, data: Dataset, task: Task
+    chooser: Chooser, data: Dataset, *, load: bool
 ) -> tuple[NetworkInfo, NetworkOptions, Network, WeightsUsed | None]:
     recipe = chooser.recipe
     info = resolve_network(str(recipe.network.name))
@@ -181,7 +199,7 @@ def _build(
     )
     torch.manual_seed(recipe.optimisation.seed)
     network = build_network(info.name, options)
-    weights = load_weights(network, info, recipe.network.weights or "auto", options)
+    weights = load_weights(network, info, recipe.network.weights or "auto", options) if load else None
     return info, options, network, weights
 
 
@@ -215,7 +233,8 @@ def _fill_scale(chooser: Chooser, data: Dataset, store: PixelStore, weights: Wei
     chooser.fill("input.std", std, "standard deviation of the training split")
 
 
-def _stored_dtype(data: Dataset) -> np.dtype[np.generic]:
+def stored_dtype(data: Dataset) -> np.dtype[np.generic]:
+    """Type that prepared pixels are kept in: that of most pictures; signed 16 bits become float32."""
     return np.dtype({8: np.uint8, 16: np.uint16}.get(data.bit_depth, np.float32))
 
 

@@ -19,8 +19,8 @@ def rate_factor(progress: float, schedule: str, warmup: float) -> float:
 
     Args:
         progress: 0..1.
-        schedule: "one-cycle" (linear up, cosine down to nothing; after Smith 2018, without his momentum cycle), "cosine"
-            (the same, ending at a hundredth) or "constant" (after the warm-up).
+        schedule: "one-cycle" (linear up, cosine down to nothing; after Smith 2018, but momentum stays as it is),
+            "cosine" (the same, ending at a hundredth) or "constant" (after the warm-up).
         warmup: Share of the run in which the rate rises from a twentieth.
 
     Returns:

@@ -1,0 +1,108 @@
+"""What follows the last step: scores of every split, the verdict, the report."""
+
+from __future__ import annotations
+
+from striate.evaluation import Estimate, Evaluation, evaluate, judge_fit
+from striate.evaluation.advice import FitContext
+from striate.runs.report import write_report
+from striate.runs.structures import RunFacts, SplitScores
+from striate.structures import Problem
+from striate.training.features import features_of
+from striate.training.loop import Trainee
+from striate.training.preparation import SplitPixels, read_split
+from striate.training.session import Session
+
+
+def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
+    """Measures the best weights on every split, judges the fit, and writes the report.
+
+    Args:
+        session: The session that ended.
+        trainee: What it trained.
+        facts: What `run.json` says so far.
+    """
+    folder, prepared = session.folder, session.prepared
+    folder.write_weights("last", prepared.whole_state(trainee.answering))
+    network = prepared.network
+    network.load_state_dict(folder.read_weights("best"))
+    evaluations: dict[str, Evaluation] = {}
+    for name, split in _splits(session).items():
+        session.progress.say(f"measuring the {name} split")
+        scores, targets = session.score(prepared.trained, split)
+        names = tuple(split.names[index] for index in split.usable)
+        folder.write_scores(name, SplitScores(names, scores, targets))
+        validation = evaluations.get("validation")
+        evaluations[name] = evaluate(
+            prepared.task,
+            scores,
+            targets,
+            prepared.data.classes,
+            split=name,
+            train_targets=prepared.train.targets[prepared.train.usable],
+            validation=validation.headline if validation is not None else None,
+            shift=_shift_sentences(session, name),
+            seed=prepared.recipe.optimisation.seed,
+        )
+        folder.write_evaluation(evaluations[name])
+    deciding = next(evaluations[name] for name in ("test", "validation", "train") if name in evaluations)
+    _judge(session, trainee, facts, evaluations)
+    folder.write_facts(
+        facts.with_values(
+            status="done", headline=deciding.headline, split=deciding.split, seconds=round(session.clock.seconds, 1)
+        )
+    )
+    folder.checkpoint_path.unlink(missing_ok=True)
+    session.progress.say("writing the report")
+    write_report(folder)
+
+
+def _splits(session: Session) -> dict[str, SplitPixels]:
+    """The splits to measure; test pictures are read only now, so that nothing before could have used them."""
+    prepared = session.prepared
+    splits = {"train": prepared.looked_at}
+    if prepared.validation is not None:
+        splits["validation"] = prepared.validation
+    if prepared.data.splits.get("test"):
+        problems: list[Problem] = []
+        splits["test"] = read_split(prepared.data, "test", prepared.recipe, prepared.task, session.progress, problems)
+        prepared.problems.extend(problems)
+        if prepared.trained is not prepared.network:
+            splits["test"] = features_of(prepared, splits["test"])
+    return splits
+
+
+def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dict[str, Evaluation]) -> None:
+    prepared = session.prepared
+    recipe = prepared.recipe
+    train = evaluations["train"]
+    validation = evaluations.get("validation", train)
+    test: Estimate | None = evaluations["test"].headline if "test" in evaluations else None
+    context = FitContext(
+        images=len(prepared.train.usable),
+        validation_images=validation.images,
+        classes=len(prepared.data.classes),
+        parameters=facts.parameters,
+        net=facts.net,
+        epochs=trainee.plan.epoch,
+        epochs_planned=trainee.plan.epochs,
+        finished=trainee.plan.steps_left <= 0,
+        stopped_early=facts.stopped_early,
+        augmented=facts.augmented,
+        pretrained=facts.weights.get("name", "none") != "none",
+        frozen=bool(recipe.network.frozen),
+        weight_decay=recipe.optimisation.weight_decay,
+        minutes=recipe.optimisation.minutes,
+        test=test,
+    )
+    verdict = judge_fit(
+        prepared.task, trainee.history, train.headline, validation.headline, validation.baseline, context=context
+    )
+    session.folder.write_verdict(verdict)
+
+
+def _shift_sentences(session: Session, split: str) -> list[str]:
+    return [
+        problem.detail
+        for problem in session.prepared.data.problems
+        if problem.kind == "split-shift" and split in problem.path
+    ]

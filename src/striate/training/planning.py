@@ -1,0 +1,156 @@
+"""Measures the machine on the real network and pictures, and fits the number of epochs to the time allowed."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+
+import torch
+from torch import nn
+
+from striate.data.batches import Batch, TrainingBatches
+from striate.training.building import build_work
+from striate.training.defaults import most_epochs as sensible_epochs
+from striate.training.distribution import World, share_object
+from striate.training.loop import batch_loss
+from striate.training.machine import (
+    Setting,
+    Trial,
+    apply_setting,
+    measure_settings,
+    place,
+    settings_to_try,
+)
+from striate.training.preparation import Prepared
+from striate.training.progress import Progress
+from striate.training.schedule import Clock, epochs_that_fit, reserve_s
+from striate.training.session import evaluate_every
+
+TRIAL_STEP_S = 0.3
+"""Trial steps are made of as many pictures as take about this long, so that a slow setting costs no minute."""
+
+FEWEST_EPOCHS = 8
+"""Fewer evaluations than this give the verdict no slope to judge."""
+
+
+def plan_run(prepared: Prepared, clock: Clock, progress: Progress, world: World) -> int:
+    """Fills what is left of the recipe: machine settings, epochs and how often to evaluate.
+
+    Returns:
+        The most epochs that the clock may plan later on.
+    """
+    recipe = prepared.recipe
+    batch_size = recipe.optimisation.batch_size or 32
+    trial = share_object(_choose_setting(prepared, batch_size, progress), world)
+    recipe.machine = apply_setting(trial.setting, recipe.machine, prepared.device)
+    epoch_s = trial.step_s * math.ceil(len(prepared.train.usable) / batch_size) / world.size
+    looked_at = len(prepared.looked_at.usable) + (0 if prepared.validation is None else len(prepared.validation.usable))
+    # A forward pass is about a third of a training step.
+    evaluation_s = trial.step_s / batch_size * looked_at / 3 / world.size
+    frozen = bool(recipe.network.frozen)
+    if frozen:
+        # The head alone costs next to nothing a step.
+        epoch_s, evaluation_s = 0.02 + 1e-3 * len(prepared.train.usable) / batch_size, 0.01
+    _fill_epochs(prepared, clock, epoch_s, evaluation_s, world)
+    asked_for = prepared.chooser.asked_epochs
+    pretrained = prepared.weights is not None and prepared.weights.name != "none"
+    most = sensible_epochs(len(prepared.train.usable), pretrained=pretrained, frozen=frozen)
+    return asked_for or most * (recipe.optimisation.epochs_per_pass or 1)
+
+
+def _fill_epochs(prepared: Prepared, clock: Clock, epoch_s: float, evaluation_s: float, world: World) -> None:
+    chooser, recipe = prepared.chooser, prepared.recipe
+    minutes = recipe.optimisation.minutes
+    left_s = share_object(clock.left_s(reserve_s(minutes, evaluation_s)), world)
+    parts = 1
+    if chooser.asked_epochs is None and math.isfinite(left_s):
+        parts = max(1, math.ceil(FEWEST_EPOCHS * epoch_s / max(left_s, 1.0)))
+    chooser.fill(
+        "optimisation.epochs_per_pass",
+        parts,
+        "a pass fits well"
+        if parts == 1
+        else f"a pass takes {epoch_s:.0f} s; shorter epochs show the course of learning",
+    )
+    parts = recipe.optimisation.epochs_per_pass or 1
+    part_s = epoch_s / parts
+    pretrained = prepared.weights is not None and prepared.weights.name != "none"
+    most = sensible_epochs(len(prepared.train.usable), pretrained=pretrained, frozen=bool(recipe.network.frozen))
+    every = evaluate_every(evaluation_s, part_s, most)
+    epochs = epochs_that_fit(left_s, part_s + evaluation_s / every, most * parts)
+    chooser.fill(
+        "optimisation.epochs",
+        epochs,
+        f"what fits into {minutes:g} minutes at {part_s:.1f} s an epoch, and at most {most} passes" if minutes else "",
+    )
+    chooser.fill(
+        "optimisation.evaluate_every",
+        evaluate_every(evaluation_s, part_s, recipe.optimisation.epochs or epochs),
+        "evaluations take little of the time",
+    )
+
+
+def _choose_setting(prepared: Prepared, batch_size: int, progress: Progress) -> Trial:
+    recipe = prepared.recipe
+    settings = settings_to_try(recipe.machine, prepared.device)
+    batches = TrainingBatches(prepared.train.store, prepared.train.usable, batch_size, recipe.optimisation.seed)
+    first = next(iter(batches.epoch(0)))
+    pictures = _trial_pictures(prepared, first, settings[0])
+    batch = _part_of(first, pictures)
+
+    def step(network: nn.Module, setting: Setting) -> None:
+        _trial_step(network, prepared, batch, setting)
+
+    trials = measure_settings(step, prepared.network, settings, prepared.device)
+    best = trials[0]
+    scaled = Trial(best.setting, best.step_s * len(first.indices) / pictures)
+    reason = _reason(trials)
+    for name, value in (
+        ("device", str(prepared.device)),
+        ("precision", best.setting.precision),
+        ("channels_last", best.setting.channels_last),
+        ("threads", best.setting.threads),
+        ("compile", best.setting.compile),
+    ):
+        prepared.chooser.fill(f"machine.{name}", value, reason)
+    progress.say(f"machine: {prepared.device.type}, {best.setting} ({reason})")
+    return scaled
+
+
+def _trial_pictures(prepared: Prepared, batch: Batch, setting: Setting) -> int:
+    """How many pictures a trial step should have."""
+    torch.set_num_threads(setting.threads)
+    network = place(copy.deepcopy(prepared.network), prepared.device, setting.channels_last)
+    count = min(len(batch.indices), 2)
+    while True:
+        part = _part_of(batch, count)
+        _trial_step(network, prepared, part, setting)
+        began = time.perf_counter()
+        _trial_step(network, prepared, part, setting)
+        seconds = time.perf_counter() - began
+        if count >= len(batch.indices) or seconds > TRIAL_STEP_S / 2:
+            return count
+        count = min(len(batch.indices), count * 4)
+
+
+def _part_of(batch: Batch, count: int) -> Batch:
+    return Batch(batch.indices[:count], batch.pixels[:count], batch.step, slice(0, count), count)
+
+
+def _trial_step(network: nn.Module, prepared: Prepared, batch: Batch, setting: Setting) -> None:
+    batches = TrainingBatches(prepared.train.store, prepared.train.usable, len(batch.indices), 0)
+    work = build_work(prepared, batches, setting, World())
+    batch_loss(network, work, batch).backward()  # type: ignore[no-untyped-call]
+    for weight in network.parameters():
+        weight.grad = None
+
+
+def _reason(trials: list[Trial]) -> str:
+    if len(trials) == 1:
+        return "as asked for"
+    slowest = max(trial.step_s for trial in trials)
+    plain = [trial for trial in trials if trial.setting.precision == "fp32" and not trial.setting.channels_last]
+    against = max(plain, key=lambda trial: trial.setting.threads) if plain else None
+    gain = (against.step_s if against else slowest) / trials[0].step_s
+    return f"fastest of {len(trials)} measured, {gain:.1f} times plain PyTorch" if against else "fastest measured"

@@ -1,0 +1,188 @@
+"""One session of a run: evaluates after epochs, keeps the best weights, writes checkpoints, watches the clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from striate.data.batches import in_order
+from striate.evaluation import EpochRecord
+from striate.evaluation.scoring import score_batches
+from striate.evaluation.verdict import live_verdict
+from striate.runs.folder import RunFolder
+from striate.tasks.base import Targets
+from striate.training.board import Board
+from striate.training.checkpoint import write_checkpoint
+from striate.training.distribution import gather_objects, share_object
+from striate.training.loop import Trainee, Work
+from striate.training.preparation import Prepared, SplitPixels
+from striate.training.progress import Progress
+from striate.training.schedule import Clock, epochs_that_fit, reserve_s
+
+CHECKPOINT_EVERY_S = 30.0
+EVALUATION_SHARE = 0.15
+"""Largest share of the time that evaluations during training may take."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What a session needs besides the trainee.
+
+    Attributes:
+        prepared: The run.
+        work: What the loop works with.
+        folder: Where it is written; only the leading process writes.
+        clock: Time used and left.
+        progress: Who is told.
+        most_epochs: Epochs that the clock may plan at most.
+        baseline: Headline of the answer that ignores the picture, on validation pictures.
+        board: TensorBoard log, where asked for.
+        checkpoint_every_s: Seconds between two checkpoints within an epoch.
+    """
+
+    prepared: Prepared
+    work: Work
+    folder: RunFolder
+    clock: Clock
+    progress: Progress
+    most_epochs: int
+    baseline: float
+    board: Board
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+    interrupted: bool = False
+    stopped_early: bool = False
+    _saved_at: float = 0.0
+    _evaluation_s: float = 0.0
+    _training_began: float = 0.0
+    _steps_at_begin: int = 0
+
+    def begin(self, trainee: Trainee) -> None:
+        """Called right before the first step."""
+        self._saved_at = self._training_began = time.monotonic()
+        self._steps_at_begin = trainee.plan.step
+
+    def after_step(self, trainee: Trainee) -> bool:
+        """Writes a checkpoint now and then, and when asked to stop."""
+        if trainee.stopping:
+            self.interrupted = True
+            self._save(trainee)
+            return False
+        if time.monotonic() - self._saved_at > self.checkpoint_every_s:
+            self._save(trainee)
+        return True
+
+    def after_epoch(self, trainee: Trainee, batch_loss: float, rate: float) -> bool:
+        """Evaluates, records, keeps the best weights, replans, writes a checkpoint."""
+        epoch = trainee.plan.epoch
+        recipe = self.prepared.recipe.optimisation
+        self._replan(trainee)
+        record = EpochRecord(epoch, trainee.plan.step, round(self.clock.seconds, 3), rate, batch_loss)
+        if epoch % (recipe.evaluate_every or 1) == 0 or trainee.plan.steps_left <= 0:
+            record = self._evaluate(trainee, record)
+        trainee.history.append(record)
+        if self.work.world.leads:
+            self.folder.append_epoch(record)
+            self.board.write(record)
+            words = (
+                live_verdict(trainee.history, baseline=self.baseline, validation_images=self._validation_images())
+                if record.train is not None and record.validation is not None
+                else ""
+            )
+            left = max(0, trainee.plan.steps_left) * self._step_s(trainee)
+            self.progress.epoch(record, trainee.plan.epochs, words, left)
+        self._save(trainee)
+        if recipe.patience and epoch - trainee.best_epoch >= recipe.patience * (recipe.evaluate_every or 1):
+            self.stopped_early = True
+            return False
+        return True
+
+    def score(self, network: nn.Module, split: SplitPixels) -> tuple[npt.NDArray[np.float32], Targets]:
+        """Scores and truth of the usable pictures of a split, in their order; the work is shared between processes."""
+        world = self.work.world
+        mine = split.usable[world.rank :: world.size]
+        scores = score_batches(
+            network,
+            in_order(split.store, mine, self._scoring_batch()),
+            self.prepared.task,
+            self.prepared.recipe.input,
+            device=self.work.device,
+            precision=self.work.setting.precision,
+            channels_last=self.work.setting.channels_last,
+        )
+        parts = gather_objects(scores, world)
+        if world.size > 1:
+            whole = np.zeros((len(split.usable), *scores.shape[1:]), dtype=scores.dtype)
+            for rank, part in enumerate(parts):
+                whole[rank :: world.size] = part
+            scores = whole
+        return scores, split.targets[split.usable]
+
+    def _evaluate(self, trainee: Trainee, record: EpochRecord) -> EpochRecord:
+        began = time.monotonic()
+        task = self.prepared.task
+        figures: dict[str, float] = {}
+        splits = {"train": self.prepared.looked_at, "validation": self.prepared.validation}
+        for name, split in splits.items():
+            if split is None:
+                continue
+            scores, targets = self.score(trainee.answering, split)
+            figures[name] = task.headline_value(scores, targets)
+            everyone = np.ones((1, len(targets)))
+            losses = task.resampled_metrics(scores, targets, everyone, ("log_loss",))
+            if "log_loss" in losses:
+                figures[f"{name}_loss"] = float(losses["log_loss"][0])
+        deciding = figures.get("validation", figures["train"])
+        # Of equal figures the later one is kept: it has seen more and the schedule has calmed down.
+        if deciding >= trainee.best:
+            trainee.best, trainee.best_epoch = deciding, trainee.plan.epoch
+            if self.work.world.leads:
+                self.folder.write_weights("best", self.prepared.whole_state(trainee.answering))
+        self._evaluation_s = time.monotonic() - began
+        return EpochRecord(
+            record.epoch,
+            record.step,
+            record.seconds,
+            record.learning_rate,
+            record.batch_loss,
+            figures.get("train"),
+            figures.get("validation"),
+            figures.get("train_loss"),
+            figures.get("validation_loss"),
+        )
+
+    def _replan(self, trainee: Trainee) -> None:
+        """Fits the number of epochs to the time left; the leading process decides."""
+        if self.clock.budget_s is not None:
+            minutes = self.clock.budget_s / 60
+            epoch_s = self._step_s(trainee) * trainee.plan.steps_per_epoch
+            left_s = self.clock.left_s(reserve_s(minutes, self._evaluation_s))
+            more = 0 if left_s <= 0.5 * epoch_s else epochs_that_fit(left_s, epoch_s, self.most_epochs)
+            epochs = min(self.most_epochs, trainee.plan.epoch + more)
+            trainee.plan.replan(share_object(epochs, self.work.world))
+
+    def _step_s(self, trainee: Trainee) -> float:
+        """Seconds a step has taken in this session, evaluations and checkpoints counted in."""
+        done = trainee.plan.step - self._steps_at_begin
+        return (time.monotonic() - self._training_began) / max(1, done)
+
+    def _save(self, trainee: Trainee) -> None:
+        if self.work.world.leads:
+            write_checkpoint(self.folder.checkpoint_path, trainee, self.clock.seconds)
+        self._saved_at = time.monotonic()
+
+    def _scoring_batch(self) -> int:
+        return max(32, min(256, (self.prepared.recipe.optimisation.batch_size or 32) * 2))
+
+    def _validation_images(self) -> int:
+        return 0 if self.prepared.validation is None else len(self.prepared.validation.usable)
+
+
+def evaluate_every(evaluation_s: float, epoch_s: float, epochs: int) -> int:
+    """Epochs between two evaluations, so that they take little of the time but are enough for a verdict."""
+    wanted = math.ceil(evaluation_s / max(1e-9, EVALUATION_SHARE * epoch_s))
+    return int(np.clip(wanted, 1, max(1, epochs // 8)))

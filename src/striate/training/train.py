@@ -1,0 +1,262 @@
+"""From a data set and a recipe to a finished run."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from striate import __version__
+from striate.data import Dataset, open_dataset
+from striate.errors import CheckpointError, DataError, RequestError
+from striate.networks.base import count_parameters
+from striate.recipe import Recipe
+from striate.runs.environment import describe_environment
+from striate.runs.folder import RunFolder
+from striate.runs.run import Run
+from striate.runs.structures import RunFacts
+from striate.structures import Sample
+from striate.training.board import Board
+from striate.training.building import build_trainee
+from striate.training.checkpoint import read_checkpoint
+from striate.training.defaults import DEFAULT_MINUTES
+from striate.training.distribution import World, join_world, leave_world
+from striate.training.finish import finish_run
+from striate.training.interruption import Interruption
+from striate.training.loop import Watch, run_loop
+from striate.training.machine import setting_of, tune_allocator
+from striate.training.planning import plan_run
+from striate.training.preparation import Prepared, prepare_run, stored_dtype
+from striate.training.progress import Progress, Silent
+from striate.training.schedule import Clock
+from striate.training.session import Session
+
+
+def train(
+    data: Dataset | str | Path | None,
+    recipe: Recipe | None = None,
+    *,
+    run: str | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    started_s: float | None = None,
+) -> Run:
+    """Trains a network, judges it, and writes the run folder with its report.
+
+    Args:
+        data: A data set or its path; may be `None` when resuming.
+        recipe: What the user chose; the rest is chosen here and recorded.
+        run: The run folder; a new one under `runs/` where not given.
+        resume: Go on with the run in that folder, with its own recipe.
+        progress: Told what goes on.
+        started_s: `time.monotonic()` when the command began; the time allowed counts from there.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        DataError: Nothing can be learned from the data.
+        RecipeError, UnknownNameError: The recipe does not hold.
+        CheckpointError: The run cannot be resumed.
+        StorageError: The run folder cannot be written.
+        TrainingError: The loss left the numbers.
+        KeyboardInterrupt: Interrupted; the state was saved.
+    """
+    started_s = time.monotonic() if started_s is None else started_s
+    world = join_world()
+    progress = progress if progress is not None and world.leads else Silent()
+    try:
+        tune_allocator()
+        if resume and run is not None and (Path(run) / "run.json").exists():
+            return _resume(RunFolder.open(run), progress, world, started_s)
+        if data is None:
+            raise _nothing_to_resume(run)
+        return _start(data, recipe or Recipe(), run, progress, world, started_s)
+    finally:
+        leave_world(world)
+
+
+def _start(
+    data: Dataset | str | Path,
+    recipe: Recipe,
+    run: str | Path | None,
+    progress: Progress,
+    world: World,
+    started_s: float,
+) -> Run:
+    if recipe.optimisation.epochs is None and recipe.optimisation.minutes is None:
+        recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES})
+        progress.say(f"no time or number of epochs given: {DEFAULT_MINUTES:g} minutes are taken (--minutes)")
+    dataset = _opened(data, recipe)
+    prepared = prepare_run(dataset, recipe, progress)
+    clock = Clock(recipe.optimisation.minutes, started_s=started_s)
+    most_epochs = plan_run(prepared, clock, progress, world)
+    # Every process must write into the same folder, so the leading one names it.
+    folder = _claim_folder(run, prepared) if world.leads else RunFolder(run or "runs")
+    facts = _facts(prepared)
+    if world.leads:
+        _write_beginning(folder, facts, prepared)
+        progress.say(f"run folder: {folder.path}")
+    return _work_through(folder, facts, prepared, clock, most_epochs, progress, world, resume=False)
+
+
+def _resume(folder: RunFolder, progress: Progress, world: World, started_s: float) -> Run:
+    facts = folder.read_facts()
+    if facts.status == "done":
+        progress.say(f"{folder.path} is finished already; nothing is left to do.")
+        return Run.open(folder.path)
+    recipe = folder.read_recipe()
+    dataset = _same_splits(_opened(facts.data, recipe), folder, facts)
+    prepared = prepare_run(dataset, recipe, progress, fresh=False)
+    torch.set_num_threads(setting_of(recipe.machine).threads)
+    clock = Clock(recipe.optimisation.minutes, started_s=started_s)
+    planned = recipe.optimisation.epochs or 1
+    progress.say(f"going on with {folder.path}")
+    return _work_through(folder, facts, prepared, clock, planned, progress, world, resume=True)
+
+
+def _work_through(
+    folder: RunFolder,
+    facts: RunFacts,
+    prepared: Prepared,
+    clock: Clock,
+    most_epochs: int,
+    progress: Progress,
+    world: World,
+    *,
+    resume: bool,
+) -> Run:
+    recipe = prepared.recipe
+    with Interruption() as interruption:
+        trainee, work = build_trainee(prepared, world, lambda: interruption.asked)
+        if resume and folder.checkpoint_path.exists():
+            clock.used_s = read_checkpoint(folder.checkpoint_path, trainee)
+        if world.leads:
+            folder.write_history(trainee.history)
+        board = Board(folder.path / "tensorboard" if recipe.machine.tensorboard and world.leads else None)
+        session = Session(prepared, work, folder, clock, progress, most_epochs, _baseline(prepared), board)
+        session.begin(trainee)
+        try:
+            run_loop(trainee, work, Watch(session.after_step, session.after_epoch))
+        finally:
+            board.close()
+    facts = facts.with_values(
+        seconds=round(clock.seconds, 1),
+        epochs=trainee.plan.epoch,
+        epochs_planned=trainee.plan.epochs,
+        best_epoch=trainee.best_epoch,
+        stopped_early=session.stopped_early,
+    )
+    if session.interrupted:
+        if world.leads:
+            folder.write_facts(facts.with_values(status="interrupted"))
+            progress.say(f"stopped after step {trainee.plan.step}; go on with: striate train --resume {folder.path}")
+        raise KeyboardInterrupt
+    if world.leads:
+        finish_run(session, trainee, facts)
+    return Run.open(folder.path)
+
+
+def _opened(data: Dataset | str | Path, recipe: Recipe) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    return open_dataset(
+        data,
+        task=recipe.data.task,
+        format=recipe.data.format,
+        validation_share=recipe.data.validation_share,
+        test_share=recipe.data.test_share,
+        seed=recipe.optimisation.seed,
+    )
+
+
+def _same_splits(data: Dataset, folder: RunFolder, facts: RunFacts) -> Dataset:
+    """The data set with exactly the splits the run began with.
+
+    Raises:
+        DataError: Pictures are missing since, or the classes are others.
+    """
+    if data.classes != facts.classes:
+        raise DataError(
+            f"the classes were {', '.join(facts.classes)} when this run began, and are {', '.join(data.classes)} now.",
+            where=data.root,
+            fix="Put the data back as it was, or start a new run.",
+        )
+    by_name: dict[str, Sample] = {sample.name: sample for samples in data.splits.values() for sample in samples}
+    splits = {}
+    for split, names in folder.read_splits().items():
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise DataError(
+                f"{len(missing)} pictures of this run are no longer here or no longer readable, "
+                f"the first is {missing[0]}.",
+                where=data.root,
+                fix="Put them back, or start a new run.",
+            )
+        splits[split] = tuple(by_name[name] for name in names)
+    return replace(data, splits=splits)
+
+
+def _claim_folder(run: str | Path | None, prepared: Prepared) -> RunFolder:
+    if run is None:
+        return RunFolder.create(data=str(prepared.data.root), net=prepared.info.name)
+    path = Path(run)
+    return RunFolder.create(path.parent, path.name)
+
+
+def _facts(prepared: Prepared) -> RunFacts:
+    data = prepared.data
+    return RunFacts(
+        task=data.task,
+        classes=data.classes,
+        net=prepared.info.name,
+        options=prepared.options,
+        data=str(data.root.absolute()),
+        data_format=data.format,
+        channel_names=data.channel_names[: prepared.options.channels],
+        dtype=stored_dtype(data).name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        striate=__version__,
+        epochs_planned=prepared.recipe.optimisation.epochs or 0,
+        parameters=count_parameters(prepared.network),
+        weights={"name": "none"} if prepared.weights is None else prepared.weights.as_dict(),
+        images={name: len(samples) for name, samples in data.splits.items()},
+        augmented=not prepared.recipe.network.frozen
+        and any(
+            value not in (None, False, 0, 0.0) and not (name == "crop_area" and value == 1.0)
+            for name, value in prepared.recipe.augmentation.model_dump().items()
+        ),
+    )
+
+
+def _write_beginning(folder: RunFolder, facts: RunFacts, prepared: Prepared) -> None:
+    """Writes all that a resumed session needs; `run.json`, by which a run is known, comes last."""
+    machine = prepared.recipe.machine
+    folder.write_environment(describe_environment(machine.device or "cpu", machine.threads))
+    folder.write_choices([choice.as_dict() for choice in prepared.chooser.choices])
+    folder.write_data(prepared.data)
+    folder.write_train_targets(prepared.train.targets[prepared.train.usable])
+    folder.write_recipe(prepared.recipe)
+    folder.write_facts(facts)
+
+
+def _baseline(prepared: Prepared) -> float:
+    split = prepared.validation or prepared.looked_at
+    targets = split.targets[split.usable]
+    scores = prepared.task.baseline_scores(
+        prepared.train.targets[prepared.train.usable], len(targets), prepared.data.classes
+    )
+    return prepared.task.headline_value(scores, targets)
+
+
+def _nothing_to_resume(run: str | Path | None) -> RequestError | CheckpointError:
+    if run is None:
+        return RequestError("no data given.", where="striate train", fix="Give a folder: striate train photos/")
+    return CheckpointError(
+        "there is no run here to go on with.",
+        where=run,
+        fix="Give the data too, to start one: striate train DATA --run RUN",
+    )
