@@ -1,0 +1,91 @@
+"""The report: one self-contained page of a run, the answer first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.errors import PictureError
+from striate.images import FileSource
+from striate.pages import render_page, write_page
+from striate.runs.folder import RunFolder
+from striate.runs.report_content import MOST_MISTAKES, Content
+from striate.runs.report_sections import all_sections, lead_sentence
+from striate.runs.structures import RunFacts, SplitScores
+from striate.structures import Picture, Sample
+from striate.tasks import TASKS, Task
+
+if TYPE_CHECKING:
+    from striate.data import Dataset
+
+
+def write_report(folder: RunFolder, data: Dataset | None = None) -> Path:
+    """Writes `report.html` from what is in the run folder.
+
+    Args:
+        folder: The run.
+        data: The data set, for the pictures of the worst mistakes; without it they are looked for where they were,
+            and named where they are not there any more.
+
+    Raises:
+        StorageError: It cannot be written.
+        CheckpointError: A file of the run is damaged.
+    """
+    content = _gather(folder, data)
+    facts = content.facts
+    name = Path(facts.data).name
+    page = render_page(
+        f"{facts.net} on {name}" if name else facts.net,
+        all_sections(content),
+        lead=lead_sentence(content),
+        footer=f"Written by Striate {facts.striate} from the run {folder.path.name}, begun {facts.created}.".replace(
+            "  ", " "
+        ),
+    )
+    return write_page(page, folder.report_path)
+
+
+def _gather(folder: RunFolder, data: Dataset | None) -> Content:
+    facts = folder.read_facts()
+    task = TASKS.get(facts.task)
+    evaluations = folder.read_evaluations()
+    split = next((name for name in ("test", "validation", *evaluations) if name in evaluations), None)
+    scores = folder.read_scores(split) if split is not None else None
+    return Content(
+        facts=facts,
+        task=task,
+        evaluation=evaluations[split] if split is not None else None,
+        verdict=folder.read_verdict(),
+        history=folder.read_history(),
+        scores=scores,
+        pictures=_worst_pictures(task, facts, scores, data),
+        choices=folder.read_choices(),
+        environment=folder.read_environment(),
+        data=folder.read_data(),
+    )
+
+
+def _worst_pictures(
+    task: Task, facts: RunFacts, scores: SplitScores | None, data: Dataset | None
+) -> dict[str, Picture]:
+    if scores is None:
+        return {}
+    worst = [scores.names[index] for index in task.mistakes(scores.scores, scores.targets)[:MOST_MISTAKES]]
+    samples = _samples(worst, facts, data)
+    pictures = {}
+    for name, sample in samples.items():
+        try:
+            pictures[name] = sample.read()
+        except PictureError:
+            # The report names it instead of showing it.
+            continue
+    return pictures
+
+
+def _samples(names: Sequence[str], facts: RunFacts, data: Dataset | None) -> dict[str, Sample]:
+    if data is not None:
+        wanted = set(names)
+        return {one.name: one for samples in data.splits.values() for one in samples if one.name in wanted}
+    root = Path(facts.data)
+    return {name: Sample(FileSource(root / name, name)) for name in names if facts.data and (root / name).is_file()}

@@ -1,0 +1,43 @@
+"""What a report is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from striate.evaluation import EpochRecord, Evaluation, Verdict
+from striate.runs.structures import RunFacts, SplitScores
+from striate.structures import Picture
+from striate.tasks import Task
+
+MOST_MISTAKES = 24
+"""Pictures of mistakes in a report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a report is made from.
+
+    Attributes:
+        facts: `run.json`.
+        task: The task.
+        evaluation: The split that gives the answer; `None` where nothing was measured yet.
+        verdict: The verdict; `None` where the run was not judged.
+        history: The epochs.
+        scores: Scores of the pictures of that split; `None` where they were not kept.
+        pictures: Pictures of the worst mistakes that can still be read, by name.
+        choices: What was chosen for the user.
+        environment: Machine and packages.
+        data: What the data set held.
+    """
+
+    facts: RunFacts
+    task: Task
+    evaluation: Evaluation | None
+    verdict: Verdict | None
+    history: list[EpochRecord]
+    scores: SplitScores | None
+    pictures: dict[str, Picture]
+    choices: list[dict[str, Any]]
+    environment: dict[str, Any]
+    data: dict[str, Any]

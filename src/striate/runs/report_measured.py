@@ -1,0 +1,185 @@
+"""The sections of a report that say what was measured on a split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from striate.evaluation.calibration import reliability
+from striate.evaluation.confusion import confused_pairs
+from striate.evaluation.words import format_metric, in_words, plural, title_of
+from striate.pages import Column, Part, Section, beside, chart, gallery, note, table, thumbnail
+from striate.runs import report_charts
+from striate.runs.report_content import MOST_MISTAKES, Content
+from striate.runs.structures import SplitScores
+from striate.structures import ClassScores
+from striate.tasks.classification import confusion_matrix
+from striate.tasks.metric_names import metric_info
+
+
+def confusion_section(content: Content) -> Section | None:
+    """Confusion matrix and the commonest mistakes; for tasks with one class a picture."""
+    scores = content.scores
+    if scores is None or scores.targets.ndim != 1 or not len(scores.targets):
+        return None
+    classes = content.facts.classes
+    counts = confusion_matrix(scores.scores, scores.targets, len(classes))
+    pairs = confused_pairs(counts, classes)
+    matrix = chart(
+        report_charts.confusion_chart(counts, classes),
+        f"Confusion matrix of {len(classes)} classes.",
+        caption="Rows: the class shown. Columns: the class answered. Colour: share of the row; number: pictures.",
+    )
+    if not pairs:
+        return Section("What is taken for what", [matrix, "There is no mistake."])
+    rows = [{"shown": one.true, "answered": one.answered, "pictures": one.count, "share": one.share} for one in pairs]
+    common = table(
+        rows,
+        ["shown", "answered", "pictures", Column("share", "share of the class", ".1%")],
+        caption="Commonest mistakes",
+    )
+    return Section("What is taken for what", beside(matrix, common) if len(classes) <= 12 else [matrix, common])
+
+
+def classes_section(content: Content) -> Section | None:
+    """One row a class."""
+    evaluation = content.evaluation
+    if evaluation is None or not evaluation.per_class:
+        return None
+    columns = [
+        Column(
+            key, key.replace("_", " ") if key != "auroc" else "AUROC", ".1%" if key not in ("class", "count") else ""
+        )
+        for key in evaluation.per_class[0]
+    ]
+    columns = [Column("count", "pictures") if column.key == "count" else column for column in columns]
+    body = [table(evaluation.per_class, columns, caption=f"Each class, {evaluation.split} split", sortable=True)]
+    return Section(
+        "Class by class",
+        [*body, note("A dash stands where a figure is not defined: no such picture, or never answered.")],
+    )
+
+
+def mistakes_section(content: Content) -> Section | None:
+    """The worst mistakes as pictures."""
+    scores = content.scores
+    if scores is None or not len(scores.targets):
+        return None
+    worst = content.task.mistakes(scores.scores, scores.targets)
+    if not len(worst):
+        return Section("Mistakes", f"Every answer on the {plural(len(scores.targets), 'picture')} is right.")
+    shown, missing = [], []
+    for index in worst[:MOST_MISTAKES]:
+        name = scores.names[index]
+        caption, detail = _mistake_words(content, int(index))
+        if name in content.pictures:
+            shown.append(
+                thumbnail(content.pictures[name], caption, detail=f"{detail} · {name}", alt=f"{name}: {caption}")
+            )
+        else:
+            missing.append({"picture": name, "what": caption, "scores": detail})
+    total = f"{plural(len(worst), 'mistake')} on {plural(len(scores.targets), 'picture')}"
+    body: list[str | Part] = [
+        f"{total}; these gave the truth the lowest score. Wrong labels and unclear pictures are found here first."
+    ]
+    if shown:
+        body.append(gallery(shown))
+    if missing:
+        body.append(
+            table(missing, caption="These pictures are not at hand any more" if shown or content.facts.data else "")
+        )
+    return Section("The worst mistakes", body)
+
+
+def _mistake_words(content: Content, index: int) -> tuple[str, str]:
+    assert content.scores is not None
+    scores, target, classes = content.scores.scores[index], content.scores.targets[index], content.facts.classes
+    answer = content.task.prediction(scores, classes)
+    if not answer.several:
+        true = classes[int(target)]
+        return (
+            f"{true}, answered {answer.label}",
+            f"{answer.label} {answer.score:.1%}, {true} {scores[int(target)]:.1%}",
+        )
+    return _labels_words(answer, np.asarray(target))
+
+
+def _labels_words(answer: ClassScores, target: Any) -> tuple[str, str]:
+    present = answer.scores >= answer.threshold
+    missed = [name for name, here, said in zip(answer.classes, target > 0, present, strict=True) if here and not said]
+    wrong = [name for name, here, said in zip(answer.classes, target > 0, present, strict=True) if said and not here]
+    words = [f"missed {', '.join(missed)}"] * bool(missed) + [f"wrongly {', '.join(wrong)}"] * bool(wrong)
+    doubtful = {name: score for name, score in answer.ranked() if name in (*missed, *wrong)}
+    return "; ".join(words), ", ".join(f"{name} {score:.1%}" for name, score in doubtful.items())
+
+
+def certainty_section(content: Content) -> Section | None:
+    """Whether scores mean what they say; for two classes the ROC curve too."""
+    scores = content.scores
+    if scores is None or not len(scores.targets):
+        return None
+    bins = reliability(scores.scores, scores.targets)
+    diagram = chart(
+        report_charts.reliability_chart(bins),
+        "Share of right answers by score.",
+        caption="Below the diagonal the network is surer than it should be, above it less sure.",
+    )
+    error = (
+        next((one for one in content.evaluation.metrics if one.name == "calibration_error"), None)
+        if content.evaluation
+        else None
+    )
+    body: list[str | Part] = []
+    if error is not None:
+        mean = sum(one.score * one.count for one in bins) / len(scores.targets)
+        right = sum(one.right * one.count for one in bins) / len(scores.targets)
+        word = "surer than it should be" if mean > right else "less sure than it could be"
+        body.append(
+            f"On average it gives its answer {mean:.1%} and is right in {right:.1%}: {word}. "
+            f"Calibration error {in_words(error)}."
+        )
+    body.append(beside(diagram, roc) if (roc := _roc(content, scores)) is not None else diagram)
+    return Section("How sure it is", body)
+
+
+def _roc(content: Content, scores: SplitScores) -> Part | None:
+    classes = content.facts.classes
+    if scores.targets.ndim != 1 or len(classes) != 2 or len(set(scores.targets.tolist())) != 2:
+        return None
+    return chart(
+        report_charts.roc_chart(scores.scores[:, 1], scores.targets == 1),
+        f"ROC curve of the class {classes[1]}.",
+        caption=f"'{classes[1]}' is the positive class. Each point is a threshold on its score.",
+    )
+
+
+def metrics_section(content: Content) -> Section | None:
+    """Every metric with its interval and its meaning."""
+    evaluation = content.evaluation
+    if evaluation is None:
+        return None
+    rows = [
+        {
+            "metric": title_of(one.name),
+            "value": format_metric(one.name, one.value),
+            "interval": f"{format_metric(one.name, one.low)} to {format_metric(one.name, one.high)}",
+            "meaning": metric_info(one.name).meaning,
+        }
+        for one in evaluation.metrics
+    ]
+    columns = [Column("metric"), Column("value"), Column("interval", "95 % interval"), Column("meaning")]
+    if len(content.facts.classes) == 2 and any(one.name == "sensitivity" for one in evaluation.metrics):
+        remark = f" '{content.facts.classes[1]}' is the positive class."
+    else:
+        remark = ""
+    return Section(
+        "All metrics",
+        [
+            table(rows, columns, caption=f"{evaluation.split} split, {plural(evaluation.images, 'picture')}"),
+            note(
+                "Intervals: percentile bootstrap over whole pictures, not stratified; they say how much the figures "
+                f"hang on which pictures happen to be in the split.{remark}"
+            ),
+        ],
+    )
