@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from striate.cli.output import Answer
-from striate.errors import RequestError
+from striate.errors import RecipeError, RequestError
 from striate.recipe import Recipe, read_recipe, recipe_fields
 
 
@@ -67,11 +67,11 @@ def takes_recipe(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., An
         def run(**values: Any) -> Answer:
             file: Path | None = values.pop("recipe")
             settings: list[str] = values.pop("settings") or []
-            given = {flag: values.pop(flag.parameter) for flag in flags}
-            chosen = {flag.field: value for flag, value in given.items() if value is not None}
-            changed = [flag.option for flag, value in given.items() if value is not None]
+            asked = {flag: values.pop(flag.parameter) for flag in flags}
+            given = {flag: value for flag, value in asked.items() if value is not None}
+            changed = [flag.option for flag in given]
             changed += ["--recipe"] * (file is not None) + ["--set"] * bool(settings)
-            return function(**values, recipe=_build_recipe(file, chosen, settings), changed=tuple(changed))
+            return function(**values, recipe=_build_recipe(file, given, settings), changed=tuple(changed))
 
         signature = inspect.signature(function, eval_str=True)
         own = [each for each in signature.parameters.values() if each.name not in ("recipe", "changed")]
@@ -95,8 +95,10 @@ def _parameters(flags: tuple[RecipeFlag, ...]) -> list[inspect.Parameter]:
     ]
 
 
-def _build_recipe(file: Path | None, chosen: dict[str, Any], settings: list[str]) -> Recipe:
+def _build_recipe(file: Path | None, given: dict[RecipeFlag, Any], settings: list[str]) -> Recipe:
     recipe = read_recipe(file) if file is not None else Recipe()
+    for flag, value in given.items():
+        recipe = _with_value(recipe, flag.option, flag.field, value)
     for setting in settings:
         field, equals, value = setting.partition("=")
         if not equals or not field.strip():
@@ -105,5 +107,12 @@ def _build_recipe(file: Path | None, chosen: dict[str, Any], settings: list[str]
                 where="--set",
                 fix="For example: --set optimisation.label_smoothing=0.1",
             )
-        chosen[field.strip()] = value.strip()
-    return recipe.with_values(chosen)
+        recipe = _with_value(recipe, "--set", field.strip(), value.strip())
+    return recipe
+
+
+def _with_value(recipe: Recipe, option: str, field: str, value: Any) -> Recipe:
+    try:
+        return recipe.with_values({field: value})
+    except RecipeError as error:
+        raise RecipeError(error.what, where=option, fix=error.fix) from error

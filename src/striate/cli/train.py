@@ -35,13 +35,17 @@ def command(
 
     Example:
         striate train photos/ --minutes 5
-        striate train photos/ --net resnet18 --epochs 30 --set optimisation.label_smoothing=0
+        striate train photos/ --net resnet18 --epochs 30 --set label_smoothing=0
         striate train --resume runs/2026-11-23-photos-resnet18
     """
     started_s = time.monotonic()
     _check_request(data, run, resume, changed)
+    from striate.networks import resolve_network
     from striate.training import train
 
+    if recipe.network.name is not None:
+        # Reading the pictures may take minutes; a misspelt name should not wait for it.
+        resolve_network(recipe.network.name)
     with TerminalProgress() as progress:
         finished = train(
             data, recipe, run=resume or run, resume=resume is not None, progress=progress, started_s=started_s
