@@ -22,6 +22,19 @@ EMBEDDED = "timm/efficientnet_lite0"
 
 DEFAULT_MINUTES = 10.0
 
+SHOWN = (
+    "network.name",
+    "network.weights",
+    "input.size_hw",
+    "optimisation.batch_size",
+    "optimisation.optimizer",
+    "optimisation.learning_rate",
+    "optimisation.epochs",
+    "optimisation.class_balance",
+    "machine.precision",
+)
+"""Fields whose choice is printed before training; the rest is in the run folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -58,6 +71,24 @@ class Chooser:
             return
         setattr(part, name, value)
         self.choices.append(Choice(field, getattr(part, name), why))
+
+    def summary(self) -> list[str]:
+        """The choices that matter most, a line each; all of them are in the run folder."""
+        lines = ["chosen for you (every choice is in recipe.yaml and choices.json of the run):"]
+        for choice in self.choices:
+            if choice.field in SHOWN:
+                value = " x ".join(map(str, choice.value)) if isinstance(choice.value, tuple) else choice.value
+                lines.append(f"  {choice.field.split('.')[1]:<13} {value!s:<22} {choice.why}")
+        changes = [
+            choice.field.split(".")[1]
+            for choice in self.choices
+            if choice.field.startswith("augmentation.")
+            and choice.value not in (0, False)
+            and not (choice.field.endswith("crop_area") and choice.value == 1)
+        ]
+        if changes:
+            lines.append(f"  {'augmentation':<13} {', '.join(changes)}")
+        return lines if len(lines) > 1 else []
 
 
 def choose_input(chooser: Chooser, data: Dataset, device: torch.device) -> None:

@@ -94,6 +94,8 @@ def _start(
     prepared = prepare_run(dataset, recipe, progress)
     clock = Clock(recipe.optimisation.minutes, started_s=started_s)
     most_epochs = plan_run(prepared, clock, progress, world)
+    for line in prepared.chooser.summary():
+        progress.say(line)
     # Every process must write into the same folder, so the leading one names it.
     folder = _claim_folder(run, prepared) if world.leads else RunFolder(run or "runs")
     facts = _facts(prepared)
