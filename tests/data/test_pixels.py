@@ -1,0 +1,134 @@
+"""Preparing pictures: sizes, types and value ranges survive as promised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from striate.data.pixels import (
+    ArrayStore,
+    Preparation,
+    StreamingStore,
+    channel_statistics,
+    normalise,
+    prepare,
+    store_pixels,
+)
+from striate.errors import PictureError, StorageError
+from striate.recipe import InputRecipe
+from striate.structures import Picture, Sample
+
+
+class Source:
+    def __init__(self, name: str, pixels: np.ndarray | None) -> None:
+        self.name, self.pixels = name, pixels
+
+    def __repr__(self) -> str:
+        return f"Source({self.name})"
+
+    def read(self) -> Picture:
+        if self.pixels is None:
+            raise PictureError("it ends too early.", where=self.name, kind="truncated")
+        names = ("gray",) if len(self.pixels) == 1 else ("red", "green", "blue")
+        return Picture(self.pixels, names)
+
+
+def picture(pixels: np.ndarray) -> Picture:
+    return Source("x", pixels).read()
+
+
+def test_a_picture_of_the_right_size_is_not_touched() -> None:
+    pixels = np.arange(48, dtype=np.uint16).reshape(1, 6, 8) * 1000
+    assert np.array_equal(prepare(picture(pixels), Preparation((6, 8), 1)), pixels)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+def test_a_flat_picture_stays_flat_and_keeps_its_type(dtype: str) -> None:
+    pixels = np.full((1, 9, 7), 200, dtype=dtype)
+    for fit in ("squash", "crop"):
+        out = prepare(picture(pixels), Preparation((4, 5), 1, fit))
+        assert out.dtype == pixels.dtype
+        assert out.shape == (1, 4, 5)
+        assert np.allclose(out, 200, rtol=1e-6, atol=0)
+
+
+def test_padding_keeps_the_shape_of_things_and_crops_keep_the_middle() -> None:
+    wide = np.full((1, 4, 8), 100, dtype=np.uint8)
+    padded = prepare(picture(wide), Preparation((8, 8), 1, "pad"))
+    assert np.all(padded[0, :2] == 0)
+    assert np.all(padded[0, 2:6] == 100)
+    assert np.all(padded[0, 6:] == 0)
+    middle = np.zeros((1, 4, 8), dtype=np.uint8)
+    middle[:, :, 2:6] = 50
+    assert np.all(prepare(picture(middle), Preparation((4, 4), 1, "crop")) == 50)
+
+
+def test_halving_averages_pairs_of_sixteen_bit_values_with_rounding() -> None:
+    pixels = np.array([[[60000, 60002], [60000, 60003]]], dtype=np.uint16)
+    assert prepare(picture(pixels), Preparation((1, 1), 1))[0, 0, 0] == 60001
+
+
+def test_normalise_is_the_formula() -> None:
+    recipe = InputRecipe(mean=(0.5, 0.25), std=(0.5, 2.0), scale=200.0)
+    batch = torch.tensor([[[[100]], [[50]]], [[[200]], [[0]]]], dtype=torch.uint8)
+    assert torch.allclose(normalise(batch, recipe).flatten(), torch.tensor([0.0, 0.0, 1.0, -0.125]))
+
+
+def test_statistics_are_those_of_all_values() -> None:
+    array = np.random.default_rng(0).integers(0, 256, (5, 2, 3, 4)).astype(np.uint8)
+    mean, std = channel_statistics(ArrayStore(array), 255.0)
+    values = array.transpose(1, 0, 2, 3).reshape(2, -1) / 255
+    assert np.allclose(mean, values.mean(1), atol=1e-5)
+    assert np.allclose(std, values.std(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_every_cache_gives_the_same_rows(cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+    rng = np.random.default_rng(1)
+    samples = [Sample(Source(str(i), rng.integers(0, 256, (3, 5 + i, 6)).astype(np.uint8))) for i in range(7)]
+    expected = np.stack([prepare(sample.read(), Preparation((4, 4), 3)) for sample in samples])
+    for _ in range(2):
+        store, problems = store_pixels(samples, Preparation((4, 4), 3), dtype=np.dtype(np.uint8), cache=cache)
+        assert problems == []
+        assert np.array_equal(store.rows(np.array([6, 0, 3])).numpy(), expected[[6, 0, 3]])
+    assert len(list(tmp_path.glob("pixels-*.npy"))) == (1 if cache == "disk" else 0)
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_an_unreadable_picture_is_a_problem_and_the_others_stay(
+    cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+    flat = np.full((1, 2, 2), 7, dtype=np.uint8)
+    samples = [Sample(Source("good", flat)), Sample(Source("cut.jpg", None)), Sample(Source("also good", flat))]
+    store, problems = store_pixels(samples, Preparation((2, 2), 1), dtype=np.dtype(np.uint8), cache=cache)
+    assert [(problem.kind, problem.path, problem.severity) for problem in problems] == [
+        ("truncated", "cut.jpg", "dropped")
+    ]
+    assert np.all(store.rows(np.array([0, 2])).numpy() == 7)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_stray_eight_bit_picture_fills_sixteen_bits() -> None:
+    samples = [Sample(Source("stray", np.full((1, 1, 1), 255, dtype=np.uint8)))]
+    store, _ = store_pixels(samples, Preparation((1, 1), 1), dtype=np.dtype(np.uint16), cache="memory")
+    assert int(store.rows(np.array([0]))[0, 0, 0, 0]) == 65535
+
+
+def test_streaming_names_the_picture_it_cannot_read() -> None:
+    store = StreamingStore([Sample(Source("gone.png", None))], Preparation((1, 1), 1), np.dtype(np.uint8))
+    with pytest.raises(PictureError, match=r"gone\.png: it ends too early"):
+        store.rows(np.array([0]))
+
+
+def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("STRIATE_CACHE", str(blocked))
+    samples = [Sample(Source("x", np.zeros((1, 1, 1), dtype=np.uint8)))]
+    with pytest.raises(StorageError, match=r"pixel cache cannot be written.*--set data\.cache=none"):
+        store_pixels(samples, Preparation((1, 1), 1), dtype=np.dtype(np.uint8), cache="disk")
