@@ -92,7 +92,7 @@ def _when_underfit(fit: Fit, context: FitContext) -> Iterator[str]:
     hopeless = not fit.beats_baseline and fit.skill < 0.1
     if hopeless:
         yield (
-            "Nothing was learned. Look at the labels first (`striate look` shows each class's pictures); then try a "
+            "Nothing was learned. Look at the labels first ('striate look' shows each class's pictures); then try a "
             "learning rate ten times lower or higher (--set optimisation.learning_rate=...)."
         )
     if rising or context.epochs <= 10:
@@ -103,7 +103,7 @@ def _when_underfit(fit: Fit, context: FitContext) -> Iterator[str]:
         yield "Start from pretrained weights where the pictures are photographs: --weights auto."
     named = f" than {context.net}" if context.net else ""
     if small or not rising:
-        yield f"Take a larger network{named}: --net resnet18 or resnet34; `striate nets` lists parameters and accuracy."
+        yield f"Take a larger network{named}: --net resnet18 or resnet34; 'striate nets' lists parameters and accuracy."
     yield "Give the network larger pictures, if the classes differ in details: --set input.size_hw='[H, W]'."
     if not rising and not hopeless:
         yield "Try a higher learning rate: --set optimisation.learning_rate=... (three times the one in recipe.yaml)."
@@ -154,7 +154,7 @@ def _when_balanced(fit: Fit, context: FitContext) -> Iterator[str]:
     if context.images and context.images / max(context.classes, 1) < FEW_PICTURES_OF_A_CLASS:
         yield "More training pictures are the surest gain from here."
     else:
-        yield "A larger network trained longer may gain a little: --net, --epochs; `striate compare` tries several."
+        yield "A larger network trained longer may gain a little: --net, --epochs; 'striate compare' tries several."
 
 
 def _longer(context: FitContext) -> str:

@@ -224,8 +224,7 @@ def _evidence(task: Task, fit: Fit, state: State, context: FitContext) -> list[s
     name = title_of(task.headline)
     sentences = [_gap_sentence(fit, name), _baseline_sentence(fit, name), _training_sentence(fit, state)]
     if fit.evaluations < FEWEST_EVALUATIONS:
-        times = {0: "never", 1: "once", 2: "twice"}[fit.evaluations]
-        sentences.insert(0, f"Both figures were measured {times}; a curve needs three points at least.")
+        sentences.insert(0, _few_sentence(fit.evaluations))
     elif not context.finished and not context.stopped_early:
         sentences.append("Training was stopped before its schedule was done.")
     sentences += [
@@ -238,6 +237,12 @@ def _evidence(task: Task, fit: Fit, state: State, context: FitContext) -> list[s
         many = plural(context.validation_images, "validation picture") if context.validation_images else ""
         sentences.append(f"The validation figure is too uncertain to judge by{f' ({many})' if many else ''}.")
     return [sentence for sentence in sentences if sentence]
+
+
+def _few_sentence(evaluations: int) -> str:
+    if evaluations == 0:
+        return "No epoch was measured on both training and validation pictures, so there is nothing to judge by."
+    return f"Both figures were measured {'once' if evaluations == 1 else 'twice'}; a curve needs three points at least."
 
 
 def _gap_sentence(fit: Fit, name: str) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from striate.evaluation import EpochRecord
 from striate.evaluation.calibration import ReliabilityBin
 from striate.evaluation.curves import evaluated, loss_turn
-from striate.pages import COLORWAY, NEUTRAL_COLOR, SPLIT_COLORS
+from striate.pages import BAD_COLOR, COLORWAY, GOOD_COLOR, NEUTRAL_COLOR, SPLIT_COLORS
 from striate.tasks.metric_names import metric_info
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_LABELLED_CELLS = 20
 """Classes up to which every cell of a confusion matrix holds its number."""
+
+_LEGEND_BELOW = {"legend": {"y": -0.24, "yanchor": "top"}, "margin": {"t": 48, "b": 84}}
 
 
 def metric_chart(history: Sequence[EpochRecord], headline: str, best_epoch: int, baseline: float | None) -> Figure:
@@ -44,7 +46,7 @@ def metric_chart(history: Sequence[EpochRecord], headline: str, best_epoch: int,
         figure.add_annotation(
             x=best_epoch, y=0, yref="paper", text="kept", showarrow=False, yanchor="bottom", xanchor="right", xshift=-3
         )
-    figure.update_layout(title=metric_info(headline).title, hovermode="x unified")
+    figure.update_layout(title=metric_info(headline).title, hovermode="x unified", **_LEGEND_BELOW)
     figure.update_yaxes(tickformat=".0%")
     figure.update_xaxes(**_epoch_axis(history))
     return figure
@@ -69,8 +71,8 @@ def loss_chart(history: Sequence[EpochRecord]) -> Figure:
     turn = loss_turn(evaluated(history))
     if turn is not None:
         figure.add_annotation(x=turn.epoch, y=_log(turn.lowest), text="lowest", showarrow=True, ay=28, ax=0)
-    figure.update_layout(title="loss (logarithmic)", hovermode="x unified")
-    figure.update_yaxes(type="log", dtick=1)
+    figure.update_layout(title="loss (logarithmic)", hovermode="x unified", **_LEGEND_BELOW)
+    figure.update_yaxes(type="log", dtick="D2")
     figure.update_xaxes(**_epoch_axis(history))
     return figure
 
@@ -152,6 +154,30 @@ def reliability_chart(bins: Sequence[ReliabilityBin]) -> Figure:
     )
     figure.update_xaxes(title="score of the answer", range=[-0.03, 1.05], tickformat=".0%")
     figure.update_yaxes(title="right", range=[-0.03, 1.05], tickformat=".0%")
+    figure.update_layout(**_LEGEND_BELOW)
+    return figure
+
+
+def score_chart(bins: Sequence[ReliabilityBin]) -> Figure:
+    """How many answers have which score, right and wrong ones."""
+    from plotly import graph_objects
+
+    figure = graph_objects.Figure()
+    for name, color, counts in (
+        ("right", GOOD_COLOR, [round(one.count * one.right) for one in bins]),
+        ("wrong", BAD_COLOR, [one.count - round(one.count * one.right) for one in bins]),
+    ):
+        figure.add_bar(
+            x=[(one.low + one.high) / 2 for one in bins],
+            y=counts,
+            width=[0.9 * (one.high - one.low) for one in bins],
+            name=name,
+            marker={"color": color},
+            hovertemplate=f"%{{y}} {name}, score near %{{x:.0%}}<extra></extra>",
+        )
+    figure.update_xaxes(title="score of the answer", range=[0, 1.02], tickformat=".0%")
+    figure.update_yaxes(title="answers")
+    figure.update_layout(barmode="stack", bargap=0, **_LEGEND_BELOW)
     return figure
 
 
@@ -194,6 +220,7 @@ def roc_chart(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> Figu
     )
     figure.update_xaxes(title="false alarms (1 - specificity)", range=[-0.03, 1.03], tickformat=".0%")
     figure.update_yaxes(title="found (sensitivity)", range=[-0.03, 1.03], tickformat=".0%")
+    figure.update_layout(**_LEGEND_BELOW)
     return figure
 
 

@@ -17,6 +17,8 @@ from striate.structures import ClassScores
 from striate.tasks.classification import confusion_matrix
 from striate.tasks.metric_names import metric_info
 
+_COLUMN_TITLES = {"count": "pictures", "f1": "F1", "auroc": "AUROC"}
+
 
 def confusion_section(content: Content) -> Section | None:
     """Confusion matrix and the commonest mistakes; for tasks with one class a picture."""
@@ -36,7 +38,7 @@ def confusion_section(content: Content) -> Section | None:
     rows = [{"shown": one.true, "answered": one.answered, "pictures": one.count, "share": one.share} for one in pairs]
     common = table(
         rows,
-        ["shown", "answered", "pictures", Column("share", "share of the class", ".1%")],
+        ["shown", "answered", "pictures", Column("share", "of the class", ".1%")],
         caption="Commonest mistakes",
     )
     return Section("What is taken for what", beside(matrix, common) if len(classes) <= 12 else [matrix, common])
@@ -48,12 +50,9 @@ def classes_section(content: Content) -> Section | None:
     if evaluation is None or not evaluation.per_class:
         return None
     columns = [
-        Column(
-            key, key.replace("_", " ") if key != "auroc" else "AUROC", ".1%" if key not in ("class", "count") else ""
-        )
+        Column(key, _COLUMN_TITLES.get(key, key.replace("_", " ")), "" if key in ("class", "count") else ".1%")
         for key in evaluation.per_class[0]
     ]
-    columns = [Column("count", "pictures") if column.key == "count" else column for column in columns]
     body = [table(evaluation.per_class, columns, caption=f"Each class, {evaluation.split} split", sortable=True)]
     return Section(
         "Class by class",
@@ -139,7 +138,10 @@ def certainty_section(content: Content) -> Section | None:
             f"On average it gives its answer {mean:.1%} and is right in {right:.1%}: {word}. "
             f"Calibration error {in_words(error)}."
         )
-    body.append(beside(diagram, roc) if (roc := _roc(content, scores)) is not None else diagram)
+    counts = chart(report_charts.score_chart(bins), "Number of right and wrong answers by score.")
+    body.append(beside(diagram, counts))
+    if (roc := _roc(content, scores)) is not None:
+        body.append(beside(roc, ""))
     return Section("How sure it is", body)
 
 
