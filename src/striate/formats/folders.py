@@ -11,7 +11,7 @@ from striate.errors import RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.foreign import ANNOTATION_FOLDERS, find_damage, find_foreign, refusal
 from striate.formats.labelled import Entry, Findings, build_reading
-from striate.formats.listing import holds_pictures, scan, split_of, subfolders, walk_pictures
+from striate.formats.listing import holds_pictures, scan, split_of, subfolders, walk
 from striate.formats.storing import PictureStore, folder_name_of, prepare_folder, refuse_several
 from striate.images import FileSource
 from striate.structures import Problem, Sample
@@ -94,7 +94,7 @@ def _find_layout(path: Path, wrappers: int = _WRAPPERS) -> _Layout | None:
         classes = _class_folders(folder) if split else None
         if split and classes:
             layout.splits.setdefault(split, []).extend(classes)
-        elif split and scan(folder)[1]:
+        elif split and holds_pictures(folder, 0):
             layout.flat.append(folder)
         else:
             layout.aside.append(folder)
@@ -110,7 +110,7 @@ def _find_layout(path: Path, wrappers: int = _WRAPPERS) -> _Layout | None:
 def _only_wrapper(path: Path, folders: Sequence[Path]) -> Path | None:
     """The one folder that holds everything else, as unpacking an archive makes it; `None` where there is none."""
     holders = [folder for folder in folders if holds_pictures(folder, _WRAPPERS + 1)]
-    if len(holders) != 1 or scan(path)[1] or scan(holders[0])[1]:
+    if len(holders) != 1 or holds_pictures(path, 0) or holds_pictures(holders[0], 0):
         return None
     return holders[0]
 
@@ -131,12 +131,9 @@ def _class_folders(folder: Path, wrappers: int = _WRAPPERS) -> list[Path] | None
 
 def _is_class_folder(folder: Path) -> bool:
     """Whether there are pictures in a folder, or in one below it that is not named like pictures, masks or splits."""
-    inner, pictures, _ = scan(folder)
-    if pictures:
-        return True
-    return any(
-        name.lower() not in ANNOTATION_FOLDERS and split_of(name) is None and holds_pictures(folder / name, 0)
-        for name in inner
+    return holds_pictures(folder, 0) or any(
+        child.name.lower() not in ANNOTATION_FOLDERS and split_of(child.name) is None and holds_pictures(child, 0)
+        for child in subfolders(folder)
     )
 
 
@@ -147,10 +144,9 @@ def _split_in(name: str) -> str | None:
 
 def _class_entries(path: Path, folder: Path, found: Findings) -> list[Entry]:
     prefix = folder.relative_to(path).as_posix()
-    entries = [
-        Entry(FileSource(folder / name, f"{prefix}/{name}"), (folder.name,)) for name in walk_pictures(folder, _NESTING)
-    ]
-    others = scan(folder)[2]
+    pictures, others = walk(folder, _NESTING)
+    names = (folder.name,)
+    entries = [Entry(FileSource(folder / name, f"{prefix}/{name}"), names) for name in pictures]
     if not entries:
         seen = f"{len(others)} other files and no picture" if others else "nothing"
         found.problems.append(
@@ -168,7 +164,7 @@ def _class_entries(path: Path, folder: Path, found: Findings) -> list[Entry]:
 
 def _report_leftovers(path: Path, layout: _Layout, found: Findings) -> None:
     for folder in (layout.root, *layout.flat):
-        loose = scan(folder)[1]
+        loose = scan(folder).pictures
         if loose:
             where = folder.relative_to(path).as_posix()
             found.problems.append(

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from striate.errors import DataError
-from striate.formats.listing import holds_pictures, is_picture_name, scan, split_of
+from striate.formats.listing import holds_pictures, is_picture_name, natural_key, scan, split_of
 from striate.images import find_line_ending_damage
 from striate.images.damage import FIX as LINE_ENDING_FIX
 
@@ -29,7 +29,8 @@ _TRUTH_FOLDERS = frozenset(
     {"ground_truth", "groundtruth", "gt", "gtfine", "gtcoarse", "segmentationclass", "segmentationobject"}
     | {"trainannot", "valannot", "testannot", "annot", "labelstr"}
 )
-_MASK_NAME = re.compile(r"(.+?)[-_. ](mask|masks|seg|segmentation|label|labels|labelids|gt|annotation|matte)$", re.I)
+_MASK_ENDINGS = ("mask", "masks", "seg", "segmentation", "label", "labels", "labelids", "gt", "annotation", "matte")
+_MASK_NAME = re.compile(rf"(.+?)[-_. ]({'|'.join(_MASK_ENDINGS)})$", re.I)
 _DELIMITER = re.compile(r"[,;\t]")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _SCAN_SUFFIXES = (".dcm", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
@@ -136,17 +137,17 @@ def refusal(path: Path) -> DataError:
             where=path,
             fix="Give the folder that holds the pictures, a CSV table, an IDX or an npz file.",
         )
-    folders, pictures, _ = scan(path)
-    flat = {folder: len(scan(path / folder)[1]) for folder in folders if split_of(folder)}
-    if pictures or any(flat.values()):
-        count = len(pictures) + sum(flat.values())
+    listing = scan(path, ordered=False)
+    flat = [len(scan(path / folder, ordered=False).pictures) for folder in listing.folders if split_of(folder)]
+    count = len(listing.pictures) + sum(flat)
+    if count:
         return DataError(
             f"{count} pictures, but no class folders and no table that says what they show.",
             where=path,
             fix="Make a folder for each class and move its pictures there, or add a CSV table with the columns "
             "path and label.",
         )
-    if not folders and not scan(path)[2]:
+    if not listing.folders and not listing.others:
         return DataError("the folder is empty.", where=path, fix="Give the folder that holds the pictures.")
     return DataError(
         "no pictures with labels were found here.",
@@ -161,7 +162,9 @@ def _visit(path: Path) -> Iterator[_Visited]:
     waiting, count = [(path, 0)], 0
     while waiting and count < _FOLDERS:
         folder, depth = waiting.pop(0)
-        seen = _Visited(path, folder, *scan(folder))
+        listing = scan(folder, ordered=False)
+        folders = sorted(listing.folders, key=natural_key)
+        seen = _Visited(path, folder, folders, listing.pictures, sorted(listing.others, key=natural_key))
         count += 1
         yield seen
         if depth < _DEPTH:
@@ -180,10 +183,10 @@ def _find_text_boxes(seen: _Visited) -> Foreign | None:
     lower = {name.lower(): name for name in seen.folders}
     if "images" in lower and "labels" in lower:
         labels = seen.folder / lower["labels"]
-        texts = [labels / name for name in scan(labels)[2] if name.lower().endswith(".txt")]
-    else:
-        stems = {Path(name).stem for name in seen.pictures}
-        texts = [file for file in seen.files(".txt") if file.stem in stems]
+        texts = [labels / name for name in scan(labels).others if name.lower().endswith(".txt")]
+    elif texts := seen.files(".txt"):
+        stems = _stems(seen.pictures)
+        texts = [file for file in texts if file.stem in stems]
     for file in islice(texts, _FILES):
         rows = [line.split() for line in _head(file).splitlines() if line.strip()][:20]
         if rows and all(_is_yolo(row) for row in rows):
@@ -191,6 +194,10 @@ def _find_text_boxes(seen: _Visited) -> Foreign | None:
             what = "outlines in YOLO text files" if polygons else "boxes in YOLO text files"
             return Foreign(what, seen.relative(file), "instance segmentation" if polygons else "detection")
     return None
+
+
+def _stems(names: Sequence[str]) -> set[str]:
+    return {name.rsplit(".", 1)[0] for name in names}
 
 
 def _is_yolo(row: list[str]) -> bool:
@@ -233,10 +240,11 @@ def _find_masks(seen: _Visited) -> Foreign | None:
         if suspect and holds_pictures(seen.folder / name):
             where = seen.relative(seen.folder / name)
             return Foreign("pictures with mask pictures in a folder beside them", where, "segmentation")
-    stems = {Path(name).stem for name in seen.pictures}
-    paired = [name for name in seen.pictures if (found := _MASK_NAME.match(Path(name).stem)) and found[1] in stems]
+    stems = _stems(seen.pictures)
+    suspects = [stem for stem in stems if stem.lower().endswith(_MASK_ENDINGS)]
+    paired = sorted(stem for stem in suspects if (found := _MASK_NAME.match(stem)) and found[1] in stems)
     if paired and len(paired) * 3 >= len(seen.pictures):
-        where = seen.relative(seen.folder / paired[0])
+        where = seen.relative(seen.folder / paired[0]) + ".*"
         return Foreign("pictures with a mask picture for each", where, "segmentation")
     return None
 

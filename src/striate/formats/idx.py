@@ -104,15 +104,15 @@ def _find_files(path: Path) -> _Files | None:
     waiting = [(folder, 0)]
     while waiting:
         current, depth = waiting.pop(0)
-        folders, _, others = scan(current)
+        listing = scan(current)
         files = _Files(current)
         # Where a file is there with and without .gz, the unpacked one is faster; it sorts first.
-        for name in sorted(others, key=len):
+        for name in sorted(listing.others, key=len):
             _file_away(files, current / name)
         if files.pairs:
             return files
         if depth < _DEPTH:
-            waiting += [(current / name, depth + 1) for name in folders[:20]]
+            waiting += [(current / name, depth + 1) for name in listing.folders[:20]]
     return None
 
 

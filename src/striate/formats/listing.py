@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from striate.images import PICTURE_SUFFIXES
@@ -25,6 +25,7 @@ _SPLIT_NAMES = {
     "tst": "test",
 }
 _DIGITS = re.compile(r"(\d+)")
+_DIGITS_COMPARED = 20
 _DEPTH = 8
 
 
@@ -33,10 +34,11 @@ def split_of(name: str) -> str | None:
     return _SPLIT_NAMES.get(name.strip().lower())
 
 
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts `2` before `10`, and `img2` before `img10`."""
-    parts = (part for part in _DIGITS.split(text.casefold()) if part)
-    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts)
+def natural_key(text: str) -> str:
+    """Sorts `2` before `10`, and `img2` before `img10`, in any letter case."""
+    parts = _DIGITS.split(text.casefold())
+    parts[1::2] = [number.rjust(_DIGITS_COMPARED, "0") for number in parts[1::2]]
+    return "".join(parts)
 
 
 def is_junk(name: str) -> bool:
@@ -50,48 +52,69 @@ def is_picture_name(name: str) -> bool:
     return dot > 0 and name[dot:].lower() in PICTURE_SUFFIXES
 
 
-def scan(folder: str | Path) -> tuple[list[str], list[str], list[str]]:
-    """Names of the subfolders, pictures and other files of one folder, naturally sorted, without junk.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one folder holds, without junk.
 
-    A folder that may not be read counts as empty.
+    Attributes:
+        folders: Names of the folders in it.
+        pictures: Names that end like a picture's.
+        others: Names of all other files.
     """
-    folders: list[str] = []
-    pictures: list[str] = []
-    others: list[str] = []
+
+    folders: list[str]
+    pictures: list[str]
+    others: list[str]
+
+
+def scan(folder: str | Path, ordered: bool = True) -> Listing:
+    """Lists one folder. One that is not there or may not be read counts as empty.
+
+    Args:
+        folder: The folder.
+        ordered: Whether names are sorted naturally; else they come as the disk has them.
+    """
+    found = Listing([], [], [])
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if is_junk(entry.name):
+                name = entry.name
+                if is_junk(name):
                     continue
                 if entry.is_dir():
-                    folders.append(entry.name)
+                    found.folders.append(name)
                 else:
-                    (pictures if is_picture_name(entry.name) else others).append(entry.name)
+                    (found.pictures if is_picture_name(name) else found.others).append(name)
     except (PermissionError, NotADirectoryError, FileNotFoundError):
-        return [], [], []
-    return sorted(folders, key=natural_key), sorted(pictures, key=natural_key), sorted(others, key=natural_key)
+        return Listing([], [], [])
+    if ordered:
+        for names in (found.folders, found.pictures, found.others):
+            names.sort(key=natural_key)
+    return found
 
 
 def subfolders(folder: Path) -> list[Path]:
     """Subfolders, naturally sorted, without junk."""
-    return [folder / name for name in scan(folder)[0]]
+    return [folder / name for name in sorted(scan(folder, ordered=False).folders, key=natural_key)]
 
 
-def walk_pictures(folder: Path, depth: int = _DEPTH) -> Iterator[str]:
-    """Paths of all pictures in a folder and below, relative to it, with forward slashes, naturally sorted."""
-    yield from _walk(str(folder), "", depth)
+def walk(folder: Path, depth: int = _DEPTH) -> tuple[list[str], list[str]]:
+    """Pictures and other files in a folder and below, relative to it with forward slashes, naturally sorted."""
+    pictures: list[str] = []
+    others: list[str] = []
+    waiting = [(str(folder), "", depth)]
+    while waiting:
+        current, prefix, left = waiting.pop()
+        listing = scan(current)
+        pictures += [prefix + name for name in listing.pictures]
+        others += [prefix + name for name in listing.others]
+        if left > 0:
+            below = reversed(listing.folders)
+            waiting += [(f"{current}{os.sep}{name}", f"{prefix}{name}/", left - 1) for name in below]
+    return pictures, others
 
 
-def _walk(folder: str, prefix: str, depth: int) -> Iterator[str]:
-    folders, pictures, _ = scan(folder)
-    for name in pictures:
-        yield prefix + name
-    if depth > 0:
-        for name in folders:
-            yield from _walk(f"{folder}{os.sep}{name}", f"{prefix}{name}/", depth - 1)
-
-
-def holds_pictures(folder: Path, depth: int = 2) -> bool:
+def holds_pictures(folder: str | Path, depth: int = 2) -> bool:
     """Whether there is a picture in a folder or below; stops at the first."""
     deeper = []
     try:
@@ -100,7 +123,7 @@ def holds_pictures(folder: Path, depth: int = 2) -> bool:
                 if is_junk(entry.name):
                     continue
                 if entry.is_dir():
-                    deeper.append(Path(entry.path))
+                    deeper.append(entry.path)
                 elif is_picture_name(entry.name):
                     return True
     except (PermissionError, NotADirectoryError, FileNotFoundError):

@@ -37,6 +37,12 @@ _KNOWN = {
     "edema|emphysema|fibrosis|pleural|hernia",
     "pathmnist": "adipose|background|debris|lymphocytes|mucus|smooth muscle|normal colon mucosa|"
     "cancer-associated stroma|colorectal adenocarcinoma epithelium",
+    "dermamnist": "actinic keratoses and intraepithelial carcinoma|basal cell carcinoma|benign keratosis-like lesions|"
+    "dermatofibroma|melanoma|melanocytic nevi|vascular lesions",
+    "bloodmnist": "basophil|eosinophil|erythroblast|"
+    "immature granulocytes(myelocytes, metamyelocytes and promyelocytes)|lymphocyte|monocyte|neutrophil|platelet",
+    "tissuemnist": "Collecting Duct, Connecting Tubule|Distal Convoluted Tubule|Glomerular endothelial cells|"
+    "Interstitial endothelial cells|Leukocytes|Podocytes|Proximal Tubule Segments|Thick Ascending Limb",
 }
 """Class names of MedMNIST v2's sets, by the beginning of the file name; used where the number of classes agrees."""
 
@@ -108,7 +114,7 @@ class _MedMnist(Format):
 def _candidates(path: Path) -> list[Path]:
     if path.is_file():
         return [path] if path.suffix.lower() == ".npz" else []
-    return [path / name for name in scan(path)[2] if name.lower().endswith(".npz")]
+    return [path / name for name in scan(path).others if name.lower().endswith(".npz")]
 
 
 def _parts_of(file: Path) -> list[_Part]:

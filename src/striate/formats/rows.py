@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from striate.errors import DataError
-from striate.formats.listing import is_picture_name, split_of, walk_pictures
+from striate.formats.listing import is_picture_name, split_of, walk
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 _DELIMITERS = ("\t", ";", ",", "|", " ")
@@ -113,7 +114,17 @@ class PictureIndex:
     @cached_property
     def paths(self) -> list[str]:
         """All pictures, relative to the root."""
-        return list(walk_pictures(self.root))
+        return walk(self.root)[0]
+
+    @cached_property
+    def _by_path(self) -> dict[str, str]:
+        """By whole path, with the suffix and without; files that differ in their suffix alone have no short form."""
+        whole = {path.casefold(): path for path in self.paths}
+        short: dict[str, str] = {}
+        for folded, path in whole.items():
+            stem = _without_suffix(folded)
+            short[stem] = "" if stem in short else path
+        return {stem: path for stem, path in short.items() if path} | whole
 
     @cached_property
     def _by_end(self) -> dict[str, list[str]]:
@@ -121,7 +132,7 @@ class PictureIndex:
         for path in self.paths:
             name = path.rsplit("/", 1)[-1].casefold()
             ends[name].append(path)
-            ends[name.rsplit(".", 1)[0]].append(path)
+            ends[_without_suffix(name)].append(path)
         return ends
 
     def find(self, cell: str, near: str = "", split: str = "") -> list[str]:
@@ -135,16 +146,13 @@ class PictureIndex:
         wanted = cell.replace("\\", "/").removeprefix("./").casefold()
         if not wanted:
             return []
+        beside = self._by_path.get(f"{near}/{wanted}".strip("/"))
+        if beside is not None:
+            return [beside]
         ending = self._by_end.get(wanted.rsplit("/", 1)[-1], [])
         if len(ending) <= 1:
             return ending
-        for choose in (
-            lambda path: _fits(path, f"{near}/{wanted}".strip("/"), whole=True),
-            lambda path: _fits(path, wanted, whole=False),
-            lambda path: bool(near) and path.startswith(f"{near}/"),
-            lambda path: bool(split) and any(split_of(part) == split for part in path.split("/")[:-1]),
-            lambda path: path.casefold().endswith(wanted),
-        ):
+        for choose in (_ends_like(wanted), _lies_in(near), _has_split(split)):
             chosen = [path for path in ending if choose(path)]
             if len(chosen) == 1:
                 return chosen
@@ -152,12 +160,23 @@ class PictureIndex:
         return ending
 
 
-def _fits(path: str, wanted: str, *, whole: bool) -> bool:
-    """Whether a path is the wanted one, with or without suffix, or ends with it."""
-    for form in (path.casefold(), str(PurePosixPath(path).with_suffix("")).casefold()):
-        if form == wanted or (not whole and form.endswith(f"/{wanted}")):
-            return True
-    return False
+def _ends_like(wanted: str) -> Callable[[str], bool]:
+    ending = f"/{wanted}"
+    return lambda path: (
+        f"/{path}".casefold().endswith(ending) or _without_suffix(f"/{path}".casefold()).endswith(ending)
+    )
+
+
+def _lies_in(folder: str) -> Callable[[str], bool]:
+    return lambda path: bool(folder) and path.startswith(f"{folder}/")
+
+
+def _has_split(split: str) -> Callable[[str], bool]:
+    return lambda path: bool(split) and any(split_of(part) == split for part in path.split("/")[:-1])
+
+
+def _without_suffix(path: str) -> str:
+    return path.rsplit(".", 1)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.columns import Columns, is_set, understand_columns
 from striate.formats.labelled import Entry, Findings, build_reading
-from striate.formats.listing import natural_key, scan, split_of
+from striate.formats.listing import holds_pictures, natural_key, scan, split_of
 from striate.formats.rows import TABLE_SUFFIXES, Grid, PathColumn, PictureIndex, find_path_column, parse_grids
 from striate.formats.storing import PictureStore, label_indices, prepare_folder, stored
 from striate.images import FileSource
@@ -90,6 +90,7 @@ class _TableFormat(Format):
         found = Findings()
         tables = _choose_tables(path, tables, index, found)
         rows = [row for table in tables for row in _read_rows(table, index, found)]
+        _settle_splits(rows, found)
         _settle_labels(tables, rows, found)
         for row in _without_repeats(rows, found):
             source = FileSource(root / row.path, row.path)
@@ -133,10 +134,10 @@ def _table_files(path: Path) -> list[Path]:
     """Tables in a folder and in the folders right below; or the one table that the path is."""
     if path.is_file():
         return [path] if path.suffix.lower() in TABLE_SUFFIXES else []
-    folders, _, others = scan(path)
-    files = [path / name for name in others]
-    for folder in folders[:_MOST_TABLES]:
-        below = [path / folder / name for name in scan(path / folder)[2] if _is_table(name)]
+    listing = scan(path)
+    files = [path / name for name in listing.others]
+    for folder in listing.folders[:_MOST_TABLES]:
+        below = [path / folder / name for name in scan(path / folder, ordered=False).others if _is_table(name)]
         # Folders full of text files hold boxes, one file for each picture.
         files += below if len(below) <= 3 else []
     return [file for file in files if _is_table(file.name)][:_MOST_TABLES]
@@ -149,8 +150,7 @@ def _is_table(name: str) -> bool:
 def _root_of(table: Path) -> Path:
     """Where to look for the pictures of a table: beside it and below, else beside its folder."""
     beside = table.resolve().parent
-    index = next(iter(PictureIndex(beside).paths), None)
-    return beside if index is not None else beside.parent
+    return beside if holds_pictures(beside, 8) else beside.parent
 
 
 def _understand(file: Path, index: PictureIndex) -> _Table | None:
@@ -294,6 +294,21 @@ def _report(found: Findings, kind: str, table: _Table, cells: Sequence[str], wha
     if len(cells) > _LISTED:
         detail = f"{len(cells) - _LISTED} more rows of {table.name} are like that."
         found.problems.append(Problem(kind, table.name, detail, f"They are left out. {fix}", "dropped"))
+
+
+def _settle_splits(rows: Sequence[_Row], found: Findings) -> None:
+    """Where no column and no name of a table says the split, the folders that pictures lie in may."""
+    if any(row.split for row in rows):
+        return
+    splits = [_split_in_path(row.path) for row in rows]
+    if all(splits) and len(set(splits)) > 1:
+        for row, split in zip(rows, splits, strict=True):
+            row.split = split
+        found.notes.append("Splits come from the folders that the pictures lie in.")
+
+
+def _split_in_path(path: str) -> str:
+    return next((split for part in path.split("/")[:-1] if (split := split_of(part)) is not None), "")
 
 
 def _settle_labels(tables: Sequence[_Table], rows: Sequence[_Row], found: Findings) -> None:
