@@ -1,3 +1,47 @@
-"""Striate: from a folder of pictures to a convolutional neural network that you can trust and hand over."""
+"""Striate: from a folder of pictures to a convolutional neural network that you can trust and hand over.
+
+    import striate
+    data = striate.open("photos/")
+    run = striate.train(data, net="resnet18", minutes=5)
+    run.verdict, run.metrics, run.predict("cat.jpg")
+
+Names are imported when they are first used, so `import striate` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from striate.api import compare, open, train
+    from striate.data import Dataset
+    from striate.errors import StriateError
+    from striate.recipe import Recipe
+    from striate.runs.run import Run
 
 __version__ = "0.1.0"
+
+__all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "open", "train"]
+
+_HOMES = {
+    "Dataset": "striate.data",
+    "Recipe": "striate.recipe",
+    "Run": "striate.runs.run",
+    "StriateError": "striate.errors",
+    "compare": "striate.api",
+    "open": "striate.api",
+    "train": "striate.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'striate' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

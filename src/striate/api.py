@@ -1,0 +1,124 @@
+"""The verbs of the command line for Python programs, with the same defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.recipe import Recipe, read_recipe
+
+if TYPE_CHECKING:
+    from striate.data import Dataset
+    from striate.runs.run import Run
+    from striate.training import Comparison
+    from striate.training.progress import Progress
+
+
+def open(path: str | Path, *, task: str | None = None, format: str | None = None, seed: int = 0) -> Dataset:
+    """Opens a folder or file of pictures: recognises it, checks every picture, keeps or makes the splits.
+
+    Args:
+        path: The folder or file.
+        task: Name of the task; read off the annotation where not given.
+        format: Name of the format; recognised where not given.
+        seed: Fixes the splits that are made.
+
+    Raises:
+        DataError: It cannot be understood.
+        UnknownNameError: No such task or format.
+    """
+    from striate.data import open_dataset
+
+    return open_dataset(path, task=task, format=format, seed=seed)
+
+
+def train(
+    data: Dataset | str | Path | None = None,
+    net: str | None = None,
+    *,
+    recipe: Recipe | str | Path | None = None,
+    run: str | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **fields: Any,
+) -> Run:
+    """Trains a network, judges it, and writes the run folder with its report.
+
+    Example:
+        >>> run = striate.train("photos/", net="resnet18", minutes=5, label_smoothing=0.0)
+        >>> run.verdict.state
+        'balanced'
+
+    Args:
+        data: A data set, or the path of one; not needed to resume.
+        net: Name of the network; chosen from the data where not given.
+        recipe: A recipe, or the path of one, to start from.
+        run: Folder of the run; a new one under `runs/` where not given.
+        resume: Go on with the run in that folder, with its own recipe.
+        progress: Told what goes on; plain lines on standard error where not given.
+        **fields: Recipe fields by name (`minutes=5`), or by full name with two underscores for the point
+            (`network__weights="none"`) where several sections have one of that name.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        RequestError: The data or the recipe does not hold.
+        WorkError: Training failed; the run folder keeps what was done.
+        KeyboardInterrupt: Interrupted; the state was saved.
+    """
+    from striate.training import train as train_run
+    from striate.training.progress import Lines
+
+    wanted = build_recipe(recipe, net, fields)
+    return train_run(data, wanted, run=run, resume=resume, progress=progress if progress is not None else Lines())
+
+
+def compare(
+    data: Dataset | str | Path,
+    nets: Sequence[str] | None = None,
+    *,
+    recipe: Recipe | str | Path | None = None,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+    **fields: Any,
+) -> Comparison:
+    """Trains several networks on the same pictures, each with the same recipe and time.
+
+    Args:
+        data: A data set, or the path of one.
+        nets: Names of the networks; one of each classic family where not given.
+        recipe: A recipe, or the path of one, to start from; its `optimisation.minutes` is the time of each network.
+        folder: Gets one run folder for each network, and the page; a new one under `runs/` where not given.
+        progress: Told what goes on; plain lines on standard error where not given.
+        **fields: Recipe fields, as in `train`.
+
+    Returns:
+        The networks, the best first.
+
+    Raises:
+        RequestError: The data, the recipe, a network's name or the folder does not hold.
+        WorkError: Training failed.
+    """
+    from striate.runs import RunFolder
+    from striate.training import compare as compare_networks
+    from striate.training.compare import DEFAULT_NETS
+    from striate.training.progress import Lines
+
+    wanted = build_recipe(recipe, None, fields)
+    if folder is None:
+        folder = RunFolder.create(data=str(getattr(data, "root", data)), net="comparison").path
+    progress = progress if progress is not None else Lines()
+    return compare_networks(data, nets or DEFAULT_NETS, wanted, folder=folder, progress=progress)
+
+
+def build_recipe(recipe: Recipe | str | Path | None, net: str | None, fields: dict[str, Any]) -> Recipe:
+    """A recipe with some fields set, as `train` takes them.
+
+    Raises:
+        RecipeError: No such field, or a value that does not hold.
+    """
+    base = recipe if isinstance(recipe, Recipe) else Recipe() if recipe is None else read_recipe(Path(recipe))
+    values = {name.replace("__", "."): value for name, value in fields.items()}
+    return base.with_values({**({} if net is None else {"network.name": net}), **values})

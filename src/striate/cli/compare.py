@@ -1,0 +1,60 @@
+"""`striate compare`: several networks on the same data, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from striate.cli.flags import takes_recipe
+from striate.cli.output import Answer, table
+from striate.cli.progress import TerminalProgress
+from striate.recipe import Recipe
+
+if TYPE_CHECKING:
+    from striate.training import Comparison
+
+
+@takes_recipe(without=("--net",))
+def command(
+    data: Annotated[Path, typer.Argument(help="Folder or file of pictures.")],
+    *,
+    recipe: Recipe,
+    changed: tuple[str, ...],  # noqa: ARG001 - a comparison is always new
+    nets: Annotated[
+        str | None, typer.Option(metavar="NAME,NAME", help="Networks; one of each classic family where not given.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the runs and the page.")] = None,
+) -> Answer:
+    """Trains several networks on the same pictures and splits, each with the same recipe and time.
+
+    --minutes is the time of each network. How far one is behind the best is measured picture by picture.
+
+    Example:
+        striate compare photos/ --nets lenet5,resnet18 --minutes 2
+    """
+    from striate import api
+
+    names = None if nets is None else [name.strip() for name in nets.split(",") if name.strip()]
+    with TerminalProgress() as progress:
+        found = api.compare(data, names, recipe=recipe, folder=out, progress=progress)
+    return Answer(found.as_dict(), lambda console: _show(found, console))
+
+
+def _show(found: Comparison, console: Console) -> None:
+    from striate.cli.nets import short_count
+    from striate.evaluation.words import in_words, points, title_of
+
+    title = title_of(found.rows[0].run.metrics.headline.name)
+    shown = table("network", title, "behind", "verdict", "params", "epochs", right=("params", "epochs"))
+    for row in found.rows:
+        facts, verdict = row.run.facts, row.run.verdict
+        behind = "" if row.behind is None else points(row.behind.value)
+        if row.behind is not None and row.behind.low <= 0:
+            behind += " (chance?)"
+        words = (in_words(row.run.metrics.headline), behind, verdict.state if verdict else "")
+        shown.add_row(row.net, *words, short_count(facts.parameters), str(facts.epochs))
+    console.print(shown)
+    console.print(f"\npage  {found.page}")
