@@ -192,9 +192,9 @@ def find_field(key: str) -> tuple[str, str]:
     if found:
         raise RecipeError(f"{key!r} is in several sections.", where="recipe", fix=f"Write one of {', '.join(found)}.")
     bare = {name.split(".")[1]: name for name in names}
-    near = difflib.get_close_matches(key, names, n=3) or [
-        bare[hit] for hit in difflib.get_close_matches(key.split(".")[-1], list(bare), n=3)
-    ]
+    near = [bare[hit] for hit in difflib.get_close_matches(key.split(".")[-1], list(bare), n=3)]
+    if "." in key:
+        near = difflib.get_close_matches(key, names, n=3) or near
     hint = f"Nearest: {', '.join(near)}." if near else "`striate train --help` names the page that lists all fields."
     raise RecipeError(f"there is no field {key!r}.", where="recipe", fix=hint)
 

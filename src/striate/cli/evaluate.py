@@ -29,8 +29,8 @@ def command(
     Without DATA on the run's test split, which took no part in training; with DATA on other pictures.
 
     Example:
-        striate evaluate runs/2026-11-23-photos-resnet18
-        striate evaluate runs/2026-11-23-photos-resnet18 other_photos/ --json
+        striate evaluate runs/photos
+        striate evaluate runs/photos other_photos/ --json
     """
     from striate.runs.run import Run
     from striate.structures import Problem

@@ -29,8 +29,8 @@ def command(
     Pictures that cannot be read are named and left out.
 
     Example:
-        striate predict runs/2026-11-23-photos-resnet18 cat.jpg
-        striate predict runs/2026-11-23-photos-resnet18 new/ --out answers/ --top 1
+        striate predict runs/photos cat.jpg
+        striate predict runs/photos new/ --out answers/ --top 1
     """
     from striate.runs.run import Run
 

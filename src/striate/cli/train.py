@@ -36,7 +36,7 @@ def command(
     Example:
         striate train photos/ --minutes 5
         striate train photos/ --net resnet18 --epochs 30 --set label_smoothing=0
-        striate train --resume runs/2026-11-23-photos-resnet18
+        striate train --resume runs/photos
     """
     started_s = time.monotonic()
     _check_request(data, run, resume, changed)
