@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.images.kinds import KINDS, Header, PictureKind, check_size, natural_channel_names
+from striate.images.kinds import KINDS, Header, PictureKind, check_size, natural_channel_names, truncated
 from striate.images.orientation import ORIENTATION_TAG, apply_orientation, upright_size_hw
 from striate.images.pillow import channels_of, decoding, open_image, pixels_of
 from striate.structures import Picture
@@ -63,6 +63,13 @@ class _WebP(_PillowKind):
 
     def recognises(self, head: bytes) -> bool:
         return head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+
+    def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:
+        with path.open("rb") as file:
+            expected = int.from_bytes(file.read(8)[4:], "little") + 8
+        if path.stat().st_size < expected:
+            raise truncated(path, f"{path.stat().st_size} of {expected} bytes are there")
+        return super().read(path, at_least_hw)
 
 
 _BMP_HEADER_SIZES = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
