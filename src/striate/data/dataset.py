@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,29 @@ def open_dataset(
     validation_share: float = 0.15,
     test_share: float = 0.15,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """Opens a folder or file of pictures: recognises it, checks every picture, keeps or makes the splits."""
-    raise NotImplementedError
+    """Opens a folder or file of pictures: recognises it, checks every picture, keeps or makes the splits.
+
+    Splits that the folder gives are kept; a missing validation split is taken out of the training pictures. Where no
+    split is given, all three are made: classes keep their shares, and duplicates and groups stay together.
+    Pictures that cannot be read are left out and listed in `problems`.
+
+    Args:
+        path: The folder or file.
+        task: Name of the task; the one that the annotation is for where `None`.
+        format: Name of the format; the one that fits best where `None`.
+        validation_share: Share of the pictures for validation, where that split is made.
+        test_share: Share of the pictures for the test, where that split is made; 0 makes none.
+        seed: Seed of the splits.
+        progress: Called with the number of pictures checked and the number of all.
+
+    Raises:
+        DataError: Nothing is there, it cannot be understood, or nothing can be learned from it.
+        RequestError: A share is out of range.
+        UnknownNameError: No such format or task.
+    """
+    from striate.data.survey import SplitWishes, survey_data
+
+    wishes = SplitWishes(validation_share, test_share, seed)
+    return survey_data(path, task=task, format=format, wishes=wishes, progress=progress).dataset

@@ -1,0 +1,305 @@
+"""From a path to a checked and split data set, with everything that was found on the way."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.dataset import Dataset
+from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
+from striate.data.facts import PictureFacts
+from striate.data.oddities import class_problems, find_oddities, shift_problems, unfit_channels
+from striate.data.scan import scan_pictures
+from striate.data.splits import class_counts, make_splits, merge_groups
+from striate.errors import DataError, RequestError, UnknownNameError
+from striate.formats import FORMATS, Reading, read_folder
+from striate.formats.foreign import find_damage
+from striate.structures import Problem, Sample
+
+_MOST_UNREADABLE = 0.5
+_LARGEST_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SplitWishes:
+    """How splits are made where none are given.
+
+    Attributes:
+        validation_share: Share of the pictures for validation, above 0 and at most 0.5.
+        test_share: Share for the test, at most 0.5; 0 makes none.
+        seed: Seed of the shuffling.
+
+    Raises:
+        RequestError: A share is out of range.
+    """
+
+    validation_share: float = 0.15
+    test_share: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("validation_share", "above 0"), ("test_share", "0")):
+            share = getattr(self, name)
+            if not 0 <= share <= _LARGEST_SHARE or (share == 0 and least != "0"):
+                raise RequestError(
+                    f"must be a number from {least} to {_LARGEST_SHARE}, got {share}.",
+                    where=name,
+                    fix="0.15 is the default.",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A data set and what was measured of its pictures.
+
+    Attributes:
+        dataset: The data set.
+        facts: Facts of the pictures of each split, in its order.
+        duplicates: Sets of pictures that show the same.
+    """
+
+    dataset: Dataset
+    facts: Mapping[str, tuple[PictureFacts, ...]]
+    duplicates: tuple[tuple[Sample, ...], ...]
+
+
+def survey_data(
+    path: str | Path,
+    *,
+    task: str | None = None,
+    format: str | None = None,
+    wishes: SplitWishes | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Survey:
+    """Reads the annotation, checks every picture, looks for duplicates, and keeps or makes the splits.
+
+    Arguments and errors are those of `striate.data.open_dataset`.
+    """
+    root = Path(path)
+    _check_path(root)
+    wishes = wishes or SplitWishes()
+    _check_task_name(task)
+    reading = read_folder(root, format)
+    _check_reading(root, reading, task)
+    if damage := find_damage(root):
+        raise damage
+    pool = _scan(root, reading, progress)
+    _check_classes(root, reading, pool)
+    duplicates = find_duplicates(pool.facts)
+    splits, given, notes = _split(pool, duplicates, wishes)
+    _check_splits(root, splits)
+    problems = [
+        *reading.problems,
+        *pool.problems,
+        *duplicate_problems(pool.samples, pool.splits, given, duplicates),
+        *shift_problems(pool.samples, pool.facts, {name: splits[name] for name in given if name in splits}),
+        *class_problems([pool.samples[i] for i in splits["train"]], reading.classes),
+        *_missing_test(splits),
+    ]
+    usual_names = Counter(fact.channel_names for fact in pool.facts).most_common(1)[0][0]
+    median = np.median([fact.size_hw for fact in pool.facts], axis=0)
+    dataset = Dataset(
+        root=root,
+        task=reading.task,
+        format=reading.format,
+        classes=reading.classes,
+        splits={name: tuple(pool.samples[i] for i in chosen) for name, chosen in splits.items()},
+        given=given,
+        channels=len(usual_names),
+        channel_names=usual_names,
+        bit_depth=Counter(fact.bit_depth for fact in pool.facts).most_common(1)[0][0],
+        median_size_hw=(round(float(median[0])), round(float(median[1]))),
+        sizes_hw=dict(Counter(fact.size_hw for fact in pool.facts).most_common()),
+        problems=tuple(sorted(problems, key=lambda problem: problem.severity != "dropped")),
+        notes=(*reading.notes, *notes),
+    )
+    return Survey(
+        dataset,
+        {name: tuple(pool.facts[i] for i in chosen) for name, chosen in splits.items()},
+        tuple(tuple(pool.samples[i] for i in found.indices) for found in duplicates),
+    )
+
+
+def _check_path(path: Path) -> None:
+    if path.exists():
+        return
+    parent = next((folder for folder in path.absolute().parents if folder.is_dir()), Path.cwd())
+    missing = path.absolute().relative_to(parent).parts[0]
+    near = difflib.get_close_matches(missing, [child.name for child in parent.iterdir()], n=3, cutoff=0.5)
+    offer = f"Did you mean {' or '.join(near)}?" if near else "Check the path."
+    raise DataError(
+        f"there is no such file or folder; {parent} exists, but {missing} is not in it.", where=path, fix=offer
+    )
+
+
+def _check_task_name(task: str | None) -> None:
+    known = sorted({name for fmt in FORMATS for name in fmt.tasks} | {"multilabel"})
+    if task is not None and task not in known:
+        raise UnknownNameError(f"there is no task named {task!r}.", where="task", fix=f"Known: {', '.join(known)}.")
+
+
+def _check_reading(root: Path, reading: Reading, task: str | None) -> None:
+    if task is not None and task != reading.task:
+        raise DataError(
+            f"the task {task} was asked for, but the annotation here ({reading.format}) is for {reading.task}.",
+            where=root,
+            fix=f"Leave the task out or say {reading.task}; another format may be named with --format.",
+        )
+    strange = [problem for problem in reading.problems if problem.kind == "unknown-label"]
+    if strange:
+        more = f" ({len(strange)} such classes in all)" if len(strange) > 1 else ""
+        raise DataError(
+            f"{strange[0].detail.rstrip('.')}{more}: no answer to them could be right.",
+            where=root,
+            fix="Add training pictures of this class, correct the label if it is misspelt, or delete these pictures.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Readable pictures, their facts and the splits that the folder gave, side by side; and what is wrong."""
+
+    samples: list[Sample]
+    facts: list[PictureFacts]
+    splits: list[str]
+    problems: list[Problem]
+
+
+def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None) -> _Pool:
+    samples = [sample for part in reading.splits.values() for sample in part]
+    splits = [name for name, part in reading.splits.items() for _ in part]
+    done = 0
+
+    def report(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress(done, len(samples))
+
+    facts = scan_pictures(samples, progress=report)
+    _refuse_unreadable(root, facts)
+    bad_channels = unfit_channels(facts)
+    kept = [i for i, fact in enumerate(facts) if fact.readable and i not in bad_channels]
+    problems = [problem for fact in facts for problem in fact.problems]
+    problems += [*bad_channels.values(), *find_oddities([facts[i] for i in kept])]
+    return _Pool([samples[i] for i in kept], [facts[i] for i in kept], [splits[i] for i in kept], problems)
+
+
+def _refuse_unreadable(root: Path, facts: Sequence[PictureFacts]) -> None:
+    bad = [fact.problems[0] for fact in facts if not fact.readable]
+    if len(bad) <= _MOST_UNREADABLE * len(facts):
+        return
+    kinds = Counter(problem.kind for problem in bad).most_common()
+    seen = ", ".join(f"{count} {kind}" for kind, count in kinds)
+    example = next(problem for problem in bad if problem.kind == kinds[0][0])
+    raise DataError(
+        f"{len(bad)} of {len(facts)} pictures cannot be read ({seen}), so the whole set is suspect; "
+        f"for example {example.path}: {example.detail}",
+        where=root,
+        fix=example.fix,
+    )
+
+
+def _check_classes(root: Path, reading: Reading, pool: _Pool) -> None:
+    """Every class that the annotation shows in training must have a readable picture there."""
+    trains = {"train"} if "train" in reading.splits else set(reading.splits)
+    before = class_counts([s for name in trains for s in reading.splits[name]], len(reading.classes))
+    after = class_counts(
+        [sample for sample, split in zip(pool.samples, pool.splits, strict=True) if split in trains],
+        len(reading.classes),
+    )
+    for index in np.flatnonzero((before > 0) & (after == 0)):
+        example = next(problem for problem in pool.problems if problem.severity == "dropped")
+        raise DataError(
+            f"no picture of class {reading.classes[index]!r} can be read ({before[index]} tried); "
+            f"for example {example.path}: {example.detail}",
+            where=root,
+            fix=f"{example.fix} Or remove the class.",
+        )
+    if not (after >= 2).any():
+        raise DataError(
+            f"no class has more than one picture ({len(pool.samples)} pictures, {len(reading.classes)} classes), so "
+            "there is nothing to learn from and to check with.",
+            where=root,
+            fix="Give each class ten pictures or more.",
+        )
+
+
+def _split(
+    pool: _Pool, duplicates: Sequence[DuplicateSet], wishes: SplitWishes
+) -> tuple[dict[str, list[int]], tuple[str, ...], list[str]]:
+    """Positions by split, the names of the given ones, and in words what was done."""
+    found: dict[str, list[int]] = {}
+    for index, name in enumerate(pool.splits):
+        found.setdefault(name, []).append(index)
+    groups = merge_groups(pool.samples, [duplicate.indices for duplicate in duplicates])
+    held_back = [name for name in ("validation", "test") if name in found]
+    trainable = sorted(found.get("train", []) + found.get("", []))
+    notes = []
+    if found.get("") and held_back:
+        notes.append(f"{len(found[''])} pictures without a split are used for training.")
+    if "validation" in found:
+        return {"train": trainable, **{name: found[name] for name in held_back}}, ("train", *held_back), notes
+    shares = {"validation": wishes.validation_share, "test": 0.0 if "test" in found else wishes.test_share}
+    made = make_splits(
+        [pool.samples[i] for i in trainable],
+        [groups[i] for i in trainable],
+        {"train": 1.0 - sum(shares.values()), **shares},
+        wishes.seed,
+    )
+    splits = {name: [trainable[i] for i in chosen] for name, chosen in made.items()}
+    notes.append(_describe(splits, "test" in found, duplicates, pool.samples, wishes))
+    if "test" in found:
+        return {**splits, "test": found["test"]}, ("train", "test"), notes
+    return splits, (), notes
+
+
+def _describe(
+    splits: Mapping[str, Sequence[int]],
+    test_given: bool,
+    duplicates: Sequence[DuplicateSet],
+    samples: Sequence[Sample],
+    wishes: SplitWishes,
+) -> str:
+    sizes = ", ".join(f"{len(chosen)} {name}" for name, chosen in splits.items())
+    what = "The validation split was taken out of the training pictures" if test_given else "The splits were made"
+    together = [
+        words
+        for words, there in (
+            ("duplicates", bool(duplicates)),
+            ("groups", any(sample.group is not None for sample in samples)),
+        )
+        if there
+    ]
+    kept = f"; {' and '.join(together)} stay together" if together else ""
+    return f"{what} ({sizes}): classes keep their shares{kept}; seed {wishes.seed}."
+
+
+def _check_splits(root: Path, splits: Mapping[str, Sequence[int]]) -> None:
+    empty = [name for name in ("train", "validation") if not splits.get(name)]
+    if empty:
+        raise DataError(
+            f"no picture is left for {' and '.join(empty)}: all pictures belong together (one group or duplicates of "
+            "each other), or there are too few of them.",
+            where=root,
+            fix="Add pictures, or name the splits yourself by folders called train, validation and test.",
+        )
+
+
+def _missing_test(splits: Mapping[str, Sequence[int]]) -> list[Problem]:
+    if splits.get("test"):
+        return []
+    return [
+        Problem(
+            "no-test-split",
+            "",
+            "there is no test split.",
+            "Final figures are measured on validation, which also steers training, and are a little too good; hold "
+            "some pictures back in a folder called test for an honest figure.",
+        )
+    ]
