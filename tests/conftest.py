@@ -6,6 +6,7 @@ import os
 import socket
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Read by torch and its libraries when they are loaded, so it has to stand before any import of them. Test processes
@@ -13,6 +14,10 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("STRIATE_OFFLINE", "1")
 os.environ.setdefault("COLUMNS", "80")
+
+# On a busy machine a slow example says nothing; and what passes once shall pass again.
+hypothesis.settings.register_profile("striate", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("striate")
 
 ROOT = Path(__file__).parents[1]
 

@@ -54,8 +54,11 @@ def test_every_recipe_field_is_documented() -> None:
 
 @pytest.mark.parametrize(
     ("registry", "name"),
-    [(NETWORKS, "networks.md"), (FORMATS, "data.md"), (TASKS, "data.md")],
-    ids=lambda each: str(each),
+    [
+        pytest.param(NETWORKS, "networks.md", id="networks"),
+        pytest.param(FORMATS, "data.md", id="formats"),
+        pytest.param(TASKS, "data.md", id="tasks"),
+    ],
 )
 def test_every_registered_name_is_documented(registry: Registry[object], name: str) -> None:
     assert len(registry) > 0
