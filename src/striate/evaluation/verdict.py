@@ -200,12 +200,10 @@ def live_verdict(history: Sequence[EpochRecord], *, baseline: float = 0.0, valid
     if len(records) < FEWEST_EVALUATIONS:
         return "too early"
     last = records[-1]
-    train, validation = float(last.train or 0), float(last.validation or 0)
-    spread = 1.96 * math.sqrt(max(validation * (1 - validation), 0.25 / validation_images) / max(validation_images, 1))
     fit = measure_fit(
         records,
-        Estimate("", train, train, train),
-        Estimate("", validation, validation - spread, validation + spread),
+        _guessed(float(last.train or 0), validation_images),
+        _guessed(float(last.validation or 0), validation_images),
         Estimate("", baseline, baseline, baseline),
         FitContext(),
     )
@@ -323,6 +321,12 @@ def _seed_sentence(fit: Fit, context: FitContext, name: str) -> str:
         format_metric(fit.validation.name, edge) for edge in (min(context.seed_values), max(context.seed_values))
     )
     return f"Over {len(context.seed_values)} seeds, validation {name} lay between {low} and {high}."
+
+
+def _guessed(value: float, images: int) -> Estimate:
+    """A figure with the interval of a proportion, where a bootstrap in every epoch would cost too much."""
+    spread = 1.96 * math.sqrt(max(value * (1 - value), 0.25 / max(images, 1)) / max(images, 1))
+    return Estimate("", value, value - spread, value + spread)
 
 
 def _noise(estimate: Estimate) -> float:
