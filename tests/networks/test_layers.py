@@ -38,7 +38,7 @@ def test_pooling_by_name() -> None:
     assert build_pooling("max", 2, 2)(x).item() == 6
     assert build_pooling("average", 2, 2)(x).item() == 3
     assert torch.equal(build_pooling("stride", 2, 2)(x), x)
-    with pytest.raises(RequestError, match="there is no pooling named 'median'. Use max, average or stride"):
+    with pytest.raises(RequestError, match=r"there is no pooling named 'median'. Use max, average or stride"):
         build_pooling("median", 2, 2)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from striate.networks import NETWORKS, Network, NetworkOptions, build_network, resolve_network
 
 NAMES = [info.name for info in NETWORKS if info.torchvision]
-LIGHT = ["alexnet", "vgg11", "vgg11_bn", "googlenet", "resnet18", "resnet50"]
+LIGHT = ["alexnet", "vgg11_bn", "googlenet", "resnet18", "resnet50"]
 HEAVY = [pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name not in LIGHT]
 
 
@@ -68,7 +68,14 @@ def test_scores_in_evaluation_mode(name: str) -> None:
         assert torch.equal(ours.eval()(x), expected)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "vgg11_bn", "googlenet", "resnet18", "resnet50"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "googlenet",
+        "resnet18",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("alexnet", "vgg11_bn", "resnet50")),
+    ],
+)
 def test_scores_and_gradients_in_training_mode(name: str) -> None:
     results = []
     ours, theirs = build_both(name, classes=11)
@@ -101,7 +108,9 @@ def test_googlenet_names_its_three_scores_as_torchvision_does() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_published_accuracy_is_torchvisions(name: str) -> None:
-    listed = {row.source.split(".")[-1]: row.top1 for row in NETWORKS.get(name).published if "torchvision" in row.source}
+    listed = {
+        row.source.split(".")[-1]: row.top1 for row in NETWORKS.get(name).published if "torchvision" in row.source
+    }
     weights = torchvision.models.get_model_weights(name)
     theirs = {entry.name: entry.meta["_metrics"]["ImageNet-1K"]["acc@1"] for entry in weights}
     theirs = {key: value for key, value in theirs.items() if key.startswith("IMAGENET1K_V")}

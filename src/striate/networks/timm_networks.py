@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
@@ -103,11 +104,20 @@ def _arguments(name: str, options: NetworkOptions) -> dict[str, Any]:
     if options.dropout is not None:
         arguments["drop_rate"] = options.dropout
     if options.activation is not None:
-        arguments["act_layer"] = ACTIVATIONS.get(options.activation)
+        arguments["act_layer"] = _activation_factory(options.activation)
     configuration = timm.get_pretrained_cfg(name)
     if configuration is not None and configuration.fixed_input_size:
         arguments["img_size"] = options.size_hw
     return arguments
+
+
+def _activation_factory(name: str) -> Callable[..., nn.Module]:
+    build = ACTIVATIONS.get(name)
+
+    def build_out_of_place(inplace: bool = False) -> nn.Module:  # noqa: ARG001 - timm passes it to every activation
+        return build()
+
+    return build_out_of_place
 
 
 def _create(name: str, arguments: dict[str, Any], options: NetworkOptions) -> nn.Module:
@@ -118,7 +128,7 @@ def _create(name: str, arguments: dict[str, Any], options: NetworkOptions) -> nn
     except (TypeError, AssertionError, ValueError, RuntimeError) as error:
         raise RequestError(
             f"timm/{name} cannot be built with classes={options.classes}, channels={options.channels}, "
-            f"size_hw={options.size_hw}, activation={options.activation}, dropout={options.dropout}: {error}",
+            f"size_hw={options.size_hw}, activation={options.activation}, dropout={options.dropout} ({error}).",
             where="network",
             fix="Leave out what this network does not take, or choose another.",
         ) from error

@@ -25,7 +25,7 @@ class Fit:
     """How a state dict fitted a network.
 
     Attributes:
-        fresh: Keys that kept their first values, because the shape in the file was another.
+        fresh: Keys that kept their first values, because the file has none, or another shape.
         source_channels: Input channels of the file's first convolution.
         adapted: Whether the first convolution was adapted to another number of channels.
     """
@@ -93,14 +93,9 @@ def unwrap_state_dict(content: Any, where: Path | str) -> dict[str, Tensor]:
             fix="Give a file that holds the weights of a network.",
         )
     state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    return {_without_prefix(key, state): value for key, value in state.items()}
-
-
-def _without_prefix(key: str, state: Mapping[str, Tensor]) -> str:
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in state):
-            key = key.removeprefix(prefix)
-    return key
+    while prefix := next((prefix for prefix in _PREFIXES if all(key.startswith(prefix) for key in state)), None):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
 
 
 def fit_state_dict(network: Network, state: Mapping[str, Tensor], *, where: Path | str, strict: bool = True) -> Fit:
@@ -116,7 +111,7 @@ def fit_state_dict(network: Network, state: Mapping[str, Tensor], *, where: Path
         CheckpointError: Keys are missing, unexpected, or of another shape.
     """
     target = network.state_dict()
-    state = dict(state)
+    state = _align(state, target)
     source_channels, adapted = _adapt_first_convolution(network, state)
     of_classes = class_keys(network)
     misshaped = [key for key, value in state.items() if key in target and target[key].shape != value.shape]
@@ -142,6 +137,15 @@ def fit_state_dict(network: Network, state: Mapping[str, Tensor], *, where: Path
         )
     network.load_state_dict({**target, **{key: value for key, value in state.items() if key not in fresh}})
     return Fit(tuple(sorted(set(fresh))), source_channels, adapted)
+
+
+def _align(state: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Adds or takes off "model.", which Lightning puts before all keys, and our timm networks too."""
+    if any(key in target for key in state):
+        return dict(state)
+    if any(f"model.{key}" in target for key in state):
+        return {f"model.{key}": value for key, value in state.items()}
+    return {key.removeprefix("model."): value for key, value in state.items()}
 
 
 def _describe(**lists: list[str]) -> str:
@@ -174,7 +178,7 @@ def _adapt_first_convolution(network: Network, state: dict[str, Tensor]) -> tupl
     if found is None or f"{found[0]}.weight" not in state:
         return 3, False
     name, module = found
-    weight = state[f"{name}.weight"]
+    weight = state[f"{name}.weight"].float()
     source, wanted = int(weight.shape[1]), module.weight.shape[1]
     if source == wanted or weight.ndim != 4:
         return source, False

@@ -171,5 +171,5 @@ def _note(first: str, fit: Fit, options: NetworkOptions) -> str:
         parts.append(f"first layer adapted from {fit.source_channels} to {options.channels} channels")
     if fit.fresh:
         layers = sorted({key.rsplit(".", 1)[0] for key in fit.fresh})
-        parts.append(f"left fresh, because the shape is another: {', '.join(layers)}")
+        parts.append(f"left fresh, because the weights have none of that shape: {', '.join(layers)}")
     return "; ".join(parts)
