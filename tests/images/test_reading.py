@@ -313,7 +313,7 @@ def test_truncated_files(tmp_path: Path, suffix: str, share: float) -> None:
 def test_files_that_are_no_pictures(tmp_path: Path, data: bytes, kind: str, says: str) -> None:
     path = tmp_path / "picture.jpg"
     path.write_bytes(data)
-    with pytest.raises(PictureError, match=".") as caught:
+    with pytest.raises(PictureError) as caught:
         read_picture(path)
     assert caught.value.kind == kind
     assert says in str(caught.value)
@@ -344,6 +344,7 @@ def test_errors_travel_to_another_process(tmp_path: Path) -> None:
 
 
 def test_import_loads_no_decoder() -> None:
-    code = "import striate.images, sys; print([m for m in ('torch', 'PIL', 'tifffile', 'imagecodecs') if m in sys.modules])"
+    heavy = ("torch", "PIL", "tifffile", "imagecodecs")
+    code = f"import striate.images, sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -138,8 +138,8 @@ def _is_class_folder(folder: Path) -> bool:
 
 
 def _split_in(name: str) -> str | None:
-    """The split among the words of a folder name such as `WIDER_train`."""
-    return next((split for word in re.split(r"[-_. ]+", name) if (split := split_of(word)) is not None), None)
+    """The split among the words of a folder name such as `WIDER_train` or `val2017`."""
+    return next((split for word in re.split(r"[-_. \d]+", name) if (split := split_of(word)) is not None), None)
 
 
 def _class_entries(path: Path, folder: Path, found: Findings) -> list[Entry]:

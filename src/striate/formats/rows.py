@@ -207,7 +207,8 @@ def find_path_column(grid: Grid, index: PictureIndex, near: str) -> PathColumn |
         cells = [row[column] for row in sample]
         share = sum(bool(index.find(cell, near)) for cell in cells) / len(cells)
         named = sum(is_picture_name(cell.replace("\\", "/").rsplit("/", 1)[-1]) for cell in cells) / len(cells)
-        if max(share, named) < 0.3:
+        # Numbers that happen to be names of pictures without their suffix are likelier numbers.
+        if max(share, named) < (0.3 if named else 0.8):
             continue
         first = grid.rows[0][column]
         header = not (index.find(first, near) or is_picture_name(first))

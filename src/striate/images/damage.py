@@ -20,6 +20,7 @@ FIX = (
 
 _CHUNK = 1 << 20
 _NO_RETURN_BYTES = 16_384
+_PAIRS = 8
 _CHANCE = 1e-3
 _PAIR_RATE = 0.25
 """Lowest share of carriage returns, in 1/256, that a line feed follows in sound JPEG data. Measured on four sets of
@@ -33,7 +34,7 @@ class LineEndingDamage:
     Attributes:
         direction: `lost`: carriage returns were taken out; `added`: they were put in.
         files: Files looked at.
-        certain: Whether a single file proves it; else the chance of it being an accident is below 1 in 1000.
+        certain: Whether the signature of a PNG proves it; else the chance of an accident is below 1 in 1000.
         evidence: What was seen, one sentence.
     """
 
@@ -64,7 +65,7 @@ def lost_carriage_returns(path: Path) -> bool:
 def find_line_ending_damage(paths: Iterable[Path]) -> LineEndingDamage | None:
     """Looks for converted line endings in a set of JPEG and PNG files that came from one place.
 
-    Stops at the first proof of either kind, so a sound set costs the reading of a file or two.
+    Stops as soon as the question is settled, so a sound set costs the reading of a few files.
 
     Args:
         paths: Picture files; other kinds are passed over.
@@ -72,31 +73,51 @@ def find_line_ending_damage(paths: Iterable[Path]) -> LineEndingDamage | None:
     Returns:
         The damage, or `None` where there is none or too little to judge by.
     """
-    files = returns = lone_returns_missing = 0
+    seen = _Bytes()
     for path in paths:
-        with path.open("rb") as file:
-            data = file.read()
+        data = path.read_bytes()
         if data.startswith(PNG_DAMAGED):
-            return _png_damage(data, files + 1)
+            return _png_damage(data, seen.files + 1)
         if data.startswith(b"\x89PNG"):
             return None
-        if not data.startswith(b"\xff\xd8\xff"):
-            continue
-        files += 1
-        feeds, pairs = data.count(b"\n"), data.count(b"\r\n")
-        if feeds == pairs and feeds >= 16:
-            return LineEndingDamage("added", files, True, f"all {feeds} line feeds of {path.name} follow a CR.")
-        if pairs:
+        if data.startswith(b"\xff\xd8\xff"):
+            seen.count(data)
+        if seen.pairs and seen.lone_feeds:
             return None
-        returns += data.count(b"\r")
-        lone_returns_missing += len(data) if b"\r" not in data else 0
-    if lone_returns_missing >= _NO_RETURN_BYTES:
-        detail = f"{lone_returns_missing} bytes of JPEG data hold no carriage return (byte 0D) at all."
-        return LineEndingDamage("lost", files, False, detail)
-    expected = returns * _PAIR_RATE / 256
-    if math.exp(-expected) < _CHANCE:
-        detail = f"of {returns} carriage returns in {files} JPEG files none is followed by a line feed."
-        return LineEndingDamage("lost", files, False, detail)
+    return _judge(seen)
+
+
+@dataclass(slots=True)
+class _Bytes:
+    """What was counted in JPEG files: line feeds after a carriage return (pairs) and without one, carriage returns."""
+
+    files: int = 0
+    total: int = 0
+    pairs: int = 0
+    lone_feeds: int = 0
+    returns: int = 0
+
+    def count(self, data: bytes) -> None:
+        pairs = data.count(b"\r\n")
+        self.files += 1
+        self.total += len(data)
+        self.pairs += pairs
+        self.lone_feeds += data.count(b"\n") - pairs
+        self.returns += data.count(b"\r")
+
+
+def _judge(seen: _Bytes) -> LineEndingDamage | None:
+    if seen.pairs >= _PAIRS and not seen.lone_feeds:
+        detail = f"all {seen.pairs} line feeds in {seen.files} JPEG files follow a carriage return."
+        return LineEndingDamage("added", seen.files, False, detail)
+    if seen.pairs:
+        return None
+    if not seen.returns and seen.total >= _NO_RETURN_BYTES:
+        detail = f"{seen.total} bytes of JPEG data hold no carriage return (byte 0D) at all."
+        return LineEndingDamage("lost", seen.files, False, detail)
+    if math.exp(-seen.returns * _PAIR_RATE / 256) < _CHANCE:
+        detail = f"of {seen.returns} carriage returns in {seen.files} JPEG files none is followed by a line feed."
+        return LineEndingDamage("lost", seen.files, False, detail)
     return None
 
 
