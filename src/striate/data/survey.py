@@ -101,9 +101,26 @@ def survey_data(
         *class_problems([pool.samples[i] for i in splits["train"]], reading.classes),
         *_missing_test(splits),
     ]
+    dataset = _describe_pool(root, reading, pool, splits, given, problems, (*reading.notes, *notes))
+    return Survey(
+        dataset,
+        {name: tuple(pool.facts[i] for i in chosen) for name, chosen in splits.items()},
+        tuple(tuple(pool.samples[i] for i in found.indices) for found in duplicates),
+    )
+
+
+def _describe_pool(
+    root: Path,
+    reading: Reading,
+    pool: _Pool,
+    splits: Mapping[str, Sequence[int]],
+    given: tuple[str, ...],
+    problems: Sequence[Problem],
+    notes: tuple[str, ...],
+) -> Dataset:
     usual_names = Counter(fact.channel_names for fact in pool.facts).most_common(1)[0][0]
     median = np.median([fact.size_hw for fact in pool.facts], axis=0)
-    dataset = Dataset(
+    return Dataset(
         root=root,
         task=reading.task,
         format=reading.format,
@@ -116,12 +133,7 @@ def survey_data(
         median_size_hw=(round(float(median[0])), round(float(median[1]))),
         sizes_hw=dict(Counter(fact.size_hw for fact in pool.facts).most_common()),
         problems=tuple(sorted(problems, key=lambda problem: problem.severity != "dropped")),
-        notes=(*reading.notes, *notes),
-    )
-    return Survey(
-        dataset,
-        {name: tuple(pool.facts[i] for i in chosen) for name, chosen in splits.items()},
-        tuple(tuple(pool.samples[i] for i in found.indices) for found in duplicates),
+        notes=notes,
     )
 
 

@@ -52,7 +52,7 @@ def _template(text: str, muted: str, line: str, scale: list[list[Any]], hover: s
         "plot_bgcolor": "rgba(0,0,0,0)",
         "margin": {"l": 56, "r": 16, "t": 40, "b": 48},
         "xaxis": axis,
-        "yaxis": axis,
+        "yaxis": axis | {"ticksuffix": " "},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "hoverlabel": {"bgcolor": hover, "bordercolor": line, "font": {"color": text}},
         "hovermode": "closest",

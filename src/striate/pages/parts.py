@@ -119,7 +119,7 @@ def figures(facts: Mapping[str, object] | Iterable[tuple[str, object]]) -> Part:
     """A row of a few values set large, with small terms: the answer at a glance."""
     boxes = [
         Markup("<div><dt>{}</dt><dd{}>{}</dd></div>").format(
-            term, attributes(class_="long" if len(str(_plain(value))) > 24 else ""), _plain(value)
+            term, attributes(class_="long" if len(str(_plain(value))) > 11 else ""), _plain(value)
         )
         for term, value in _pairs(facts)
     ]

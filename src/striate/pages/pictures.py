@@ -169,5 +169,5 @@ def _figure(item: Thumbnail) -> Markup:
     )
     detail = Markup('<span class="detail">{}</span>').format(item.detail) if item.detail else ""
     caption = Markup("<figcaption>{}{}</figcaption>").format(item.caption, detail) if item.caption or detail else ""
-    style = f"width:{max(item.width_px, 72)}px"
+    style = f"width:{max(item.width_px, 112 if item.caption or item.detail else 0)}px"
     return Markup("<li><figure{}>{}{}</figure></li>").format(attributes(class_=item.tone, style=style), image, caption)

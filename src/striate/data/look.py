@@ -1,0 +1,203 @@
+"""What is in this folder: the answer of `striate look`."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from striate.data.dataset import Dataset
+from striate.data.splits import class_counts
+from striate.data.survey import SplitWishes, Survey, survey_data
+from striate.formats import FORMATS
+from striate.structures import Problem
+
+_CLASS_LINES = 10
+_PROBLEM_LINES = 7
+_SCREEN = 24
+_INDENT = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen in a data set.
+
+    Attributes:
+        survey: The data set and what was measured of it.
+    """
+
+    survey: Survey
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set."""
+        return self.survey.dataset
+
+    @property
+    def class_counts(self) -> dict[str, dict[str, int]]:
+        """Pictures of each class, by split."""
+        data = self.dataset
+        return {
+            name: dict(zip(data.classes, class_counts(samples, len(data.classes)).tolist(), strict=True))
+            for name, samples in data.splits.items()
+        }
+
+    def problems_by_kind(self) -> dict[str, list[Problem]]:
+        """Problems of each kind; kinds for which pictures were left out first, then rare kinds before common ones."""
+        kinds: dict[str, list[Problem]] = {}
+        for problem in self.dataset.problems:
+            kinds.setdefault(problem.kind, []).append(problem)
+        order = sorted(kinds, key=lambda kind: (kinds[kind][0].severity != "dropped", len(kinds[kind])))
+        return {kind: kinds[kind] for kind in order}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values, for `--json`."""
+        data = self.dataset
+        return {
+            "path": str(data.root),
+            "task": data.task,
+            "format": data.format,
+            "classes": list(data.classes),
+            "class_counts": self.class_counts,
+            "splits": {name: len(samples) for name, samples in data.splits.items()},
+            "given_splits": list(data.given),
+            "images": data.images,
+            "channels": data.channels,
+            "channel_names": list(data.channel_names),
+            "bit_depth": data.bit_depth,
+            "median_size_hw": list(data.median_size_hw),
+            "sizes": len(data.sizes_hw),
+            "duplicate_sets": len(self.survey.duplicates),
+            "problems": [problem.as_dict() for problem in data.problems],
+            "notes": list(data.notes),
+        }
+
+    def as_text(self, width: int | None = None) -> str:
+        """The answer on one screen.
+
+        Args:
+            width: Characters in a line; those of the terminal, or 80, where `None`.
+        """
+        columns = width or shutil.get_terminal_size((80, 24)).columns
+        return "\n".join(self._lines(max(40, columns)))
+
+    def _lines(self, width: int) -> list[str]:
+        data = self.dataset
+        head = [f"{data.root.resolve().name}: {data.task}, {data.images} pictures, {len(data.classes)} classes"]
+        head += _entry("format", f"{data.format}: {FORMATS.get(data.format).title}", width, 2)
+        head += _entry("pictures", self.describe_pictures(), width, 2)
+        head += _entry("splits", self.describe_splits(), width, 2)
+        notes = [line for note in data.notes for line in _entry("", note, width, 2)]
+        classes = list(self._class_lines(width))
+        for most in (4, 3, 2, 1):  # problems get the room that is left
+            problems = list(self._problem_lines(width, most))
+            if len(head) + len(notes) + len(classes) + len(problems) <= _SCREEN:
+                break
+        return [*head, *notes[: max(0, _SCREEN - len(head) - len(classes) - len(problems))], *classes, *problems]
+
+    def describe_pictures(self) -> str:
+        """Sizes, channels and bit depth in words."""
+        data = self.dataset
+        height, width = data.median_size_hw
+        sizes = f"{height} x {width} pixels"
+        if len(data.sizes_hw) > 1:
+            usual, count = next(iter(data.sizes_hw.items()))
+            most = count >= 0.9 * data.images
+            sizes = (
+                f"{usual[0]} x {usual[1]} pixels, {data.images - count} otherwise"
+                if most
+                else f"{len(data.sizes_hw)} sizes around {sizes}"
+            )
+        plural = "s" if data.channels > 1 else ""
+        return f"{sizes}; {data.channels} channel{plural} ({', '.join(data.channel_names)}); {data.bit_depth} bit"
+
+    def describe_splits(self) -> str:
+        """Splits with their numbers of pictures, in words."""
+        data = self.dataset
+        sizes = ", ".join(
+            f"{name} {len(samples)} ({'given' if name in data.given else 'made'})"
+            for name, samples in data.splits.items()
+        )
+        return sizes if data.splits.get("test") else f"{sizes}; no test split"
+
+    def _class_lines(self, width: int) -> Iterator[str]:
+        totals = Counter[str]()
+        for counts in self.class_counts.values():
+            totals.update(counts)
+        names = list(self.dataset.classes)
+        hidden = 0
+        if len(names) > _CLASS_LINES:
+            ranked = sorted(names, key=lambda name: -totals[name])
+            hidden = len(names) - _CLASS_LINES + 1
+            names = ranked[: _CLASS_LINES - 2] + ranked[-1:]
+        longest = min(24, max(len(name) for name in names))
+        digits = len(str(max(totals.values())))
+        room = max(4, width - _INDENT - longest - digits - 3)
+        for number, name in enumerate(names):
+            if hidden and number == len(names) - 1:
+                yield from _entry("", f"... {hidden} more classes, the smallest:", width)
+            bar = "#" * max(1 if totals[name] else 0, round(room * totals[name] / max(totals.values())))
+            label = textwrap.shorten(name, longest, placeholder="...") if len(name) > longest else name
+            title = "" if number else "classes"
+            yield f"  {title:<{_INDENT - 2}}{label:<{longest}}  {totals[name]:>{digits}} {bar}".rstrip()
+
+    def _problem_lines(self, width: int, most: int) -> Iterator[str]:
+        kinds = self.problems_by_kind()
+        if not kinds:
+            yield from _entry("problems", "none found", width)
+        title = "problems"
+        for number, (kind, problems) in enumerate(kinds.items()):
+            if number == _PROBLEM_LINES - 1 and len(kinds) > _PROBLEM_LINES:
+                yield from _entry("", f"... and {len(kinds) - number} more kinds", width)
+                return
+            first = problems[0]
+            what = first.detail if first.path in ("", ".") else f"{first.path}: {first.detail}"
+            left_out = ", left out" if first.severity == "dropped" else ""
+            yield from _entry(title, f"{len(problems)} {kind}{left_out}: {what}", width, most)
+            title = ""
+
+
+def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:
+    """Some lines with a title before the first; what does not fit is cut."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=f"  {title:<{_INDENT - 2}}",
+        subsequent_indent=" " * _INDENT,
+        max_lines=most,
+        placeholder=" ...",
+    )
+
+
+def look(
+    path: str | Path,
+    *,
+    task: str | None = None,
+    format: str | None = None,
+    validation_share: float = 0.15,
+    test_share: float = 0.15,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Look:
+    """Says what is in a folder or file of pictures, as training would use it.
+
+    Arguments and errors are those of `striate.data.open_dataset`.
+    """
+    wishes = SplitWishes(validation_share, test_share, seed)
+    return Look(survey_data(path, task=task, format=format, wishes=wishes, progress=progress))
+
+
+def write_look_page(seen: Look, path: str | Path) -> Path:
+    """Writes what was seen as one page of HTML that works offline, and returns its path.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    from striate.data.look_page import build_look_page
+    from striate.pages import write_page
+
+    return write_page(build_look_page(seen), path)
