@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from striate.api import compare, open, train
+    from striate.api import compare, look, open, train
     from striate.data import Dataset
     from striate.errors import StriateError
     from striate.recipe import Recipe
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "open", "train"]
+__all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "look", "open", "train"]
 
 _HOMES = {
     "Dataset": "striate.data",
@@ -30,6 +30,7 @@ _HOMES = {
     "Run": "striate.runs.run",
     "StriateError": "striate.errors",
     "compare": "striate.api",
+    "look": "striate.api",
     "open": "striate.api",
     "train": "striate.api",
 }

@@ -10,6 +10,7 @@ from striate.recipe import Recipe, read_recipe
 
 if TYPE_CHECKING:
     from striate.data import Dataset
+    from striate.data.look import Look
     from striate.runs.run import Run
     from striate.training import Comparison
     from striate.training.progress import Progress
@@ -31,6 +32,39 @@ def open(path: str | Path, *, task: str | None = None, format: str | None = None
     from striate.data import open_dataset
 
     return open_dataset(path, task=task, format=format, seed=seed)
+
+
+def look(
+    path: str | Path,
+    *,
+    task: str | None = None,
+    format: str | None = None,
+    seed: int = 0,
+    page: str | Path | None = None,
+) -> Look:
+    """Says what is in a folder or file of pictures, as training would see it, and what is wrong with it.
+
+    Args:
+        path: The folder or file.
+        task: Name of the task; read off the annotation where not given.
+        format: Name of the format; recognised where not given.
+        seed: Fixes the splits that are made.
+        page: File for a page with pictures; none is written where not given.
+
+    Returns:
+        What was seen; `print(look.as_text())` shows it on one screen.
+
+    Raises:
+        DataError: It cannot be understood, or nothing can be learned from it.
+        UnknownNameError: No such task or format.
+    """
+    from striate.data.look import look as look_at
+    from striate.data.look import write_look_page
+
+    seen = look_at(path, task=task, format=format, seed=seed)
+    if page is not None:
+        write_look_page(seen, page)
+    return seen
 
 
 def train(

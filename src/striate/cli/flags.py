@@ -65,9 +65,9 @@ def takes_recipe(*, without: tuple[str, ...] = ()) -> Callable[[Callable[..., An
     def decorate(function: Callable[..., Answer]) -> Callable[..., Answer]:
         @functools.wraps(function)
         def run(**values: Any) -> Answer:
-            file: Path | None = values.pop("recipe")
-            settings: list[str] = values.pop("settings") or []
-            asked = {flag: values.pop(flag.parameter) for flag in flags}
+            file: Path | None = values.pop("recipe", None)
+            settings: list[str] = values.pop("settings", None) or []
+            asked = {flag: values.pop(flag.parameter, None) for flag in flags}
             given = {flag: value for flag, value in asked.items() if value is not None}
             changed = [flag.option for flag in given]
             changed += ["--recipe"] * (file is not None) + ["--set"] * bool(settings)

@@ -1,0 +1,47 @@
+"""`striate look`: what is in this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from striate.cli.output import Answer
+from striate.cli.progress import TerminalProgress
+
+
+def command(
+    data: Annotated[Path, typer.Argument(help="Folder or file of pictures.")],
+    task: Annotated[str | None, typer.Option(help="Task; read off the annotation where not given.")] = None,
+    format: Annotated[str | None, typer.Option(help="Format; recognised where not given.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the splits where the folder gives none.")] = 0,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the page goes; runs/look-NAME.html where not given.")
+    ] = None,
+    no_page: Annotated[bool, typer.Option("--no-page", help="Write no page.")] = False,
+) -> Answer:
+    """Shows what is in a folder of pictures, as training would see it, and what is wrong with it.
+
+    Format, task, classes, splits, channels and bit depth, and every problem with what to do about it; on one screen,
+    and with pictures on a page that works offline. Nothing in the folder is changed.
+
+    Example:
+        striate look photos/
+        striate look photos/ --json
+    """
+    from striate.data.look import look, write_look_page
+
+    with TerminalProgress() as progress:
+        seen = look(
+            data,
+            task=task,
+            format=format,
+            seed=seed,
+            progress=lambda done, total: progress.part("looking at pictures", done, total),
+        )
+    wanted = page or Path("runs") / f"look-{data.resolve().stem}.html"
+    written = None if no_page else write_look_page(seen, wanted)
+    document = seen.as_dict() | {"page": written}
+    footer = "" if written is None else f"\n  page     {written}"
+    return Answer(document, lambda console: console.print(seen.as_text(console.width) + footer, soft_wrap=True))
