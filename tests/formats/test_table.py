@@ -291,6 +291,7 @@ def test_two_tables(tmp_path: Path) -> None:
         "name,score\n1.png,0.5\n2.png,0.25\n3.png,0.125\n",
         "Pixel Value, Class\n0, background\n1, cabinet\n",
         "path,xmin,ymin,xmax,ymax,label\n1.png,1,2,3,4,a\n",
+        "1.png masks/1.png\n2.png masks/2.png\n",
         "\0\0\0binary,\0\n",
         "",
     ],

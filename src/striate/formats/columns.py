@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from striate.errors import DataError
 from striate.formats.foreign import has_box_cells, has_box_columns
-from striate.formats.listing import split_of
+from striate.formats.listing import is_picture_name, split_of
 from striate.formats.rows import Grid, PathColumn
 
 _LABEL_NAME = re.compile(
@@ -67,7 +67,7 @@ def understand_columns(grid: Grid, found: PathColumn) -> Columns | None:
     flags = tuple(i for i in cells if i != split and all(cell.lower() in _ZERO_ONE for cell in cells[i]))
     # A class may be called "person"; then its cells are 0 and 1.
     group = _first(i for i in cells if header and i not in (split, *flags) and _GROUP_NAME.match(names[i]))
-    rest = [i for i in cells if i not in (split, group) and any(cells[i])]
+    rest = [i for i in cells if i not in (split, group) and any(cells[i]) and not _names_pictures(cells[i])]
     named = [i for i in rest if header and _LABEL_NAME.search(names[i])]
     if not header and len(rest) == 1 and _PARTITION_FILE.search(grid.file.stem):
         return None
@@ -86,6 +86,11 @@ def is_set(cell: str) -> bool:
 
 def _first(positions: Iterable[int]) -> int | None:
     return next(iter(positions), None)
+
+
+def _names_pictures(cells: Sequence[str]) -> bool:
+    """Whether cells are pictures too, masks for example."""
+    return 2 * sum(is_picture_name(cell) for cell in cells) > len(cells)
 
 
 def _is_split(name: str, cells: Sequence[str]) -> bool:

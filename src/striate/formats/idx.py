@@ -12,10 +12,10 @@ import numpy as np
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.labelled import Entry, Findings, build_reading
+from striate.formats.labelled import Entry, Findings, build_reading, load_whole
 from striate.formats.listing import scan, split_of
 from striate.formats.storing import prepare_folder, refuse_several, stored
-from striate.images import ArraySource, load_array, read_idx_header
+from striate.images import ArraySource, read_idx_header
 from striate.structures import Problem, Sample
 
 CLASSES_FILE = "classes.txt"
@@ -159,7 +159,8 @@ def _read_pair(path: Path, split: str, pair: _Pair, found: Findings) -> None:
             where=pair.images.parent,
             fix="Get both files again from the same place.",
         )
-    numbers = load_array(pair.labels)
+    numbers = load_whole(pair.labels)
+    load_whole(pair.images)
     prefix = pair.images.relative_to(root).as_posix()
     names = [str(number) for number in range(int(numbers.max(initial=0)) + 1)]
     found.splits[split] = [

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from striate.errors import DataError
+import numpy.typing as npt
+
+from striate.errors import DataError, PictureError
 from striate.formats.base import Reading
 from striate.formats.listing import natural_key
+from striate.images import load_array
 from striate.structures import Annotation, Label, Labels, PictureSource, Problem, Sample
 
 
@@ -41,6 +45,18 @@ class Findings:
     notes: list[str] = field(default_factory=list)
 
 
+def load_whole(path: Path, key: str = "") -> npt.NDArray[Any]:
+    """An array file that all else depends on: a damaged one stops the reading, rather than each of its pictures.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        return load_array(path, key)
+    except PictureError as error:
+        raise DataError(error.what, where=error.where, fix=error.fix) from error
+
+
 def build_reading(format: str, path: Path, found: Findings) -> Reading:
     """Settles the classes and turns names into indices.
 
@@ -59,10 +75,10 @@ def build_reading(format: str, path: Path, found: Findings) -> Reading:
         )
     splits = _settle_splits(splits, found)
     classes = found.declared or _classes_of(splits.get("train") or [e for part in splits.values() for e in part])
-    if len(classes) < 2 and not found.several:
-        _refuse_one_class(path, classes, sum(map(len, splits.values())))
     position = {name: index for index, name in enumerate(classes)}
     trained = _trained(splits, position, found)
+    if len(trained) < 2 and not found.several:
+        _refuse_one_class(path, sorted(trained), sum(map(len, splits.values())))
     samples = {name: _samples(name, entries, position, trained, found) for name, entries in splits.items()}
     return Reading(
         format=format,

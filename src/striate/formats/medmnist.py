@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.labelled import Entry, Findings, build_reading
+from striate.formats.labelled import Entry, Findings, build_reading, load_whole
 from striate.formats.listing import scan, split_of
 from striate.formats.storing import label_indices, prepare_folder, stored
-from striate.images import ArraySource, array_shapes, load_array
+from striate.images import ArraySource, array_shapes
 from striate.structures import Labels, Problem, Sample
 
 CLASSES_KEY = "class_names"
@@ -144,14 +144,11 @@ def _read_key(key: str) -> tuple[str, str]:
 
 def _load_labels(file: Path, part: _Part) -> npt.NDArray[Any]:
     """Labels `(N,)` or `(N, L)` as whole numbers."""
-    try:
-        values = load_array(file, part.labels)
-        pictures = array_shapes(file)[part.images][0]
-    except PictureError as error:
-        raise DataError(error.what, where=error.where, fix=error.fix) from error
-    if len(values) != pictures[0]:
+    values = load_whole(file, part.labels)
+    pictures = len(load_whole(file, part.images))
+    if len(values) != pictures:
         raise DataError(
-            f"{part.images} has {pictures[0]} pictures and {part.labels} {len(values)} labels.",
+            f"{part.images} has {pictures} pictures and {part.labels} {len(values)} labels.",
             where=file,
             fix="Save the file again with one label for each picture.",
         )
@@ -189,7 +186,7 @@ def _class_names(file: Path, labels: Any, found: Findings) -> tuple[str, ...] | 
         return None
     count = max(int(values.shape[1]) if values.ndim == 2 else int(values.max(initial=0)) + 1 for values in labels)
     if CLASSES_KEY in array_shapes(file):
-        names = tuple(str(name) for name in load_array(file, CLASSES_KEY))
+        names = tuple(str(name) for name in load_whole(file, CLASSES_KEY))
         if len(names) >= count:
             return names
     known = next((tuple(names.split("|")) for stem, names in _KNOWN.items() if file.stem.lower().startswith(stem)), ())
