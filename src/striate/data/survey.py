@@ -81,7 +81,7 @@ def survey_data(
     Arguments and errors are those of `striate.data.open_dataset`.
     """
     root = Path(path)
-    _check_path(root)
+    check_path(root)
     wishes = wishes or SplitWishes()
     _check_task_name(task)
     reading = read_folder(root, format)
@@ -137,7 +137,12 @@ def _describe_pool(
     )
 
 
-def _check_path(path: Path) -> None:
+def check_path(path: Path) -> None:
+    """Says where a path that does not exist goes wrong.
+
+    Raises:
+        DataError: There is no such file or folder; similar names are offered.
+    """
     if path.exists():
         return
     parent = next((folder for folder in path.absolute().parents if folder.is_dir()), Path.cwd())
