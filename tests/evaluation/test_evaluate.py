@@ -46,7 +46,7 @@ def test_accuracy_that_a_constant_answer_reaches_is_called_out():
     truth = np.array([0] * 98 + [1] * 2)
     scores = np.tile(np.array([0.9, 0.1], dtype=np.float32), (100, 1))
     found = evaluate(TASK, scores, truth, ("empty", "person"), split="test", train_targets=truth)
-    (said,) = [warning for warning in found.warnings if warning.startswith("accuracy")]
+    (said,) = [warning for warning in found.warnings if warning.startswith("Accuracy")]
     assert "98.0 %" in said
     assert said.endswith("an answer that never looks at the picture reaches 98.0 %.")
     assert any("Never answered, although the split shows them: 'person' (2 pictures)." in one for one in found.warnings)
@@ -60,7 +60,7 @@ def test_accuracy_above_a_constant_answer_is_not_called_out_where_others_are():
     scores = np.where(predicted[:, None] == [0, 1], 0.8, 0.2).astype(np.float32)
     found = evaluate(TASK, scores, truth, ("empty", "person"), split="test", train_targets=truth)
     called = [warning.split(" of ")[0] for warning in found.warnings if "says nothing" in warning]
-    assert called == ["accuracy"]
+    assert called == ["Accuracy"]
 
 
 def test_rare_and_absent_classes_are_named(truth):
@@ -91,7 +91,7 @@ def test_a_test_figure_far_below_validation_is_noticed(truth):
 
 def test_what_was_seen_of_a_shift_is_passed_on(truth):
     found = evaluate(
-        TASK, answered(truth, 0.9), truth, CLASSES, split="test", train_targets=truth, shift=["They are darker."]
+        TASK, answered(truth, 0.9), truth, CLASSES, split="test", train_targets=truth, shift=["they are darker."]
     )
     assert "They are darker." in found.warnings
 

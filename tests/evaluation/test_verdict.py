@@ -182,6 +182,13 @@ def test_advice_fits_the_run():
     assert judged(HELPLESS, minutes=3).advice[0].endswith("--minutes 6.")
 
 
+def test_flat_curves_of_few_epochs_are_not_said_to_rise():
+    flat = judged(curve([0.3, 0.5, 0.51, 0.51], [0.3, 0.5, 0.5, 0.51]))
+    assert "Both curves are flat over the last 2 epochs." in flat.evidence
+    assert flat.advice[0] == "Train longer, 4 epochs may have been too few: --epochs 8."
+    assert not any("levelled off" in advice for advice in flat.advice)
+
+
 def test_a_test_split_of_another_kind_is_advised_on():
     verdict = judged(LEARNED, test=estimate(0.8, 500))
     assert "Add pictures of that kind to the training split" in verdict.advice[-1]

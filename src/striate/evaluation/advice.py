@@ -19,6 +19,10 @@ SMALL_NETWORK = 1_000_000
 """Parameters below which a larger network is the first thing to try when training itself falls short."""
 
 
+FEW_EPOCHS = 10
+"""Up to so many, training longer is worth a try even where the curves seem flat."""
+
+
 @dataclass(frozen=True, slots=True)
 class FitContext:
     """What is known about a run besides its figures.
@@ -95,8 +99,10 @@ def _when_underfit(fit: Fit, context: FitContext) -> Iterator[str]:
             "Nothing was learned. Look at the labels first ('striate look' shows each class's pictures); then try a "
             "learning rate ten times lower or higher (--set optimisation.learning_rate=...)."
         )
-    if rising or context.epochs <= 10:
+    if rising:
         yield f"Train longer, the curves have not levelled off: {_longer(context)}."
+    elif 0 < context.epochs <= FEW_EPOCHS:
+        yield f"Train longer, {plural(context.epochs, 'epoch')} may have been too few: {_longer(context)}."
     if context.frozen:
         yield "Train all layers instead of the last one only: --set network.frozen=false."
     if not context.pretrained:

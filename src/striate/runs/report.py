@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from striate.errors import PictureError
+from striate.errors import PictureError, StriateError
 from striate.images import FileSource
 from striate.pages import render_page, write_page
 from striate.runs.folder import RunFolder
+from striate.runs.known_pictures import open_own_data
 from striate.runs.report_content import MOST_MISTAKES, Content
 from striate.runs.report_sections import all_sections, lead_sentence
 from striate.runs.structures import RunFacts, SplitScores
@@ -26,7 +27,7 @@ def write_report(folder: RunFolder, data: Dataset | None = None) -> Path:
     Args:
         folder: The run.
         data: The data set, for the pictures of the worst mistakes; without it they are looked for where they were,
-            and named where they are not there any more.
+            which takes opening the data set anew where they lie in an archive. They are named where they are gone.
 
     Raises:
         StorageError: It cannot be written.
@@ -59,7 +60,7 @@ def _gather(folder: RunFolder, data: Dataset | None) -> Content:
         verdict=folder.read_verdict(),
         history=folder.read_history(),
         scores=scores,
-        pictures=_worst_pictures(task, facts, scores, data),
+        pictures=_worst_pictures(folder, task, facts, scores, data),
         choices=folder.read_choices(),
         environment=folder.read_environment(),
         data=folder.read_data(),
@@ -67,14 +68,13 @@ def _gather(folder: RunFolder, data: Dataset | None) -> Content:
 
 
 def _worst_pictures(
-    task: Task, facts: RunFacts, scores: SplitScores | None, data: Dataset | None
+    folder: RunFolder, task: Task, facts: RunFacts, scores: SplitScores | None, data: Dataset | None
 ) -> dict[str, Picture]:
     if scores is None:
         return {}
     worst = [scores.names[index] for index in task.mistakes(scores.scores, scores.targets)[:MOST_MISTAKES]]
-    samples = _samples(worst, facts, data)
     pictures = {}
-    for name, sample in samples.items():
+    for name, sample in _samples(folder, worst, facts, data).items():
         try:
             pictures[name] = sample.read()
         except PictureError:
@@ -83,9 +83,16 @@ def _worst_pictures(
     return pictures
 
 
-def _samples(names: Sequence[str], facts: RunFacts, data: Dataset | None) -> dict[str, Sample]:
-    if data is not None:
-        wanted = set(names)
-        return {one.name: one for samples in data.splits.values() for one in samples if one.name in wanted}
+def _samples(folder: RunFolder, names: Sequence[str], facts: RunFacts, data: Dataset | None) -> dict[str, Sample]:
     root = Path(facts.data)
-    return {name: Sample(FileSource(root / name, name)) for name in names if facts.data and (root / name).is_file()}
+    files = {name: root / name for name in names}
+    if data is None and facts.data and all(path.is_file() for path in files.values()):
+        return {name: Sample(FileSource(path, name)) for name, path in files.items()}
+    if data is None:
+        try:
+            data = open_own_data(facts, folder.read_recipe())
+        except StriateError:
+            # The data set is gone or damaged; everything else of the report does not need it.
+            return {}
+    wanted = set(names)
+    return {one.name: one for samples in data.splits.values() for one in samples if one.name in wanted}

@@ -72,7 +72,7 @@ def loss_chart(history: Sequence[EpochRecord]) -> Figure:
     if turn is not None:
         figure.add_annotation(x=turn.epoch, y=_log(turn.lowest), text="lowest", showarrow=True, ay=28, ax=0)
     figure.update_layout(title="loss (logarithmic)", hovermode="x unified", **_LEGEND_BELOW)
-    figure.update_yaxes(type="log", dtick="D2")
+    figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
     figure.update_xaxes(**_epoch_axis(history))
     return figure
 
