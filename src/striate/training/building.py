@@ -46,7 +46,7 @@ def build_trainee(prepared: Prepared, world: World, asked_to_stop: Callable[[], 
         network,
         optimizer,
         None if average is None else MovingAverage(network, average, float(recipe.optimisation.ema or 0)),
-        Plan(recipe.optimisation.epochs or 1, batches.steps),
+        Plan((recipe.optimisation.epochs or 1) * batches.steps, batches.steps),
     )
     work = build_work(prepared, batches, setting, world)
     forward = work.forward

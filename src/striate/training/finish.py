@@ -85,7 +85,7 @@ def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dic
         net=facts.net,
         epochs=trainee.plan.epoch,
         epochs_planned=trainee.plan.epochs,
-        finished=trainee.plan.steps_left <= 0,
+        finished=trainee.plan.is_done,
         stopped_early=facts.stopped_early,
         augmented=facts.augmented,
         pretrained=facts.weights.get("name", "none") != "none",

@@ -108,7 +108,7 @@ def run_loop(trainee: Trainee, work: Work, watch: Watch) -> None:
     Raises:
         TrainingError: A loss that is not finite; the pictures of the batch are named.
     """
-    while trainee.plan.steps_left > 0:
+    while not trainee.plan.is_done:
         epoch, done = divmod(trainee.plan.step, trainee.plan.steps_per_epoch)
         rate = 0.0
         for batch in work.batches.epoch(epoch, skip=done):
@@ -116,6 +116,8 @@ def run_loop(trainee: Trainee, work: Work, watch: Watch) -> None:
             trainee.batch_losses.append(loss)
             if not watch.after_step(trainee):
                 return
+            if trainee.plan.steps_left == 0:
+                break
         mean_loss = sum(trainee.batch_losses) / max(1, len(trainee.batch_losses))
         trainee.batch_losses = []
         if not watch.after_epoch(trainee, mean_loss, rate):

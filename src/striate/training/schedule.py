@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
-
-from striate.recipe import OptimisationRecipe
+from dataclasses import asdict, dataclass
 
 
 def rate_factor(progress: float, schedule: str, warmup: float) -> float:
@@ -40,26 +38,37 @@ class Plan:
     """What is done and what is still planned; kept in the checkpoint.
 
     Attributes:
-        epochs: Planned number of epochs.
+        steps: Planned number of steps; the last epoch may be cut short.
         steps_per_epoch: Steps in an epoch.
         step: Steps done.
         progress: 0..1, what the learning rate follows.
     """
 
-    epochs: int
+    steps: int
     steps_per_epoch: int
     step: int = 0
     progress: float = 0.0
 
     @property
     def epoch(self) -> int:
-        """Whole epochs done."""
-        return self.step // self.steps_per_epoch
+        """Epochs done; one that was cut short at the end of the plan counts."""
+        whole, rest = divmod(self.step, self.steps_per_epoch)
+        return whole + (1 if rest and self.is_done else 0)
+
+    @property
+    def epochs(self) -> int:
+        """Planned number of epochs, the last one perhaps cut short."""
+        return -(-self.steps // self.steps_per_epoch)
 
     @property
     def steps_left(self) -> int:
         """Steps still planned."""
-        return self.epochs * self.steps_per_epoch - self.step
+        return max(0, self.steps - self.step)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no step is left."""
+        return self.steps_left == 0
 
     def advance(self) -> None:
         """Counts one step."""
@@ -67,24 +76,18 @@ class Plan:
         self.progress = 1.0 if left <= 1 else self.progress + (1.0 - self.progress) / left
         self.step += 1
 
-    def replan(self, epochs: int) -> None:
-        """Changes how many epochs there will be in all; never fewer than those begun."""
-        begun = -(-self.step // self.steps_per_epoch)
-        self.epochs = max(begun, epochs)
+    def replan(self, steps_left: int) -> None:
+        """Changes how many more steps there will be."""
+        self.steps = self.step + max(0, steps_left)
 
     def state(self) -> dict[str, float]:
         """Plain numbers for the checkpoint."""
-        return {
-            "epochs": self.epochs,
-            "steps_per_epoch": self.steps_per_epoch,
-            "step": self.step,
-            "progress": self.progress,
-        }
+        return asdict(self)
 
     @classmethod
     def from_state(cls, state: dict[str, float]) -> Plan:
         """The plan that `state` wrote."""
-        return cls(int(state["epochs"]), int(state["steps_per_epoch"]), int(state["step"]), float(state["progress"]))
+        return cls(int(state["steps"]), int(state["steps_per_epoch"]), int(state["step"]), float(state["progress"]))
 
 
 class Clock:
@@ -112,8 +115,8 @@ class Clock:
 
 
 def reserve_s(minutes: float | None, evaluation_s: float) -> float:
-    """Seconds to keep for what follows the last step: scoring every split, the intervals, the report."""
-    return 0.0 if minutes is None else 8.0 + 2.5 * evaluation_s + 0.05 * minutes * 60
+    """Seconds to keep for what follows the last step: scoring every split, the intervals, the report; and some air."""
+    return 0.0 if minutes is None else 8.0 + 3.0 * evaluation_s + 0.08 * minutes * 60
 
 
 def epochs_that_fit(left_s: float, epoch_s: float, most: int) -> int:
@@ -121,8 +124,3 @@ def epochs_that_fit(left_s: float, epoch_s: float, most: int) -> int:
     if math.isinf(left_s):
         return most
     return max(1, min(most, int(left_s / max(epoch_s, 1e-6))))
-
-
-def is_time_limited(recipe: OptimisationRecipe) -> bool:
-    """Whether the clock may change the number of epochs: only where no number was asked for."""
-    return recipe.minutes is not None

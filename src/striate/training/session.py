@@ -22,9 +22,9 @@ from striate.training.distribution import gather_objects, share_object
 from striate.training.loop import Trainee, Work
 from striate.training.preparation import Prepared, SplitPixels
 from striate.training.progress import Progress
-from striate.training.schedule import Clock, epochs_that_fit, reserve_s
+from striate.training.schedule import Clock, reserve_s
 
-CHECKPOINT_EVERY_S = 30.0
+REPLAN_EVERY_STEPS = 10
 EVALUATION_SHARE = 0.15
 """Largest share of the time that evaluations during training may take."""
 
@@ -42,7 +42,8 @@ class Session:
         most_epochs: Epochs that the clock may plan at most.
         baseline: Headline of the answer that ignores the picture, on validation pictures.
         board: TensorBoard log, where asked for.
-        checkpoint_every_s: Seconds between two checkpoints within an epoch.
+        interrupted: Whether it ended because someone asked it to.
+        stopped_early: Whether it ended because validation no longer improved.
     """
 
     prepared: Prepared
@@ -53,7 +54,6 @@ class Session:
     most_epochs: int
     baseline: float
     board: Board
-    checkpoint_every_s: float = CHECKPOINT_EVERY_S
     interrupted: bool = False
     stopped_early: bool = False
     _saved_at: float = 0.0
@@ -67,36 +67,40 @@ class Session:
         self._steps_at_begin = trainee.plan.step
 
     def after_step(self, trainee: Trainee) -> bool:
-        """Writes a checkpoint now and then, and when asked to stop."""
+        """Fits the plan to the clock, and writes a checkpoint now and then and when asked to stop."""
+        plan = trainee.plan
+        if plan.is_done or plan.step % plan.steps_per_epoch == 0:
+            # The end of the epoch writes the checkpoint: one written here would lack the epoch's record.
+            return True
         if trainee.stopping:
             self.interrupted = True
             self._save(trainee)
             return False
-        if time.monotonic() - self._saved_at > self.checkpoint_every_s:
+        if self.clock.budget_s is not None and plan.step % REPLAN_EVERY_STEPS == 0:
+            self._replan(trainee)
+        if time.monotonic() - self._saved_at > self.prepared.recipe.machine.checkpoint_s:
             self._save(trainee)
         return True
 
     def after_epoch(self, trainee: Trainee, batch_loss: float, rate: float) -> bool:
-        """Evaluates, records, keeps the best weights, replans, writes a checkpoint."""
-        epoch = trainee.plan.epoch
+        """Evaluates, records, keeps the best weights, writes a checkpoint."""
+        plan = trainee.plan
         recipe = self.prepared.recipe.optimisation
-        self._replan(trainee)
-        record = EpochRecord(epoch, trainee.plan.step, round(self.clock.seconds, 3), rate, batch_loss)
-        if epoch % (recipe.evaluate_every or 1) == 0 or trainee.plan.steps_left <= 0:
+        record = EpochRecord(plan.epoch, plan.step, round(self.clock.seconds, 3), rate, batch_loss)
+        if plan.epoch % (recipe.evaluate_every or 1) == 0 or plan.is_done:
             record = self._evaluate(trainee, record)
         trainee.history.append(record)
         if self.work.world.leads:
             self.folder.append_epoch(record)
             self.board.write(record)
-            words = (
-                live_verdict(trainee.history, baseline=self.baseline, validation_images=self._validation_images())
-                if record.train is not None and record.validation is not None
-                else ""
-            )
-            left = max(0, trainee.plan.steps_left) * self._step_s(trainee)
-            self.progress.epoch(record, trainee.plan.epochs, words, left)
+            self.progress.epoch(record, plan.epochs, self._words(trainee), plan.steps_left * self._step_s(trainee))
+        if self.clock.budget_s is not None and not plan.is_done:
+            self._replan(trainee)
         self._save(trainee)
-        if recipe.patience and epoch - trainee.best_epoch >= recipe.patience * (recipe.evaluate_every or 1):
+        if trainee.stopping and not plan.is_done:
+            self.interrupted = True
+            return False
+        if recipe.patience and plan.epoch - trainee.best_epoch >= recipe.patience * (recipe.evaluate_every or 1):
             self.stopped_early = True
             return False
         return True
@@ -156,14 +160,12 @@ class Session:
         )
 
     def _replan(self, trainee: Trainee) -> None:
-        """Fits the number of epochs to the time left; the leading process decides."""
-        if self.clock.budget_s is not None:
-            minutes = self.clock.budget_s / 60
-            epoch_s = self._step_s(trainee) * trainee.plan.steps_per_epoch
-            left_s = self.clock.left_s(reserve_s(minutes, self._evaluation_s))
-            more = 0 if left_s <= 0.5 * epoch_s else epochs_that_fit(left_s, epoch_s, self.most_epochs)
-            epochs = min(self.most_epochs, trainee.plan.epoch + more)
-            trainee.plan.replan(share_object(epochs, self.work.world))
+        """Fits the steps to the time left; the leading process decides for all."""
+        plan = trainee.plan
+        left_s = self.clock.left_s(reserve_s(float(self.clock.budget_s or 0) / 60, self._evaluation_s))
+        most = self.most_epochs * plan.steps_per_epoch - plan.step
+        fits = 0 if left_s <= 0 else int(left_s / self._step_s(trainee))
+        plan.replan(share_object(min(most, fits), self.work.world))
 
     def _step_s(self, trainee: Trainee) -> float:
         """Seconds a step has taken in this session, evaluations and checkpoints counted in."""
@@ -175,11 +177,16 @@ class Session:
             write_checkpoint(self.folder.checkpoint_path, trainee, self.clock.seconds)
         self._saved_at = time.monotonic()
 
+    def _words(self, trainee: Trainee) -> str:
+        record = trainee.history[-1]
+        if record.train is None or record.validation is None or self.prepared.validation is None:
+            return ""
+        return live_verdict(
+            trainee.history, baseline=self.baseline, validation_images=len(self.prepared.validation.usable)
+        )
+
     def _scoring_batch(self) -> int:
         return max(32, min(256, (self.prepared.recipe.optimisation.batch_size or 32) * 2))
-
-    def _validation_images(self) -> int:
-        return 0 if self.prepared.validation is None else len(self.prepared.validation.usable)
 
 
 def evaluate_every(evaluation_s: float, epoch_s: float, epochs: int) -> int:

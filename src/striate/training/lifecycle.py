@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from striate.networks.base import count_parameters
 from striate.recipe import Recipe
 from striate.runs.environment import describe_environment
 from striate.runs.folder import RunFolder
+from striate.runs.known_pictures import open_own_data
 from striate.runs.run import Run
 from striate.runs.structures import RunFacts
 from striate.structures import Sample
@@ -90,7 +92,8 @@ def _start(
     if recipe.optimisation.epochs is None and recipe.optimisation.minutes is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES})
         progress.say(f"no time or number of epochs given: {DEFAULT_MINUTES:g} minutes are taken (--minutes)")
-    dataset = _opened(data, recipe)
+    dataset = open_for_training(data, recipe, progress)
+    _say_problems(dataset, progress)
     prepared = prepare_run(dataset, recipe, progress)
     clock = Clock(recipe.optimisation.minutes, started_s=started_s)
     most_epochs = plan_run(prepared, clock, progress, world)
@@ -111,7 +114,7 @@ def _resume(folder: RunFolder, progress: Progress, world: World, started_s: floa
         progress.say(f"{folder.path} is finished already; nothing is left to do.")
         return Run.open(folder.path)
     recipe = folder.read_recipe()
-    dataset = _same_splits(_opened(facts.data, recipe), folder, facts)
+    dataset = _same_splits(open_own_data(facts, recipe), folder, facts)
     prepared = prepare_run(dataset, recipe, progress, fresh=False)
     torch.set_num_threads(setting_of(recipe.machine).threads)
     clock = Clock(recipe.optimisation.minutes, started_s=started_s)
@@ -162,7 +165,12 @@ def _work_through(
     return Run.open(folder.path)
 
 
-def _opened(data: Dataset | str | Path, recipe: Recipe) -> Dataset:
+def open_for_training(data: Dataset | str | Path, recipe: Recipe, progress: Progress) -> Dataset:
+    """Opens a path as the recipe says; a data set is given back as it is.
+
+    Raises:
+        DataError: Nothing is there, it cannot be understood, or nothing can be learned from it.
+    """
     if isinstance(data, Dataset):
         return data
     return open_dataset(
@@ -172,7 +180,18 @@ def _opened(data: Dataset | str | Path, recipe: Recipe) -> Dataset:
         validation_share=recipe.data.validation_share,
         test_share=recipe.data.test_share,
         seed=recipe.optimisation.seed,
+        progress=lambda done, total: progress.part("checking pictures", done, total),
     )
+
+
+def _say_problems(data: Dataset, progress: Progress) -> None:
+    """One line that counts what is wrong with the data; `striate look` tells all of it."""
+    dropped = sum(problem.severity == "dropped" for problem in data.problems)
+    if data.problems:
+        kinds = ", ".join(
+            f"{count} {kind}" for kind, count in Counter(one.kind for one in data.problems).most_common(4)
+        )
+        progress.say(f"data: {kinds}; {dropped} left out (striate look {data.root} tells more)")
 
 
 def _same_splits(data: Dataset, folder: RunFolder, facts: RunFacts) -> Dataset:

@@ -9,7 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from striate.data import Dataset, open_dataset
+from striate.data import Dataset
 from striate.errors import RequestError
 from striate.evaluation import Estimate
 from striate.evaluation.evaluate import compare_scores
@@ -19,8 +19,8 @@ from striate.pages import Section, chart, note, render_page, table, write_page
 from striate.recipe import Recipe
 from striate.runs.run import Run
 from striate.runs.structures import SplitScores
+from striate.training.lifecycle import open_for_training, train
 from striate.training.progress import Progress, Silent
-from striate.training.train import train
 
 DEFAULT_NETS = ("lenet5", "alexnet", "vgg11_bn", "googlenet", "resnet18")
 """One network of each classic family."""
@@ -102,7 +102,7 @@ def compare(
     _check(nets, folder)
     if recipe.optimisation.minutes is None and recipe.optimisation.epochs is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES_EACH})
-    dataset = data if isinstance(data, Dataset) else _open(data, recipe)
+    dataset = open_for_training(data, recipe, progress)
     runs: list[tuple[str, Run]] = []
     for number, net in enumerate(nets, start=1):
         progress.say(f"network {number} of {len(nets)}: {net}")
@@ -123,17 +123,6 @@ def _check(nets: Sequence[str], folder: Path) -> None:
         resolve_network(net)
     if folder.exists() and any(folder.iterdir()):
         raise RequestError("this folder is not empty.", where=folder, fix="Choose another one with --out.")
-
-
-def _open(path: str | Path, recipe: Recipe) -> Dataset:
-    return open_dataset(
-        path,
-        task=recipe.data.task,
-        format=recipe.data.format,
-        validation_share=recipe.data.validation_share,
-        test_share=recipe.data.test_share,
-        seed=recipe.optimisation.seed,
-    )
 
 
 def _ranked(runs: list[tuple[str, Run]]) -> tuple[Row, ...]:

@@ -1,0 +1,147 @@
+"""Whole runs: what they leave behind, how they go on after a stop, and how they fail."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from striate.data import Dataset
+from striate.errors import CheckpointError, RequestError, TrainingError
+from striate.evaluation import EpochRecord
+from striate.recipe import Recipe, read_recipe
+from striate.training import train
+from striate.training.progress import Silent
+
+
+class Crash(Exception):
+    pass
+
+
+class CrashAfter(Silent):
+    def __init__(self, epoch: int) -> None:
+        self.at = epoch
+
+    def epoch(self, record: EpochRecord, epochs: int, verdict: str, left_s: float | None) -> None:
+        if record.epoch == self.at:
+            raise Crash
+
+
+@pytest.fixture(autouse=True)
+def _same_data(monkeypatch: pytest.MonkeyPatch, digits: Dataset) -> None:
+    # A resumed run opens its data again by path; here that is the set in memory.
+    monkeypatch.setattr("striate.runs.known_pictures.open_dataset", lambda *_, **__: digits)
+
+
+def weights(run: Path, which: str = "last") -> dict[str, torch.Tensor]:
+    return load_file(run / "weights" / f"{which}.safetensors")
+
+
+def equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_run_learns_and_leaves_everything_in_its_folder(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    run = train(digits, quick.with_values({"epochs": 6}), run=tmp_path / "run")
+    assert run.metrics.split == "test"
+    assert run.metrics.headline.value > 0.6 > run.metrics.baseline.value
+    assert run.verdict is not None
+    names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    expected = "recipe.yaml run.json choices.json metrics.jsonl splits.json best.safetensors last.safetensors"
+    assert set(expected.split()) | {"report.html", "evaluation.json", "verdict.json"} <= names
+    assert "checkpoint.pt" not in names
+    assert [record.epoch for record in run.history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_nothing_is_left_open_in_the_recipe_and_it_repeats_the_run(
+    digits: Dataset, quick: Recipe, tmp_path: Path
+) -> None:
+    first = train(digits, quick, run=tmp_path / "first")
+    recipe = read_recipe(first.path / "recipe.yaml")
+    again = train(digits, recipe, run=tmp_path / "again")
+    assert equal(weights(first.path), weights(again.path))
+    other = train(digits, quick.with_values({"seed": 1}), run=tmp_path / "other")
+    assert not equal(weights(first.path), weights(other.path))
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_crashed_run_resumed_equals_the_uninterrupted_one_bit_for_bit(
+    epoch: int, digits: Dataset, quick: Recipe, tmp_path: Path
+) -> None:
+    # Mixing, dropout-like noise and the average all draw random numbers that must not depend on the crash.
+    recipe = quick.with_values({"mixup": 0.2, "ema": 0.9, "checkpoint_s": 0.0})
+    whole = train(digits, recipe, run=tmp_path / "whole")
+    with pytest.raises(Crash):
+        train(digits, recipe, run=tmp_path / "cut", progress=CrashAfter(epoch))
+    resumed = train(None, run=tmp_path / "cut", resume=True)
+    assert equal(weights(whole.path), weights(resumed.path))
+    assert equal(weights(whole.path, "best"), weights(resumed.path, "best"))
+    assert [replace(one, seconds=0) for one in whole.history] == [replace(one, seconds=0) for one in resumed.history]
+    assert whole.metrics == resumed.metrics
+
+
+def test_a_finished_run_is_not_trained_again(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    run = train(digits, quick.with_values({"epochs": 1}), run=tmp_path / "run")
+    before = weights(run.path)
+    again = train(None, run=run.path, resume=True)
+    assert equal(before, weights(again.path))
+    assert len(again.history) == 1
+
+
+def test_resuming_without_a_run_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no run here to go on with.*Give the data too"):
+        train(None, run=tmp_path, resume=True)
+    with pytest.raises(RequestError, match="no data given"):
+        train(None)
+
+
+def test_a_damaged_checkpoint_names_itself_and_what_is_left(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        train(digits, quick, run=tmp_path / "run", progress=CrashAfter(2))
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt: this checkpoint is damaged.*best\.safetensors"):
+        train(None, run=tmp_path / "run", resume=True)
+
+
+def test_a_run_folder_in_use_is_never_overwritten(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "letter.txt").write_text("mine")
+    with pytest.raises(RequestError, match=r"exists already"):
+        train(digits, quick, run=tmp_path / "run")
+    assert (tmp_path / "run" / "letter.txt").read_text() == "mine"
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    wild = quick.with_values({"learning_rate": 1e30, "optimizer": "sgd", "clip": 0, "warmup": 0})
+    with pytest.raises(TrainingError, match=r"the loss became .* on the batch digit-\d+, .*last checkpoint is kept"):
+        train(digits, wild, run=tmp_path / "run")
+
+
+def test_the_head_alone_on_features_computed_once(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    recipe = quick.with_values({"frozen": True, "epochs": 5})
+    run = train(digits, recipe, run=tmp_path / "run")
+    torch.manual_seed(0)
+    from striate.networks import build_network
+
+    fresh = build_network("resnet20", run.facts.options).state_dict()
+    kept = weights(run.path)
+    changed = {name for name in kept if not torch.equal(kept[name], fresh[name])}
+    head = {name for name in changed if "fc" in name or "linear" in name or "head" in name or "classifier" in name}
+    assert changed
+    assert changed == head
+    # The network that answers pictures gives the scores measured on features.
+    assert run.evaluate(split="test").headline.value == pytest.approx(run.metrics.headline.value)
+
+
+def test_minutes_fit_the_plan(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    recipe = quick.model_copy(deep=True)
+    recipe.optimisation.epochs = None
+    recipe.optimisation.minutes = 0.4
+    run = train(digits, recipe, run=tmp_path / "run")
+    assert 0 < run.facts.seconds < 24
+    assert run.facts.epochs >= 1
+    assert math.isfinite(run.history[-1].batch_loss)
