@@ -9,7 +9,7 @@ import numpy as np
 from striate.evaluation.intervals import RESAMPLES, headline_estimate, metric_estimates, resample
 from striate.evaluation.shift import class_share_shift, headline_shift
 from striate.evaluation.structures import Estimate, Evaluation
-from striate.evaluation.words import format_metric, in_words, listed, plural, title_of
+from striate.evaluation.words import capitalised, format_metric, in_words, listed, plural, title_of
 from striate.tasks import Task
 from striate.tasks.base import Scores, Targets
 from striate.tasks.metric_names import metric_info
@@ -65,7 +65,7 @@ def evaluate(
         *_constant_warnings(task, scores, constant, targets, metrics, classes),
         *_class_warnings(per_class, split),
         *class_share_shift(train_targets, targets, classes, split),
-        *(sentence[:1].upper() + sentence[1:] for sentence in shift),
+        *map(capitalised, shift),
     ]
     if validation is not None and split == "test":
         warnings += headline_shift(validation, headline)
@@ -156,7 +156,7 @@ def _constant_warnings(
         if values[name].value <= reached[name] or np.nanquantile(better, 0.025) <= 0:
             empty.append(name)
     return [
-        f"{title_of(name)[:1].upper()}{title_of(name)[1:]} of {in_words(values[name])} says nothing here: an answer that never looks at the picture "
+        f"{capitalised(title_of(name))} of {in_words(values[name])} says nothing here: an answer that never looks at the picture "
         f"reaches {format_metric(name, reached[name])}."
         for name in values
         if name in empty

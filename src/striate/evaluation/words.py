@@ -18,6 +18,11 @@ def title_of(name: str) -> str:
     return metric_info(name).title
 
 
+def capitalised(sentence: str) -> str:
+    """A sentence with a capital at its beginning, the rest as it is."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def points(difference: float) -> str:
     """A difference of two shares: `3.4 points`."""
     amount = f"{abs(100 * difference):.1f}"
@@ -36,4 +41,4 @@ def listed(names: list[str], limit: int = 5) -> str:
     return ", ".join(names[:limit]) + f" and {len(names) - limit} more"
 
 
-__all__ = ["format_metric", "in_words", "listed", "plural", "points", "title_of"]
+__all__ = ["capitalised", "format_metric", "in_words", "listed", "plural", "points", "title_of"]

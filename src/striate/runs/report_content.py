@@ -10,7 +10,7 @@ from striate.runs.structures import RunFacts, SplitScores
 from striate.structures import Picture
 from striate.tasks import Task
 
-MOST_MISTAKES = 24
+MOST_MISTAKES = 28
 """Pictures of mistakes in a report."""
 
 

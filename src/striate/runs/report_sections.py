@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from striate.evaluation.words import format_metric, in_words, listed, plural, title_of
+from striate.evaluation.words import capitalised, format_metric, in_words, listed, plural, title_of
 from striate.pages import (
     Body,
     Part,
@@ -67,7 +67,7 @@ def lead_sentence(content: Content) -> str:
     headline = evaluation.headline
     constant = format_metric(headline.name, evaluation.baseline.value)
     return (
-        f"{title_of(headline.name).capitalize()} on {plural(evaluation.images, f'{evaluation.split} picture')}: "
+        f"{capitalised(title_of(headline.name))} on {plural(evaluation.images, f'{evaluation.split} picture')}: "
         f"{in_words(headline)}. An answer that never looks at the picture would reach {constant}.{state}"
     )
 
