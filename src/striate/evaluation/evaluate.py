@@ -156,8 +156,8 @@ def _constant_warnings(
         if values[name].value <= reached[name] or np.nanquantile(better, 0.025) <= 0:
             empty.append(name)
     return [
-        f"{capitalised(title_of(name))} of {in_words(values[name])} says nothing here: an answer that never looks at the picture "
-        f"reaches {format_metric(name, reached[name])}."
+        f"{capitalised(title_of(name))} of {in_words(values[name])} says nothing here: an answer that never looks at "
+        f"the picture reaches {format_metric(name, reached[name])}."
         for name in values
         if name in empty
     ]
