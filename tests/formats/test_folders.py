@@ -189,6 +189,12 @@ def test_classes_called_mask(tmp_path: Path) -> None:
     assert read_folder(tmp_path).classes == ("mask", "no_mask")
 
 
+def test_folders_of_equal_names_are_noted(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{name}/{number}.png" for name in ("left", "right") for number in range(3)))
+    (note,) = read_folder(tmp_path).notes
+    assert note.startswith("All 2 class folders hold the same file names.")
+
+
 def test_files_are_copied_as_they_are(tmp_path: Path) -> None:
     root = fill(tmp_path / "in", "a/1.png", "b/1.png", "b/deep/1.png")
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(root / "a" / "photo.jpg", quality=30)

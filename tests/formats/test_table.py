@@ -270,7 +270,8 @@ def test_two_columns_that_could_be_the_label(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="several columns could be the label: 'colour', 'shape'") as caught:
         read_folder(tmp_path)
     assert "Call the column that is meant `label`" in caught.value.fix
-    table(tmp_path, "path,colour,label\n" + "\n".join(rows))
+    table(tmp_path, "path,colour,label\n" + "\n".join(rows), "clear.csv")
+    # A table that is clear comes before one that is not.
     assert read_folder(tmp_path).classes == ("x", "y")
 
 

@@ -64,6 +64,7 @@ class _Folders(Format):
             for folder in folders:
                 entries += _class_entries(path, folder, found)
         _report_leftovers(path, layout, found)
+        _note_equal_names(found)
         return build_reading(self.name, path, found)
 
     def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
@@ -180,6 +181,20 @@ def _report_leftovers(path: Path, layout: _Layout, found: Findings) -> None:
         if holds_pictures(folder):
             name = folder.relative_to(path).as_posix()
             found.notes.append(f"The folder {name}/ beside the splits is left out.")
+
+
+def _note_equal_names(found: Findings) -> None:
+    """Folders of the same file names may be views of the same things: pictures, depths and outlines, for example."""
+    names: dict[str, set[str]] = {}
+    for entries in found.splits.values():
+        for entry in entries:
+            names.setdefault(entry.names[0], set()).add(entry.source.name.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+    sets = list(names.values())
+    if len(sets) > 1 and len(sets[0]) > 1 and all(part == sets[0] for part in sets):
+        found.notes.append(
+            f"All {len(sets)} class folders hold the same file names. If they are views or masks of the same things, "
+            "and not classes, these labels mean nothing."
+        )
 
 
 FORMATS.add(_Folders.name, _Folders())

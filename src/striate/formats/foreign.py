@@ -14,13 +14,13 @@ from striate.images import find_line_ending_damage
 from striate.images.damage import FIX as LINE_ENDING_FIX
 
 PICTURE_FOLDERS = frozenset(
-    {"image", "images", "img", "imgs", "jpegimages", "imagestr", "imagests", "frames", "leftimg8bit", "rgb"}
+    {"image", "images", "img", "imgs", "jpegimages", "imagestr", "imagests", "frames", "leftimg8bit", "rgb", "image_2"}
 )
 MASK_FOLDERS = frozenset(
     {"mask", "masks", "label", "labels", "labelstr", "annotation", "annotations", "annot", "annots", "trainannot"}
     | {"valannot", "testannot", "ground_truth", "groundtruth", "gt", "gtfine", "gtcoarse", "segmentation"}
     | {"segmentationclass", "segmentationobject", "segmentations", "semantic", "instance", "instances", "panoptic"}
-    | {"bmp_masks", "png_masks", "scribbles"}
+    | {"bmp_masks", "png_masks", "scribbles", "depth", "semseg"}
 )
 ANNOTATION_FOLDERS = PICTURE_FOLDERS | MASK_FOLDERS
 """Folder names that stand for pictures and their annotation, not for classes."""

@@ -62,15 +62,10 @@ class _TableFormat(Format):
         if not files:
             return None
         index = PictureIndex(path if path.is_dir() else _root_of(path))
-        tables = []
-        for file in files:
-            try:
-                tables += [table] if (table := _understand(file, index)) is not None else []
-            except DataError:
-                # Several columns could be the label: reading says so.
-                return Sniff(0.6, f"{file.name} names pictures")
+        tables, unclear = _understand_all(files, index)
         if not tables:
-            return None
+            # Reading says which columns could be the label.
+            return Sniff(0.6, f"{Path(str(unclear[0].where)).name} names pictures") if unclear else None
         first = tables[0]
         # A table of a few of the pictures is about something else, or needs the user's word.
         rows = sum(len(table.body()) for table in tables)
@@ -80,7 +75,9 @@ class _TableFormat(Format):
     def read(self, path: Path) -> Reading:
         root = path if path.is_dir() else _root_of(path)
         index = PictureIndex(root)
-        tables = [table for file in _table_files(path) if (table := _understand(file, index)) is not None]
+        tables, unclear = _understand_all(_table_files(path), index)
+        if not tables and unclear:
+            raise unclear[0]
         if not tables:
             raise DataError(
                 "no table was found here that names pictures and their labels.",
@@ -163,6 +160,19 @@ def _understand(file: Path, index: PictureIndex) -> _Table | None:
         if columns is not None:
             return _Table(grid, found, columns, _split_of_file(file, index.root))
     return None
+
+
+def _understand_all(files: Sequence[Path], index: PictureIndex) -> tuple[list[_Table], list[DataError]]:
+    """The tables that name pictures and labels, and why others that name pictures are not clear."""
+    tables, unclear = [], []
+    for file in files:
+        try:
+            table = _understand(file, index)
+        except DataError as error:
+            unclear.append(error)
+        else:
+            tables += [] if table is None else [table]
+    return tables, unclear
 
 
 def _split_of_file(file: Path, root: Path) -> str:

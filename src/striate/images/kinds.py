@@ -126,6 +126,16 @@ def check_size(path: Path, size_hw: tuple[int, int]) -> None:
         )
 
 
+def too_large(path: Path) -> PictureError:
+    """The error for a picture that does not fit in memory."""
+    return PictureError(
+        "decoding it takes more memory than there is.",
+        where=path,
+        fix="Cut it into tiles or scale it down first.",
+        kind="too-large",
+    )
+
+
 def truncated(path: Path, detail: str = "") -> PictureError:
     """The error for a file that ends before its pixels do."""
     return PictureError(

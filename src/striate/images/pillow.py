@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.errors import PictureError
-from striate.images.kinds import MAX_PIXELS, damaged, truncated, unsupported
+from striate.images.kinds import MAX_PIXELS, damaged, too_large, truncated, unsupported
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,9 +40,7 @@ def decoding(path: Path) -> Iterator[None]:
             kind="too-large",
         ) from error
     except MemoryError as error:
-        raise PictureError(
-            "there is not enough memory to decode it.", where=path, fix="Scale it down first.", kind="too-large"
-        ) from error
+        raise too_large(path) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error) as error:
         text = str(error)
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
@@ -57,10 +54,7 @@ def open_image(path: Path, data: bytes | None = None) -> Image.Image:
     """Opens a file without decoding it, or its bytes where they were read already."""
     from PIL import Image
 
-    with warnings.catch_warnings():
-        # Our own limit is checked with the header.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path if data is None else io.BytesIO(data))
+    return Image.open(path if data is None else io.BytesIO(data))
 
 
 def channels_of(image: Image.Image, path: Path) -> int:

@@ -93,7 +93,8 @@ class _Png(PictureKind):
         header = self._header(path, chunks)
         try:
             pixels = np.asarray(imagecodecs.png_decode(data))
-        except imagecodecs.PngError as error:
+        except (imagecodecs.PngError, UnicodeDecodeError) as error:
+            # The second one where libpng's complaint quotes bytes of the file.
             raise self._failure(path, chunks, str(error)) from error
         chw = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         upright = np.ascontiguousarray(apply_orientation(chw, chunks.orientation))

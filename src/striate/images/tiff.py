@@ -10,6 +10,7 @@ bits are stretched to 0..255. CMYK becomes RGB by R = (M - C)(M - K) / M, where 
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from striate.images.kinds import (
     damaged,
     natural_channel_names,
     numbered_channel_names,
+    too_large,
     truncated,
     unsupported,
 )
@@ -41,6 +43,19 @@ NAMES_KEY = "channel_names"
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR = 0, 1, 2, 3, 4, 5, 6
 _ALPHA_SAMPLES = (1, 2)
 _CHANNEL_AXES = "CSQ"
+_FREE_SAMPLES = 4
+_MET_IN_DAMAGED_FILES = (
+    ValueError,
+    LookupError,
+    RuntimeError,
+    ArithmeticError,
+    # Sums with a tag that holds text, or none, where a number belongs.
+    TypeError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+)
 _KEPT = ("uint8", "uint16", "int16", "float32")
 _WIDENED = {"int8": "int16", "float16": "float32"}
 _TO_FLOAT = ("uint32", "int32", "uint64", "int64", "float64")
@@ -104,11 +119,18 @@ class _Tiff(PictureKind):
 def _decoding(path: Path) -> Iterator[None]:
     import tifffile
 
+    # Without a handler of the application's, tifffile's remarks on a bad file would go to standard error; the error
+    # raised here says the same.
+    logger = logging.getLogger("tifffile")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     try:
         yield
     except tifffile.TiffFileError as error:
         raise damaged(path, str(error)) from error
-    except (ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error, zlib.error) as error:
+    except MemoryError as error:
+        raise too_large(path) from error
+    except _MET_IN_DAMAGED_FILES as error:
         text = str(error)
         if any(word in text.lower() for word in ("buffer", "eof", "read ", "corrupt", "incomplete", "size")):
             raise truncated(path, text) from error
@@ -159,7 +181,8 @@ def _written_names(file: Any) -> tuple[str, ...] | None:
 
 
 def _check_values(path: Path, layout: _Layout) -> None:
-    check_size(path, layout.stored_hw)
+    # Hundreds of channels are allowed, but not of a large picture.
+    check_size(path, (layout.stored_hw[0] * max(1, layout.samples // _FREE_SAMPLES), layout.stored_hw[1]))
     if layout.stored != "bool" and layout.stored not in (*_KEPT, *_WIDENED, *_TO_FLOAT):
         raise unsupported(path, f"its values are of the type {layout.stored}")
     if layout.photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR):
