@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from striate.errors import DataError
-from striate.formats import FORMATS, find_format
+from striate.formats import FORMATS, find_format, read_folder
 
 
 def picture(path: Path, seed: int = 0) -> None:
@@ -159,6 +159,8 @@ def test_converted_line_endings_are_the_cause(tmp_path: Path, suffix: str) -> No
     with pytest.raises(DataError, match=f"a conversion of line endings went over them and they {direction}") as caught:
         find_format(tmp_path)
     assert "binary mode" in caught.value.fix
+    with pytest.raises(DataError, match="a conversion of line endings"):
+        read_folder(tmp_path, "folders")
 
 
 def test_a_table_of_something_else_does_not_forbid_class_folders(tmp_path: Path) -> None:

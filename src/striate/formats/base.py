@@ -115,5 +115,12 @@ def read_folder(path: Path, format: str | None = None) -> Reading:
         DataError: See `find_format`.
         UnknownNameError: No such format.
     """
-    chosen = FORMATS.get(format) if format else find_format(path)[0]
+    if format is None:
+        return find_format(path)[0].read(path)
+    from striate.formats.foreign import find_damage
+
+    chosen = FORMATS.get(format)
+    damage = find_damage(path)
+    if damage is not None:
+        raise damage
     return chosen.read(path)
