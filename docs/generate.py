@@ -81,6 +81,21 @@ def tasks_table() -> str:
     return "\n".join(table(("name", "what it is", "headline metric"), rows))
 
 
+def makers_table() -> str:
+    """Every data set that is made without a download."""
+    from striate.data.synthetic import MAKERS
+
+    return "\n".join(table(("name", "what it holds"), ((f"`{each.name}`", each.title) for each in MAKERS)))
+
+
+def public_sets_table() -> str:
+    """Every public data set that can be fetched."""
+    from striate.data.public import PUBLIC_SETS
+
+    rows = ((f"`{each.name}`", each.title, f"{each.images:,}") for each in PUBLIC_SETS)
+    return "\n".join(table(("name", "what it holds", "pictures"), rows))
+
+
 def metrics_table() -> str:
     """Every metric with its meaning."""
     from striate.tasks.metric_names import METRICS
@@ -96,6 +111,8 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "formats": formats_table,
     "tasks": tasks_table,
     "metrics": metrics_table,
+    "makers": makers_table,
+    "public-sets": public_sets_table,
 }
 
 
@@ -130,7 +147,8 @@ def _command(name: str, summary: str) -> str:
         else:
             flag = ", ".join(hint.param_decls) or "--" + parameter.name.replace("_", "-")
             value = f" {hint.metavar}" if hint.metavar else ""
-            options.append((f"`{flag}{value}`", hint.help or "", _default(parameter.default)))
+            default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
+            options.append((f"`{flag}{value}`", hint.help or "", default))
     options.append(("`--json`", "One JSON document on standard output.", ""))
     text = inspect.getdoc(function) or ""
     prose, _, example = text.partition("\nExample:\n")
@@ -141,9 +159,7 @@ def _command(name: str, summary: str) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None or value is False or value is inspect.Parameter.empty:
-        return "" if value is not None else "chosen for you"
-    return f"`{value}`"
+    return "chosen for you" if value is None else f"`{value}`"
 
 
 def main() -> int:

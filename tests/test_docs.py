@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 
 from striate.cli.commands import COMMANDS
+from striate.data.public import PUBLIC_SETS
+from striate.data.synthetic import MAKERS
 from striate.formats import FORMATS
 from striate.networks import NETWORKS
 from striate.recipe import recipe_fields
@@ -58,6 +60,8 @@ def test_every_recipe_field_is_documented() -> None:
         pytest.param(NETWORKS, "networks.md", id="networks"),
         pytest.param(FORMATS, "data.md", id="formats"),
         pytest.param(TASKS, "data.md", id="tasks"),
+        pytest.param(MAKERS, "data.md", id="makers"),
+        pytest.param(PUBLIC_SETS, "data.md", id="public-sets"),
     ],
 )
 def test_every_registered_name_is_documented(registry: Registry[object], name: str) -> None:
