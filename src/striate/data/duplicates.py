@@ -231,7 +231,9 @@ def duplicate_problems(
         how = "has the same pixels as" if found.kind == "exact" else "shows almost the same as"
         by_split = {split: [samples[i] for i in found.indices if splits[i] == split] for split in given}
         leaks = list(_leaks(by_split, how))
-        labels = {str(sample.annotation): sample for sample in reversed(members)}
+        labels: dict[str, Sample] = {}
+        for sample in members:
+            labels.setdefault(str(sample.annotation), sample)
         problems += leaks
         if len(labels) > 1:
             problems.append(_conflict(labels, how))

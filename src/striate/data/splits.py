@@ -85,12 +85,14 @@ def make_splits(
     """
     names = [name for name, share in shares.items() if share > 0]
     bundles = _bundles(samples, groups, seed)
-    classes = 1 + max((index for sample in samples for index in class_indices(sample)), default=-1)
+    labels = [class_indices(sample) for sample in samples]
+    classes = 1 + max((index for indices in labels for index in indices), default=-1)
+    # Pictures without any class are dealt out like a class of their own.
+    entries = [
+        (row, label) for row, bundle in enumerate(bundles) for index in bundle for label in labels[index] or (classes,)
+    ]
     table = np.zeros((len(bundles), classes + 1), np.int64)
-    for row, bundle in enumerate(bundles):
-        for index in bundle:
-            # Pictures without any class are dealt out like a class of their own.
-            table[row, list(class_indices(samples[index])) or [classes]] += 1
+    np.add.at(table, tuple(np.array(entries).T), 1)
     sizes = np.array([len(bundle) for bundle in bundles], np.int64)
     share = np.array([shares[name] for name in names])
     owner = _deal(table, sizes, share)
@@ -122,8 +124,8 @@ def _deal(table: Counts, sizes: Counts, share: npt.NDArray[np.float64]) -> npt.N
         rarest = open_classes[left[open_classes].argmin()]
         for row in np.flatnonzero((owner < 0) & (table[:, rarest] > 0)):
             # Rounded, so that 0.15 * 20 - 1 - 1 and 0.3 * 10 - 2 are the tie that they are on paper.
-            need, space = np.round(wanted[:, rarest], 9), np.round(room, 9)
-            choice = int(np.lexsort((np.arange(len(share)), -space, -need))[0])
+            need, space = wanted[:, rarest].round(9).tolist(), room.round(9).tolist()
+            choice = max(range(len(share)), key=lambda split: (need[split], space[split], -split))
             owner[row] = choice
             wanted[choice] -= table[row]
             room[choice] -= sizes[row]
