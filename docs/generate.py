@@ -159,7 +159,7 @@ def _command(name: str, summary: str) -> str:
 
 
 def _default(value: Any) -> str:
-    return "chosen for you" if value is None else f"`{value}`"
+    return "chosen for you" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def main() -> int:

@@ -40,13 +40,14 @@ def command(
         make_digits(digits)
     run = RunFolder.create(out, data="digits", net="run").path
     document: dict[str, Any] = {"data": digits}
-    document["look"] = _step(f"look {digits}", lambda: look.command(digits))
+    document["look"] = _step(f"look {digits}", lambda: look.command(digits, page=out / "look.html"))
     document["train"] = _step(
         f"train {digits} --minutes {minutes:g} --run {run}",
         lambda: train.command(data=digits, run=run, minutes=minutes),
     )
     document["evaluate"] = _step(f"evaluate {run}", lambda: evaluate.command(run))
-    pictures = [digits / name for name in RunFolder.open(run).read_splits()["test"][:PICTURES]]
+    names = RunFolder.open(run).read_splits()["test"]
+    pictures = [digits / names[index * len(names) // PICTURES] for index in range(PICTURES)]
     answers = out / "answers"
     document["predict"] = _step(
         f"predict {run} PICTURE... --out {answers}", lambda: predict.command(run, pictures, out=answers)
