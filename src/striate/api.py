@@ -137,7 +137,7 @@ def compare(
     """
     from striate.runs import RunFolder
     from striate.training import compare as compare_networks
-    from striate.training.compare import DEFAULT_NETS
+    from striate.training.comparison import DEFAULT_NETS
     from striate.training.progress import Lines
 
     wanted = build_recipe(recipe, None, fields)

@@ -98,9 +98,7 @@ class PictureError(StriateError):
         kind: Short machine-readable kind, for example ``truncated`` or ``not-a-picture``.
     """
 
-    def __init__(
-        self, what: str, *, where: str | Path | None = None, fix: str = "", kind: str = "unreadable"
-    ) -> None:
+    def __init__(self, what: str, *, where: str | Path | None = None, fix: str = "", kind: str = "unreadable") -> None:
         super().__init__(what, where=where, fix=fix)
         self.kind = kind
 
