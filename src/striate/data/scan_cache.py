@@ -103,12 +103,12 @@ def _open() -> sqlite3.Connection | None:
         if path.exists() and path.stat().st_size > _LARGEST_BYTES:
             path.unlink()
         return _connect(path)
-    except sqlite3.DatabaseError:
+    except (OSError, sqlite3.OperationalError):  # no permission, or another process holds it
+        return None
+    except sqlite3.DatabaseError:  # not a database any more: begin anew
         with suppress(OSError, sqlite3.Error):
             path.unlink(missing_ok=True)
             return _connect(path)
-    except OSError:
-        return None
     return None
 
 

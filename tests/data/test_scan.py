@@ -1,0 +1,216 @@
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.data.facts import area_average, measure_pictures
+from striate.data.scan import scan_pictures
+from striate.data.scan_cache import ScanCache, cache_folder
+from striate.images import FileSource, write_picture
+from striate.images.kinds import natural_channel_names
+from striate.structures import Picture, Sample
+
+RANDOM = np.random.default_rng(0)
+
+
+def picture(pixels: np.ndarray) -> Picture:
+    return Picture(pixels, natural_channel_names(len(pixels)))
+
+
+def files(folder: Path, *names: str) -> list[Sample]:
+    return [Sample(FileSource(folder / name, name)) for name in names]
+
+
+def kinds(facts: object) -> list[str]:
+    return [problem.kind for problem in facts.problems]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("shape", [(1, 5, 9), (3, 40, 33), (5, 32, 64)])
+def test_statistics_are_those_of_numpy(dtype: str, shape: tuple[int, int, int]) -> None:
+    pixels = (RANDOM.random(shape) * 200 + 30).astype(dtype)
+    (facts,) = measure_pictures(["a"], [picture(pixels)])
+    wide = pixels.astype(np.float64)
+    np.testing.assert_allclose(facts.mean, wide.mean((1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(facts.deviation, wide.std((1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(facts.low, wide.min((1, 2)))
+    np.testing.assert_array_equal(facts.high, wide.max((1, 2)))
+    assert facts.histogram.sum(1).tolist() == [shape[1] * shape[2]] * shape[0]
+    assert (facts.channels, facts.size_hw, facts.dtype) == (shape[0], shape[1:], dtype)
+
+
+def test_the_deviation_of_sixteen_bits_keeps_its_digits() -> None:
+    pixels = np.where(np.arange(400).reshape(1, 20, 20) % 2, 60_001, 60_000).astype(np.uint16)
+    (facts,) = measure_pictures(["a"], [picture(pixels)])
+    assert facts.deviation[0] == pytest.approx(0.5, rel=1e-3)
+
+
+def test_histogram_bins_of_eight_bits_are_eight_values_wide() -> None:
+    pixels = np.array([[[0, 7, 8, 255]]], np.uint8)
+    (facts,) = measure_pictures(["a"], [picture(pixels)])
+    assert np.flatnonzero(facts.histogram[0]).tolist() == [0, 1, 31]
+    assert facts.histogram[0, 0] == 2
+
+
+def test_measured_together_is_measured_alone() -> None:
+    pictures = [picture(RANDOM.integers(0, 256, (3, 20, 30), dtype=np.uint8)) for _ in range(5)]
+    together = measure_pictures(list("abcde"), pictures)
+    for name, one, own in zip("abcde", together, pictures, strict=True):
+        (alone,) = measure_pictures([name], [own])
+        assert (one.name, one.digest) == (alone.name, alone.digest)
+        np.testing.assert_array_equal(one.thumbnail, alone.thumbnail)
+        np.testing.assert_array_equal(one.histogram, alone.histogram)
+
+
+def test_area_average_keeps_the_mean_and_divides_pixels() -> None:
+    values = RANDOM.random((2, 45, 77)).astype(np.float32)
+    np.testing.assert_allclose(area_average(values, 32).mean((1, 2)), values.mean((1, 2)), rtol=1e-5)
+    # Three pixels onto two: the middle one belongs to both by half.
+    two = area_average(np.array([[0.0, 6.0, 3.0]] * 3, np.float32), 2)
+    np.testing.assert_allclose(two, [[2.0, 4.0], [2.0, 4.0]], rtol=1e-6)
+
+
+def test_the_thumbnail_leaves_alpha_out_and_is_stretched() -> None:
+    colour = np.zeros((3, 32, 32), np.uint8)
+    colour[:, :16] = 60
+    alpha = RANDOM.integers(0, 256, (1, 32, 32), dtype=np.uint8)
+    (facts,) = measure_pictures(["a"], [picture(np.concatenate([colour, alpha]))])
+    assert facts.thumbnail[:16].min() == 255
+    assert facts.thumbnail[16:].max() == 0
+
+
+def test_what_is_wrong_with_files_is_said(tmp_path: Path) -> None:
+    good = RANDOM.integers(0, 256, (3, 30, 30), dtype=np.uint8)
+    write_picture(picture(good), tmp_path / "good.png")
+    data = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_text("not a picture at all")
+    (tmp_path / "other.jpg").write_bytes(data)
+    write_picture(picture(np.full((1, 9, 9), 7, np.uint8)), tmp_path / "blank.png")
+    frames = [Image.fromarray(RANDOM.integers(0, 256, (9, 9), dtype=np.uint8)) for _ in range(3)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(good.transpose(1, 2, 0)[:, :20]).save(tmp_path / "turned.jpg", exif=exif)
+    names = ["good", "cut", "empty", "text", "other", "blank", "film", "turned", "gone"]
+    suffix = {"other": ".jpg", "turned": ".jpg", "film": ".gif"}
+    facts = scan_pictures(files(tmp_path, *(name + suffix.get(name, ".png") for name in names)))
+    assert {fact.name.split(".")[0]: kinds(fact) for fact in facts} == {
+        "good": [],
+        "cut": ["truncated"],
+        "empty": ["empty"],
+        "text": ["not-a-picture"],
+        "other": ["misnamed"],
+        "blank": ["blank"],
+        "film": ["frames"],
+        "turned": ["orientation"],
+        "gone": ["missing"],
+    }
+    unreadable = [fact.name for fact in facts if not fact.readable]
+    assert unreadable == ["cut.png", "empty.png", "text.png", "gone.png"]
+    assert {problem.severity for fact in facts if not fact.readable for problem in fact.problems} == {"dropped"}
+    assert facts[7].size_hw == (20, 30), "upright size"
+    assert facts[4].problems[0].detail == "named .jpg, but the file is PNG."
+
+
+def test_values_that_are_no_numbers_are_said_and_count_as_zero(sample: Callable[..., Sample]) -> None:
+    pixels = np.ones((1, 2, 2), np.float32)
+    pixels[0, 0] = np.nan, np.inf
+    (facts,) = scan_pictures([sample("a", pixels)])
+    assert kinds(facts) == ["not-finite"]
+    assert facts.problems[0].detail == "50.00% of its values are not finite numbers."
+    assert (facts.mean[0], facts.low[0], facts.high[0]) == (0.5, 0.0, 1.0)
+
+
+def test_the_order_is_that_of_the_samples_whatever_their_shapes(sample: Callable[..., Sample]) -> None:
+    shapes = [(1 + i % 3, 10 + i % 4, 12) for i in range(60)]
+    samples = [sample(f"{i}", RANDOM.integers(0, 256, shape, dtype=np.uint8)) for i, shape in enumerate(shapes)]
+    done: list[int] = []
+    facts = scan_pictures(samples, workers=3, progress=done.append)
+    assert [fact.name for fact in facts] == [f"{i}" for i in range(60)]
+    assert [(fact.channels, *fact.size_hw) for fact in facts] == shapes
+    assert sum(done) == 60
+
+
+def test_no_pictures_are_no_facts() -> None:
+    assert scan_pictures([]) == []
+
+
+def test_an_interruption_is_passed_on(sample: Callable[..., Sample]) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    samples = [sample(f"{i}", np.zeros((1, 4, 4), np.uint8)) for i in range(50)]
+    with pytest.raises(KeyboardInterrupt):
+        scan_pictures(samples, progress=interrupt)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> list[Sample]:
+    for name, shape in (("a.png", (3, 20, 30)), ("b.png", (1, 5, 5))):
+        write_picture(picture(RANDOM.integers(0, 256, shape, dtype=np.uint8)), tmp_path / name)
+    (tmp_path / "c.png").write_bytes((tmp_path / "a.png").read_bytes()[:99])
+    return files(tmp_path, "a.png", "b.png", "c.png")
+
+
+def test_the_cache_gives_back_what_was_measured(stored: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = scan_pictures(stored)
+    reads: list[str] = []
+    monkeypatch.setattr("striate.data.scan.read_picture", lambda path, **_: reads.append(path.name))
+    monkeypatch.setattr("striate.data.scan.read_header", lambda path: reads.append(path.name) or read_fails())
+    with pytest.raises(LookupError):
+        scan_pictures(stored)
+    assert reads == ["c.png"], "what cannot be read is tried again, the rest is known"
+    again = scan_pictures(stored[:2])
+    for one, other in zip(first, again, strict=False):
+        for field in ("name", "size_hw", "channel_names", "dtype", "digest", "problems"):
+            assert getattr(one, field) == getattr(other, field)
+        for field in ("thumbnail", "colours", "low", "high", "mean", "deviation", "histogram"):
+            np.testing.assert_array_equal(getattr(one, field), getattr(other, field))
+
+
+def read_fails() -> None:
+    raise LookupError
+
+
+def test_a_changed_file_is_measured_again(stored: list[Sample]) -> None:
+    before = scan_pictures(stored[:1])[0]
+    write_picture(picture(RANDOM.integers(0, 256, (3, 20, 31), dtype=np.uint8)), stored[0].source.path)
+    after = scan_pictures(stored[:1])[0]
+    assert before.size_hw == (20, 30)
+    assert after.size_hw == (20, 31)
+
+
+@pytest.mark.parametrize("damage", ["text", "other table", "cut entry", "a folder", "no permission"])
+def test_a_damaged_cache_never_stops_anything(damage: str, stored: list[Sample]) -> None:
+    first = scan_pictures(stored)
+    (path,) = cache_folder().glob("*.sqlite")
+    if damage == "text":
+        path.write_text("this is no database" * 100)
+    elif damage == "a folder":
+        path.unlink()
+        path.mkdir()
+    elif damage == "no permission":
+        path.chmod(0o000)
+    else:
+        database = sqlite3.connect(path)
+        if damage == "other table":
+            database.executescript("DROP TABLE facts; CREATE TABLE facts (other TEXT)")
+        else:
+            database.execute("UPDATE facts SET facts = substr(facts, 1, 300)")
+        database.commit()
+        database.close()
+    again = scan_pictures(stored)
+    assert [fact.digest for fact in again] == [fact.digest for fact in first]
+
+
+def test_the_cache_lies_where_the_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "here"))
+    assert cache_folder() == tmp_path / "here"
+    with ScanCache(enabled=False):
+        pass
+    assert not (tmp_path / "here").exists()
