@@ -53,7 +53,7 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     )
     folder.checkpoint_path.unlink(missing_ok=True)
     session.progress.say("writing the report")
-    write_report(folder)
+    write_report(folder, prepared.data)
 
 
 def _splits(session: Session) -> dict[str, SplitPixels]:
