@@ -1,0 +1,178 @@
+import json
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from striate.data.facts import measure_pictures
+from striate.data.look import Look, look, write_look_page
+from striate.data.look_page import build_look_page, combine_histograms
+from striate.errors import DataError
+from striate.images import write_picture
+from striate.structures import Picture
+
+Folders = Callable[..., Path]
+
+
+@pytest.fixture
+def troubled(class_folders: Folders) -> Path:
+    """Two classes with an unreadable file, a duplicate, a conflict and a blank picture."""
+    root = class_folders({"cat": 12, "a dog": 6})
+    (root / "cat" / "bad.png").write_bytes(b"")
+    shutil.copy(root / "cat/000.png", root / "cat/copy.png")
+    shutil.copy(root / "cat/001.png", root / "a dog/conflict.png")
+    blank = Picture(np.full((3, 36, 40), 9, np.uint8), ("red", "green", "blue"))
+    write_picture(blank, root / "cat" / "blank.png")
+    return root
+
+
+@pytest.fixture
+def seen(troubled: Path) -> Look:
+    return look(troubled)
+
+
+def test_the_document_holds_what_the_design_promises(seen: Look, troubled: Path) -> None:
+    answer = json.loads(json.dumps(seen.as_dict()))
+    assert answer["task"] == "classification"
+    assert answer["format"] == "folders"
+    assert answer["classes"] == ["a dog", "cat"]
+    assert answer["images"] == sum(answer["splits"].values()) == 21
+    assert answer["channels"] == 3
+    assert answer["bit_depth"] == 8
+    assert answer["given_splits"] == []
+    assert answer["duplicate_sets"] == 2
+    assert sum(counts["cat"] for counts in answer["class_counts"].values()) == 14
+    assert {problem["kind"] for problem in answer["problems"]} == {
+        "empty",
+        "duplicate",
+        "conflicting-labels",
+        "blank",
+    }
+    assert all({"kind", "path", "detail", "fix"} <= set(problem) for problem in answer["problems"])
+    assert answer["path"] == str(troubled)
+
+
+def test_the_text_is_one_screen(seen: Look) -> None:
+    lines = seen.as_text(80).splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "photos: classification, 21 pictures, 2 classes"
+    text = "\n".join(lines)
+    assert "format   folders: one folder for each class" in text
+    assert "pictures 36 x 40 pixels; 3 channels (red, green, blue); 8 bit" in text
+    assert "cat    14 ####" in text
+    assert "problems 1 empty, left out: cat/bad.png: the file is empty (0 bytes)." in text
+    assert "1 conflicting-labels: " in text
+
+
+def test_many_classes_and_kinds_still_fit(class_folders: Folders) -> None:
+    root = class_folders({f"class number {i} with quite a long name": 2 + i for i in range(25)}, height=9, width=9)
+    lines = look(root).as_text(60).splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 60
+    assert any("... 16 more classes, the smallest:" in line for line in lines)
+    counts = [int(line.split("...")[-1].split()[0]) for line in lines if "#" in line]
+    assert counts == [26, 25, 24, 23, 22, 21, 20, 19, 2]
+
+
+def test_nothing_wrong_is_said_too(class_folders: Folders) -> None:
+    seen = look(class_folders({"x": 5, "y": 5}))
+    assert "problems none found" in seen.as_text(80)
+    assert "no problem found" in build_look_page(seen)
+
+
+def test_problems_that_cost_pictures_come_first(seen: Look) -> None:
+    kinds = list(seen.problems_by_kind())
+    assert kinds[0] == "empty"
+    assert set(kinds[1:]) == {"duplicate", "conflicting-labels", "blank"}
+
+
+def test_refusals_are_those_of_opening(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the folder is empty"):
+        look(tmp_path)
+
+
+class Page(HTMLParser):
+    """Headings, pictures and addresses of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.addresses: list[str] = []
+        self.tag = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tag = tag
+        values = dict(attrs)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag == "img":
+            self.pictures.append(values)
+
+    def handle_data(self, data: str) -> None:
+        if self.tag in ("h2", "h3") and data.strip():
+            self.headings.append(data)
+
+
+def test_the_page_shows_everything_and_fetches_nothing(seen: Look, tmp_path: Path) -> None:
+    path = write_look_page(seen, tmp_path / "out" / "look.html")
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    for title in (
+        "At a glance",
+        "Problems",
+        "Pictures by class",
+        "Class balance",
+        "Sizes",
+        "Pixel values",
+        "Duplicates",
+    ):
+        assert title in page.headings
+    assert "a dog (7)" in page.headings
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert all(picture["alt"] for picture in page.pictures)
+    assert len(page.pictures) >= 7 + 10 + 4
+    assert "cat/bad.png" in html
+
+
+def test_a_page_is_made_though_a_picture_has_gone(seen: Look, troubled: Path) -> None:
+    shutil.rmtree(troubled / "a dog")
+    assert "Pictures by class" in build_look_page(seen)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_the_page_shows_other_depths_and_channels(dtype: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(4):
+            pixels = (random.random((5, 20 + number, 24)) * 4000).astype(dtype)
+            bands = tuple(f"band {i}" for i in range(5))
+            write_picture(Picture(pixels, bands), tmp_path / "set" / name / f"{name}{number}.tif")
+    html = build_look_page(look(tmp_path / "set"))
+    assert "band 0, band 1, band 2 of 5 channels" in html or "showing channel" in html
+    assert "(black) to" in html
+
+
+def test_histograms_add_up_and_count_each_picture_alike() -> None:
+    dark = Picture(np.zeros((1, 4, 4), np.uint8), ("gray",))
+    bright = Picture(np.full((1, 40, 40), 255, np.uint8), ("gray",))
+    facts = measure_pictures(["a"], [dark]) + measure_pictures(["b"], [bright])
+    edges, shares = combine_histograms(facts)
+    assert (edges[0], edges[-1], len(edges)) == (0.0, 256.0, 33)
+    assert shares[0, 0] == pytest.approx(0.5)
+    assert shares[0, -1] == pytest.approx(0.5)
+    assert shares.sum() == pytest.approx(1.0)
+
+
+def test_histograms_of_other_ranges_are_laid_over_one_another() -> None:
+    low = Picture(np.linspace(0, 1, 1024, dtype=np.float32).reshape(1, 32, 32), ("gray",))
+    high = Picture(np.linspace(3, 4, 1024, dtype=np.float32).reshape(1, 32, 32), ("gray",))
+    facts = measure_pictures(["a"], [low]) + measure_pictures(["b"], [high])
+    edges, shares = combine_histograms(facts)
+    assert (edges[0], edges[-1]) == (0.0, 4.0)
+    np.testing.assert_allclose(shares[0], [0.0625] * 8 + [0.0] * 16 + [0.0625] * 8, atol=2e-3)
