@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from striate.errors import RequestError, UnknownNameError
 from striate.networks import NetworkOptions, build_network, resolve_network
-from striate.networks.timm_networks import TimmNetwork
+from striate.networks.timm_networks import PointwiseHead, TimmNetwork
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,15 @@ def test_rows_for_timm() -> None:
     assert resolve_network("timm/resnet18.a1_in1k").year == 2021
 
 
-@pytest.mark.parametrize("name", ["timm/tf_efficientnet_lite0", "timm/resnet18", "timm/convnext_atto"])
+@pytest.mark.parametrize(
+    "name", ["timm/tf_efficientnet_lite0", "timm/convnext_atto", "timm/resnetv2_18", "timm/repvit_m1"]
+)
 def test_timm_networks_keep_the_contract(name: str) -> None:
     torch.manual_seed(0)
     network = build_network(name, NetworkOptions(classes=4, channels=2, size_hw=(64, 96))).eval()
     x = torch.randn(2, 2, 64, 96)
+    assert not any(isinstance(layer, PointwiseHead) for layer in network.modules())
+    assert sum(parameter.numel() for layer in network.class_layers for parameter in layer.parameters()) > 0
     with torch.no_grad():
         maps = network.forward_features(x)
         assert torch.equal(network(x), network.get_submodule("model")(x))
@@ -78,7 +82,7 @@ def test_timm_options() -> None:
     [
         ("timm/resnet18", {"pooling": "average"}, "timm/resnet18 keeps its own pooling"),
         ("timm/resnet18", {"stem": "small"}, "timm/resnet18 keeps its own stem"),
-        ("timm/dpn68", {}, "the last layer of timm/dpn68 is not one linear layer"),
+        ("timm/deit_tiny_distilled_patch16_224", {}, "no single last layer that turns its embedding into class"),
         ("timm/beit_base_patch16_224", {"activation": "tanh"}, "cannot be built with classes=3, channels=3"),
     ],
 )

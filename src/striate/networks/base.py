@@ -39,7 +39,8 @@ class NetworkOptions:
         size_hw: Height and width the pictures will have; small ones get the small-picture stem where `stem` is "auto".
         activation: Name in `striate.networks.layers.ACTIVATIONS`; `None` is what the paper used.
         pooling: "max", "average" or "stride" (the convolution before it strides instead); `None` is the paper's.
-        stem: "standard", "small", or "auto".
+        stem: "standard" (as published, stride 4 before the first stage), "small" (stride 1), or "auto": stride 1 up to
+            40 pixels on the shorter side, 2 up to 80, 4 above (`striate.networks.layers.stem_stride`).
         dropout: Share dropped before the last linear layer; `None` is what the paper used.
     """
 

@@ -130,7 +130,7 @@ def initialise(network: nn.Module, activation: str, class_layers: tuple[nn.Modul
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             fan_in = module.weight[0].numel()
-            deviation = 0.01 if module in class_layers else gain / math.sqrt(fan_in)
+            deviation = (0.1 if module in class_layers else gain) / math.sqrt(fan_in)
             nn.init.normal_(module.weight, 0.0, deviation)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from striate.errors import RequestError
@@ -25,15 +26,30 @@ def timm_names() -> tuple[str, ...]:
     return tuple(timm.list_models())
 
 
+class PointwiseHead(nn.Module):
+    """A 1 x 1 convolution as the last layer of an embedding; the convolution stays where it was in its network."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, D)` to `(N, classes)`."""
+        return torch.flatten(self.convolution(x[:, :, None, None]), 1)
+
+
 class TimmNetwork(Network):
     """A timm model behind the interface of all networks; its keys carry the prefix `model.`.
+
+    Maps are as timm gives them: a few networks (Inception, Xception, NASNet) lose borders, so that theirs are some
+    positions smaller than H/stride.
 
     Args:
         name: timm's name, with or without a weight tag.
         options: Classes, channels, size (for models with a fixed one), activation and dropout; the stem is timm's.
 
     Raises:
-        RequestError: An option that this model does not take, or a last layer that is not linear.
+        RequestError: An option that this model does not take, or more than one last layer.
     """
 
     def __init__(self, name: str, options: NetworkOptions) -> None:
@@ -43,25 +59,49 @@ class TimmNetwork(Network):
         # Any, because the methods of timm's models that are called here are on no common base class.
         self.model: Any
         self.add_module("model", _create(name, self.arguments, options))
-        if not isinstance(self.model.get_classifier(), nn.Linear):
-            raise RequestError(
-                f"the last layer of timm/{name} is not one linear layer, which Striate builds on.",
-                where="network",
-                fix="Choose another network of timm.",
-            )
+        if not isinstance(self.model.get_classifier(), nn.Linear | nn.Conv2d):
+            self._check_head(options)
+
+    def _check_head(self, options: NetworkOptions) -> None:
+        """Runs once without storage: timm has models whose last layers are several, or not behind the embedding."""
+        error: Exception | None = None
+        tensors = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        meta = {name: value.detach().to("meta") for name, value in tensors.items()}
+        self.eval()
+        try:
+            if isinstance(self.model.get_classifier(), nn.Module):
+                x = torch.zeros(1, options.channels, *options.size_hw, device="meta")
+                if torch.func.functional_call(self, meta, (x,)).shape == (1, options.classes):
+                    return
+        except (RuntimeError, IndexError, NotImplementedError) as caught:
+            error = caught
+        finally:
+            self.train()
+        raise RequestError(
+            f"timm/{self.timm_name} has no single last layer that turns its embedding into class scores.",
+            where="network",
+            fix="Choose another network of timm.",
+        ) from error
 
     @property
     def feature_spec(self) -> FeatureSpec:
         """Stages as timm's `feature_info` gives them."""
         rows = self.model.feature_info
         rows = rows if isinstance(rows, list) else rows.get_dicts()
-        return FeatureSpec(tuple(Stage(_stage_name(row), row["num_chs"], row["reduction"]) for row in rows))
+        return FeatureSpec(
+            tuple(Stage(_stage_name(row, index), row["num_chs"], row["reduction"]) for index, row in enumerate(rows, 1))
+        )
 
     @property
     def head(self) -> nn.Module:
-        """The last linear layer."""
+        """The last layer."""
         classifier: nn.Module = self.model.get_classifier()
-        return classifier
+        return PointwiseHead(classifier) if isinstance(classifier, nn.Conv2d) else classifier
+
+    @property
+    def class_layers(self) -> tuple[nn.Module, ...]:
+        """The last layer, as it is in timm's model."""
+        return (self.model.get_classifier(),)
 
     def forward_features(self, x: Tensor) -> dict[str, Tensor]:
         """Maps by stage name.
@@ -80,13 +120,13 @@ class TimmNetwork(Network):
         return dict(zip(names, maps, strict=True))
 
     def embed(self, x: Tensor) -> Tensor:
-        """What the last linear layer gets: `(N, D)`."""
+        """What the last layer gets: `(N, D)`."""
         features: Tensor = self.model.forward_head(self.model.forward_features(x), pre_logits=True)
-        return features
+        return torch.flatten(features, 1)
 
 
-def _stage_name(row: dict[str, Any]) -> str:
-    return str(row["module"]).replace(".", "_")
+def _stage_name(row: dict[str, Any], index: int) -> str:
+    return str(row["module"]).replace(".", "_") or f"stage{index}"
 
 
 def _arguments(name: str, options: NetworkOptions) -> dict[str, Any]:
