@@ -18,7 +18,7 @@ import typer
 
 from striate.cli import main
 from striate.cli.commands import COMMANDS
-from striate.cli.output import Answer, plain
+from striate.cli.output import Answer
 from striate.errors import DataError, TrainingError
 
 
@@ -174,10 +174,3 @@ def test_only_the_leading_process_answers(install: Install, monkeypatch: pytest.
     monkeypatch.setenv("RANK", "1")
     assert main(["fake", "--json"]) == 0
     assert capsys.readouterr().out == ""
-
-
-def test_numbers_that_json_does_not_know_become_null() -> None:
-    value = {"a": float("inf"), "b": np.float32("nan"), "c": (np.int64(3), np.array([1.0, np.nan])), 4: Path("x")}
-    assert plain(value) == {"a": None, "b": None, "c": [3, [1.0, None]], "4": "x"}
-    with pytest.raises(TypeError, match="object has no place in a JSON document"):
-        plain(object())

@@ -19,7 +19,7 @@ import typer
 from typer.main import get_command
 
 from striate.cli.commands import COMMANDS, module_name
-from striate.cli.output import Answer, answer_console, say, write_json
+from striate.cli.output import Answer, answer_console, say, write_answer, write_json
 from striate.errors import StriateError, UnknownNameError
 
 INTERRUPTED = 130
@@ -45,7 +45,7 @@ def dispatch(arguments: Sequence[str]) -> int:
             raise KeyboardInterrupt
         if isinstance(result, Answer) and int(os.environ.get("RANK", "0")) == 0:
             if as_json:
-                write_json(result.document)
+                write_answer(result.document)
             else:
                 result.show(answer_console())
         return result if isinstance(result, int) else 0

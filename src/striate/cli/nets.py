@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from striate.cli.output import Answer, facts, table
+from striate.cli.progress import TerminalProgress
 
 
 def command(
@@ -29,13 +30,24 @@ def command(
     if name is not None:
         row = network_row(name, layers=True)
         return Answer(row, lambda console: _show_one(row, console))
-    rows = network_rows(NETWORKS.names())
+    with TerminalProgress() as progress:
+        rows = network_rows(NETWORKS.names(), lambda done, total: progress.part("counting", done, total))
     return Answer(rows, lambda console: _show_all(rows, console))
 
 
-def network_rows(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows of the table, oldest first."""
-    return sorted((network_row(name) for name in names), key=lambda row: (row["year"], row["family"]))
+def network_rows(names: Sequence[str], progress: Callable[[int, int], None] | None = None) -> list[dict[str, Any]]:
+    """Rows of the table, oldest first.
+
+    Args:
+        names: Names of networks.
+        progress: Called with the number of networks counted through and the number of all.
+    """
+    rows = []
+    for done, name in enumerate(names, start=1):
+        rows.append(network_row(name))
+        if progress is not None:
+            progress(done, len(names))
+    return sorted(rows, key=lambda row: (row["year"], row["family"]))
 
 
 def network_row(name: str, *, layers: bool = False) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -44,28 +43,16 @@ def say(text: str) -> None:
     console.print(text, soft_wrap=not console.is_terminal)
 
 
+def write_answer(document: Any) -> None:
+    """Writes the answer of a command as one JSON document; numbers that are not finite become null."""
+    from striate.runs.files import plain
+
+    write_json(plain(document))
+
+
 def write_json(document: Any) -> None:
     """Writes one JSON document on standard output. Escaped to ASCII, so that every terminal encoding can hold it."""
-    sys.stdout.write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
-
-
-def plain(value: Any) -> Any:
-    """The same value in JSON's own types; numbers that JSON does not know (nan, infinity) become null."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, str) or value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Iterable):
-        return [plain(item) for item in value]
-    raise TypeError(f"{type(value).__name__} has no place in a JSON document")
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:

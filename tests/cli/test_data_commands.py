@@ -1,0 +1,87 @@
+"""`striate data ...`, `striate compare` and `striate demo`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striate.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hundred real digits, ten of each class."""
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    assert main(["data", "make", "digits", str(folder), "--images", "100", "--scale", "2"]) == 0
+    return folder
+
+
+def read_json(capsys: Capture, *arguments: str) -> Any:
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_make(digits: Path, capsys: Capture) -> None:
+    assert sorted(path.name for path in digits.iterdir()) == [str(number) for number in range(10)]
+    assert len(list(digits.rglob("*.png"))) == 100
+    assert main(["data", "make", "digits", str(digits)]) == 2
+    assert main(["data", "make", "digit", str(digits / "new")]) == 2
+    assert "there is no built-in data set named 'digit'. Nearest: digits" in capsys.readouterr().err
+
+
+def test_get_says_at_once_that_it_may_not_connect(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["data", "get", "cifar10", str(tmp_path / "cifar")]) == 1
+    assert "cifar10: STRIATE_OFFLINE forbids connections" in capsys.readouterr().err
+    assert not (tmp_path / "cifar").exists()
+    assert main(["data", "get", "cifar11", str(tmp_path / "cifar")]) == 2
+    assert "Nearest: cifar10" in capsys.readouterr().err
+
+
+def test_convert_there_and_back(digits: Path, tmp_path: Path, capsys: Capture) -> None:
+    done = read_json(capsys, "data", "convert", str(digits), str(tmp_path / "table"), "--to", "table")
+    assert (done["format"], done["images"], done["problems"]) == ("table", 100, [])
+    back = read_json(capsys, "data", "convert", str(tmp_path / "table"), str(tmp_path / "back"), "--to", "folders")
+    assert back["splits"] == done["splits"]
+    assert len(list((tmp_path / "back").rglob("*.png"))) == 100
+    assert main(["data", "convert", str(digits), str(tmp_path / "other"), "--to", "tables"]) == 2
+    assert "there is no format named 'tables'. Nearest: table" in capsys.readouterr().err
+
+
+def test_split_is_what_training_would_use(digits: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "divided"
+    done = read_json(capsys, "data", "split", str(digits), str(out), "--test-share", "0.2", "--seed", "3")
+    assert sum(done["splits"].values()) == 100
+    assert done["splits"]["test"] == 20
+    seen = read_json(capsys, "look", str(out), "--no-page")
+    assert seen["splits"] == done["splits"]
+    assert seen["given_splits"] == ["train", "validation", "test"]
+
+
+def test_compare_ranks_networks_on_the_same_pictures(digits: Path, tmp_path: Path, capsys: Capture) -> None:
+    machine = ["--precision", "fp32", "--set", "channels_last=false", "--set", "threads=1"]
+    arguments = ["compare", str(digits), "--nets", "lenet5,resnet20", "--epochs", "2", "--out", str(tmp_path / "out")]
+    done = read_json(capsys, *arguments, *machine)
+    assert {row["net"] for row in done["networks"]} == {"lenet5", "resnet20"}
+    values = [row["headline"]["value"] for row in done["networks"]]
+    assert values == sorted(values, reverse=True)
+    assert Path(done["page"]).is_file()
+    assert main(["compare", str(digits), "--nets", "lenet5"]) == 2
+    assert "a comparison needs at least two different networks" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_demo_goes_the_whole_road(tmp_path: Path, capsys: Capture) -> None:
+    done = read_json(capsys, "demo", "--out", str(tmp_path / "demo"), "--minutes", "0.1")
+    assert done["look"]["images"] == 1797
+    assert done["train"]["verdict"]["state"] in ("underfit", "overfit", "balanced", "too early")
+    assert done["evaluate"]["headline"] == done["train"]["headline"]
+    assert len(done["predict"]) == 5
+    assert Path(done["report"]).is_file()
+    assert len(list((tmp_path / "demo" / "answers").glob("*.png"))) == 5
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--minutes", "-1"]) == 2
