@@ -59,6 +59,12 @@ class NetworkRecipe(_Section):
         "auto", description="First layers: standard (stride 4 before stage 1), small (stride 1), auto by picture size."
     )
     dropout: float | None = Field(None, ge=0, lt=1, description="Dropout before the last layer; the paper's.")
+    head_first: bool | None = Field(
+        None, description="Fit the last layer on fixed features before all layers learn (pretrained weights only)."
+    )
+    keep_statistics: bool | None = Field(
+        None, description="Leave the means and variances of pretrained batch normalisation as they are."
+    )
     frozen: bool | None = Field(None, description="Train the last layer only, on features computed once.")
 
 

@@ -13,7 +13,7 @@ from striate.data.augmentation import Augmentation
 from striate.data.batches import TrainingBatches
 from striate.tasks import LossSettings
 from striate.training.distribution import World, share_batch_norms, share_weights
-from striate.training.features import freeze_backbone
+from striate.training.features import fit_head, freeze_backbone
 from striate.training.loop import Trainee, Work
 from striate.training.machine import Setting, place, setting_of
 from striate.training.optimizer import MovingAverage, build_optimizer
@@ -21,13 +21,17 @@ from striate.training.preparation import Prepared
 from striate.training.schedule import Plan
 
 
-def build_trainee(prepared: Prepared, world: World, asked_to_stop: Callable[[], bool]) -> tuple[Trainee, Work]:
+def build_trainee(
+    prepared: Prepared, world: World, asked_to_stop: Callable[[], bool], *, fresh: bool = True
+) -> tuple[Trainee, Work]:
     """The network on its device with optimizer, average and plan, and what the loop works with."""
     recipe = prepared.recipe
     setting = setting_of(recipe.machine)
     device = prepared.device
     place(prepared.network, device, setting.channels_last)
     share_weights(prepared.network, world)
+    if recipe.network.head_first and fresh:
+        fit_head(prepared)
     if recipe.network.frozen:
         freeze_backbone(prepared)
     average = copy.deepcopy(prepared.trained) if recipe.optimisation.ema else None

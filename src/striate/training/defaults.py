@@ -17,7 +17,7 @@ from striate.data.scan_cache import cache_folder
 from striate.networks import resolve_network
 from striate.recipe import Recipe
 
-EMBEDDED = "timm/efficientnet_lite0"
+EMBEDDED = "timm/tf_efficientnet_lite0"
 """The network whose ImageNet weights come with the installation."""
 
 DEFAULT_MINUTES = 10.0
@@ -178,6 +178,12 @@ def choose_optimisation(
         "optimisation.backbone_rate",
         0.3 if pretrained and not frozen else 1.0,
         "pretrained layers need small changes" if pretrained else "all layers start fresh",
+    )
+    chooser.fill("network.head_first", pretrained and not frozen, "spares pretrained layers the errors of a fresh head")
+    chooser.fill(
+        "network.keep_statistics",
+        pretrained,
+        "those of a small batch are rough" if pretrained else "fresh layers have none to keep",
     )
     chooser.fill("optimisation.schedule", "one-cycle", "reaches a given accuracy in the fewest steps")
     chooser.fill("optimisation.warmup", 0.15, "the first steps of a fresh layer are rough")

@@ -11,14 +11,18 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from striate.data.batches import in_order
 from striate.data.pixels import normalise
 from striate.networks import Network
 from striate.recipe import InputRecipe
+from striate.tasks import LossSettings
 from striate.training.machine import Setting, computing, setting_of, to_device
 from striate.training.preparation import Prepared, SplitPixels
+
+HEAD_PENALTY = 1e-2
+"""Weight of the squared head weights when the head is fitted first."""
 
 
 class FeatureStore:
@@ -51,6 +55,50 @@ def compute_features(
     features = np.zeros((len(split.names), usable_features.shape[1]), dtype=np.float32)
     features[split.usable] = usable_features
     return replace(split, store=FeatureStore(features))
+
+
+def fit_head(prepared: Prepared, most: int = 2000) -> None:
+    """Fits the head on features of training pictures as they are, so that learning begins at a linear probe.
+
+    Fine-tuning from a random head first bends good features towards it (Kumar et al. 2022, "Fine-tuning can distort
+    pretrained features"). The fit is multinomial logistic regression with L-BFGS on standardised features; the
+    standardisation is folded into the weights.
+
+    Args:
+        prepared: Its network's head is changed in place.
+        most: Training pictures used at most.
+    """
+    split = prepared.train
+    spread = np.linspace(0, len(split.usable) - 1, min(most, len(split.usable))).round().astype(np.int64)
+    part = features_of(prepared, replace(split, usable=split.usable[spread]))
+    features = part.store.rows(part.usable).to(torch.float32)
+    targets = torch.from_numpy(np.ascontiguousarray(split.targets[part.usable]))
+    mean, std = features.mean(dim=0), features.std(dim=0).clamp_min(1e-3)
+    head = prepared.network.head
+    if not isinstance(head, nn.Linear):
+        return
+    weight, bias = solve_head((features - mean) / std, targets, prepared)
+    with torch.no_grad():
+        head.weight.copy_(weight / std)
+        head.bias.copy_(bias - (weight / std) @ mean)
+
+
+def solve_head(features: Tensor, targets: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
+    """Weight `(K, D)` and bias `(K,)` that fit `(N, D)` features, with an L2 penalty that suits few pictures."""
+    classes = len(prepared.data.classes)
+    weight = torch.zeros(classes, features.shape[1], requires_grad=True)
+    bias = torch.zeros(classes, requires_grad=True)
+    solver = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
+    settings = LossSettings(prepared.recipe.optimisation.label_smoothing or 0.0)
+
+    def closure() -> Tensor:
+        solver.zero_grad()
+        loss = prepared.task.loss(features @ weight.T + bias, targets, settings) + HEAD_PENALTY * weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    solver.step(closure)  # type: ignore[no-untyped-call]
+    return weight.detach(), bias.detach()
 
 
 def features_of(prepared: Prepared, split: SplitPixels) -> SplitPixels:

@@ -135,9 +135,10 @@ def _work_through(
     resume: bool,
 ) -> Run:
     recipe = prepared.recipe
+    resumed = resume and folder.checkpoint_path.exists()
     with Interruption() as interruption:
-        trainee, work = build_trainee(prepared, world, lambda: interruption.asked)
-        if resume and folder.checkpoint_path.exists():
+        trainee, work = build_trainee(prepared, world, lambda: interruption.asked, fresh=not resumed)
+        if resumed:
             clock.used_s = read_checkpoint(folder.checkpoint_path, trainee)
         if world.leads:
             folder.write_history(trainee.history)

@@ -174,10 +174,19 @@ def batch_loss(network: nn.Module, work: Work, batch: Batch) -> Tensor:
         soft = work.task.soften(targets, work.classes)
         weight = mixing.weight.view(-1, *[1] * (soft.ndim - 1))
         targets = soft * weight + soft[mixing.partner] * (1 - weight)
-    network.train()
+    set_training_mode(network, keep_statistics=bool(work.recipe.network.keep_statistics))
     with computing(work.device, work.setting.precision):
         output = work.forward(network, pixels)
     return work.task.loss(_as_float(output), targets, work.loss)
+
+
+def set_training_mode(network: nn.Module, *, keep_statistics: bool) -> None:
+    """Training mode for all layers, batch normalisations aside where they keep their statistics."""
+    network.train()
+    if keep_statistics:
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
 
 def _as_float(output: object) -> object:
