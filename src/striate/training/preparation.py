@@ -199,22 +199,8 @@ def _build(
     )
     torch.manual_seed(recipe.optimisation.seed)
     network = build_network(info.name, options)
-    first = [weight.detach().clone() for weight in network.head.parameters()]
     weights = load_weights(network, info, recipe.network.weights or "auto", options) if load else None
-    if weights is not None and weights.name != "none":
-        _calm_fresh_head(network.head, first)
     return info, options, network, weights
-
-
-def _calm_fresh_head(head: nn.Module, first: list[Tensor]) -> None:
-    """Starts a head that the pretrained weights did not fill near zero.
-
-    Large random scores would send large random gradients into features that are good already (Kumar et al. 2022,
-    section 3, show the harm).
-    """
-    for weight, before in zip(head.parameters(), first, strict=True):
-        if torch.equal(weight, before):
-            nn.init.normal_(weight, std=0.01) if weight.ndim > 1 else nn.init.zeros_(weight)
 
 
 def _looked_at(data: Dataset, train: SplitPixels, recipe: Recipe, task: Task, progress: Progress) -> SplitPixels:
