@@ -22,6 +22,12 @@ EMBEDDED = "timm/tf_efficientnet_lite0"
 
 DEFAULT_MINUTES = 10.0
 
+SMALL_SIDE = 40
+"""Pictures up to this many pixels a side are taken as they are, by networks that shrink them little."""
+
+LEAST_SIDE = 28
+"""Smaller pictures are enlarged: every family can take 28 x 28 pixels."""
+
 SHOWN = (
     "network.name",
     "network.weights",
@@ -76,7 +82,7 @@ class Chooser:
         """The choices that matter most, a line each; all of them are in the run folder."""
         lines = ["chosen for you (every choice is in recipe.yaml and choices.json of the run):"]
         for choice in self.choices:
-            if choice.field in SHOWN:
+            if choice.field in SHOWN and choice.value is not False:
                 value = " x ".join(map(str, choice.value)) if isinstance(choice.value, tuple) else choice.value
                 lines.append(f"  {choice.field.split('.')[1]:<13} {value!s:<22} {choice.why}")
         changes = [
@@ -95,7 +101,7 @@ def choose_input(chooser: Chooser, data: Dataset, device: torch.device) -> None:
     """Network, weights, channels and input size: what must be known before pixels are read."""
     recipe = chooser.recipe
     side = min(data.median_size_hw)
-    small = side <= 40
+    small = side <= SMALL_SIDE
     chooser.fill("data.channels", _network_channels(data), f"the pictures have {_words(data.channel_names)}")
     if small:
         chooser.fill("network.name", "resnet20", f"pictures of {_size(data.median_size_hw)} need few layers of stride")
@@ -117,7 +123,7 @@ def choose_input(chooser: Chooser, data: Dataset, device: torch.device) -> None:
 
 def choose_augmentation(chooser: Chooser, data: Dataset) -> None:
     """Random changes that leave the meaning of a picture as it is."""
-    photograph = data.channels >= 3 and data.bit_depth == 8 and min(data.median_size_hw) > 40
+    photograph = data.channels >= 3 and data.bit_depth == 8 and min(data.median_size_hw) > SMALL_SIDE
     if chooser.recipe.network.frozen:
         why = "features are computed once, from pictures as they are"
         for name in type(chooser.recipe.augmentation).model_fields:
@@ -159,7 +165,7 @@ def choose_optimisation(
         imbalance: Pictures of the commonest class for one of the rarest.
     """
     normed = any(isinstance(module, nn.modules.batchnorm._BatchNorm | nn.LayerNorm) for module in network.modules())
-    small_input = max(chooser.recipe.input.size_hw or (224, 224)) <= 40
+    small_input = max(chooser.recipe.input.size_hw or (224, 224)) <= SMALL_SIDE
     batch = 32 if pictures < 1000 else 64 if not small_input or pictures < 5000 else 128
     chooser.fill("optimisation.batch_size", batch, f"{pictures} training pictures")
     size = chooser.recipe.optimisation.batch_size or batch
@@ -221,8 +227,10 @@ def _network_channels(data: Dataset) -> int:
 
 def _input_size(data: Dataset, *, pretrained: bool, fast: bool) -> tuple[int, int]:
     height, width = data.median_size_hw
-    if max(height, width) <= 40:
-        return height, width
+    if max(height, width) <= SMALL_SIDE:
+        # Whole multiples: a digit of 8 x 8 pixels gets larger without getting blurred unevenly.
+        factor = -(-LEAST_SIDE // min(height, width))
+        return height * factor, width * factor
     side = (height * width) ** 0.5
     if pretrained:
         size = int(np.clip(round(side / 32) * 32, 96, 224))

@@ -82,7 +82,7 @@ def _fill_epochs(prepared: Prepared, clock: Clock, epoch_s: float, evaluation_s:
     chooser.fill(
         "optimisation.epochs",
         epochs,
-        f"what fits into {minutes:g} minutes at {part_s:.1f} s an epoch, and at most {most} passes" if minutes else "",
+        f"what fits into the time at {part_s:.1f} s an epoch; {most} passes at most" if minutes else "the usual",
     )
     chooser.fill(
         "optimisation.evaluate_every",
@@ -149,8 +149,6 @@ def _trial_step(network: nn.Module, prepared: Prepared, batch: Batch, setting: S
 def _reason(trials: list[Trial]) -> str:
     if len(trials) == 1:
         return "as asked for"
-    slowest = max(trial.step_s for trial in trials)
-    plain = [trial for trial in trials if trial.setting.precision == "fp32" and not trial.setting.channels_last]
-    against = max(plain, key=lambda trial: trial.setting.threads) if plain else None
-    gain = (against.step_s if against else slowest) / trials[0].step_s
-    return f"fastest of {len(trials)} measured, {gain:.1f} times plain PyTorch" if against else "fastest measured"
+    plain = [trial.step_s for trial in trials if trial.setting.is_plain]
+    gain = f", {min(plain) / trials[0].step_s:.1f} times plain PyTorch" if plain else ""
+    return f"fastest of {len(trials)} measured{gain}"
