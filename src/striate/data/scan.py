@@ -175,7 +175,14 @@ def _orientation(path: Path) -> int:
     try:
         with Image.open(path) as image:
             value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (
+        OSError,
+        UnidentifiedImageError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ):
         return 1  # the reader of this kind has opened it; only Pillow cannot
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
