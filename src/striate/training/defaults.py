@@ -22,6 +22,9 @@ EMBEDDED = "timm/tf_efficientnet_lite0"
 
 DEFAULT_MINUTES = 10.0
 
+FEW_PICTURES = 1000
+"""Fewer training pictures than this are learned in small batches and small steps."""
+
 SMALL_SIDE = 40
 """Pictures up to this many pixels a side are taken as they are, by networks that shrink them little."""
 
@@ -166,23 +169,25 @@ def choose_optimisation(
     """
     normed = any(isinstance(module, nn.modules.batchnorm._BatchNorm | nn.LayerNorm) for module in network.modules())
     small_input = max(chooser.recipe.input.size_hw or (224, 224)) <= SMALL_SIDE
-    batch = 32 if pictures < 1000 else 64 if not small_input or pictures < 5000 else 128
+    batch = 32 if pictures < FEW_PICTURES else 64 if not small_input or pictures < 5000 else 128
     chooser.fill("optimisation.batch_size", batch, f"{pictures} training pictures")
     size = chooser.recipe.optimisation.batch_size or batch
     frozen = bool(chooser.recipe.network.frozen)
+    # With few pictures pretrained layers are left nearer to where they were.
+    few = pretrained and not frozen and pictures < FEW_PICTURES
     chooser.fill("optimisation.optimizer", "adamw", "robust to the scale of the loss")
     if chooser.recipe.optimisation.optimizer == "sgd":
         rate = (0.1 if normed else 0.02) * size / 128
         decay = 5e-4
     elif pretrained:
-        rate, decay = 1e-3 * (size / 32) ** 0.5, 0.05
+        rate, decay = (2e-4 if few else 1e-3) * (size / 32) ** 0.5, 0.05
     else:
         rate, decay = (2e-3 if normed else 7e-4) * (size / 64) ** 0.5, 0.05
     chooser.fill("optimisation.learning_rate", float(f"{rate:.3g}"), "the usual one for this optimizer and batch size")
     chooser.fill("optimisation.weight_decay", decay, "the usual one for this optimizer")
     chooser.fill(
         "optimisation.backbone_rate",
-        0.3 if pretrained and not frozen else 1.0,
+        (0.5 if few else 0.3) if pretrained and not frozen else 1.0,
         "pretrained layers need small changes" if pretrained else "all layers start fresh",
     )
     chooser.fill("network.head_first", pretrained and not frozen, "spares pretrained layers the errors of a fresh head")
