@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,8 +35,10 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
+    # Ended from outside, the contenders must end too: some of them are stopped and would stay so for ever.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     began = time.monotonic()
-    parts = options.only or PARTS
+    parts = tuple(options.only or PARTS)
     output = sys.stderr if options.json else sys.stdout
     peers, missing = _find_peers(options, parts)
     document: dict[str, Any] = {"machine": describe_machine(), "quick": options.quick, "peers_missing": missing}

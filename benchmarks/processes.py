@@ -92,11 +92,16 @@ class Contender:
         return self.results[-1]
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process: by the end of its input, so that it can tidy up, else by force."""
         if self._process is not None:
             self._pause(False)
-            self._process.kill()
-            self._process.wait()
+            assert self._process.stdin is not None
+            try:
+                self._process.stdin.close()
+                self._process.wait(5)
+            except (OSError, subprocess.TimeoutExpired):
+                self._process.kill()
+                self._process.wait()
             self._errors.close()
             self._process = None
 

@@ -96,7 +96,7 @@ def run(work: Work) -> Timing:
     # fastai leaves out the last, partial batch.
     steps = len(loaders.train)
     images = steps * work.batch * len(clock.epoch_s)
-    detail = f"{loaders.train.num_workers} workers, {torch.get_num_threads()} threads"
+    detail = f"{loaders.train.fake_l.num_workers} workers, {torch.get_num_threads()} threads"
     return Timing(images, read_s, clock.epoch_s, 0.0, watch.accuracies, count_parameters(network), detail)
 
 

@@ -38,7 +38,7 @@ class Stopwatch:
     def say(self, line: str) -> None:
         """Notes the end of the trial steps and the begin of the first epoch."""
         if line.startswith("machine: "):
-            self.machine = line.removeprefix("machine: ")
+            self.machine = line.removeprefix("machine: ").split(" (")[0].removeprefix("cpu, ")
             self.trials_s = self.now() - self.read_s
         elif line.startswith("run folder: "):
             self._epoch_began = self.now()
