@@ -56,7 +56,7 @@ class NetworkRecipe(_Section):
     activation: str | None = Field(None, description="Activation function; the paper's where not given.")
     pooling: Literal["max", "average", "stride"] | None = Field(None, description="Pooling; the paper's.")
     stem: Literal["auto", "standard", "small"] = Field(
-        "auto", description="First layers: standard (stride 4), small (1), auto: 1 up to 40 pixels, 2 up to 80, 4 above."
+        "auto", description="First layers: standard (stride 4), small (1), auto: 1 up to 40 pixels, 2 up to 80, else 4."
     )
     dropout: float | None = Field(None, ge=0, lt=1, description="Dropout before the last layer; the paper's.")
     head_first: bool | None = Field(
