@@ -72,6 +72,7 @@ def quick() -> Recipe:
     return Recipe().with_values(
         {
             "network.name": "resnet20",
+            "input.size_hw": [16, 16],
             "epochs": 3,
             "machine.precision": "fp32",
             "machine.channels_last": False,
