@@ -29,9 +29,9 @@ def build_trainee(
     setting = setting_of(recipe.machine)
     device = prepared.device
     place(prepared.network, device, setting.channels_last)
-    share_weights(prepared.network, world)
     if recipe.network.head_first and fresh:
         fit_head(prepared)
+    share_weights(prepared.network, world)
     if recipe.network.frozen:
         freeze_backbone(prepared)
     average = copy.deepcopy(prepared.trained) if recipe.optimisation.ema else None

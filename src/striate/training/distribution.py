@@ -130,7 +130,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         mean = total[:-1] / total[-1]
         centred = values - mean.view(1, -1, 1, 1)
         variance = _sum_over_world(centred.square().sum(dim=(0, 2, 3))) / total[-1]
-        self._remember(mean.detach(), variance.detach(), float(total[-1]))
+        self._remember(mean.detach(), variance.detach(), float(total[-1].detach()))
         scale = (variance + self.eps).rsqrt()
         if self.weight is not None:
             scale = scale * self.weight

@@ -7,6 +7,7 @@ from striate.evaluation.advice import FitContext
 from striate.runs.report import write_report
 from striate.runs.structures import RunFacts, SplitScores
 from striate.structures import Problem
+from striate.training.distribution import World
 from striate.training.features import features_of
 from striate.training.loop import Trainee
 from striate.training.preparation import SplitPixels, read_split
@@ -28,7 +29,7 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     evaluations: dict[str, Evaluation] = {}
     for name, split in _splits(session).items():
         session.progress.say(f"measuring the {name} split")
-        scores, targets = session.score(prepared.trained, split)
+        scores, targets = session.score(prepared.trained, split, World())
         names = tuple(split.names[index] for index in split.usable)
         folder.write_scores(name, SplitScores(names, scores, targets))
         validation = evaluations.get("validation")

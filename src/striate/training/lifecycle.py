@@ -25,7 +25,7 @@ from striate.training.board import Board
 from striate.training.building import build_trainee
 from striate.training.checkpoint import read_checkpoint
 from striate.training.defaults import DEFAULT_MINUTES
-from striate.training.distribution import World, join_world, leave_world
+from striate.training.distribution import World, join_world, leave_world, share_object
 from striate.training.finish import finish_run
 from striate.training.interruption import Interruption
 from striate.training.loop import Watch, run_loop
@@ -99,8 +99,9 @@ def _start(
     most_epochs = plan_run(prepared, clock, progress, world)
     for line in prepared.chooser.summary():
         progress.say(line)
-    # Every process must write into the same folder, so the leading one names it.
-    folder = _claim_folder(run, prepared) if world.leads else RunFolder(run or "runs")
+    # The leading process makes and names the folder; all must know it.
+    claimed = _claim_folder(run, prepared).path if world.leads else None
+    folder = RunFolder(share_object(claimed, world))
     facts = _facts(prepared)
     if world.leads:
         _write_beginning(folder, facts, prepared)
@@ -163,6 +164,8 @@ def _work_through(
         raise KeyboardInterrupt
     if world.leads:
         finish_run(session, trainee, facts)
+    # The others wait, so that no process ends, or reads the run, before it is finished.
+    share_object(None, world)
     return Run.open(folder.path)
 
 

@@ -18,7 +18,7 @@ from striate.runs.folder import RunFolder
 from striate.tasks.base import Targets
 from striate.training.board import Board
 from striate.training.checkpoint import write_checkpoint
-from striate.training.distribution import gather_objects, share_object
+from striate.training.distribution import World, gather_objects, share_object
 from striate.training.loop import Trainee, Work
 from striate.training.preparation import Prepared, SplitPixels
 from striate.training.progress import Progress
@@ -105,9 +105,17 @@ class Session:
             return False
         return True
 
-    def score(self, network: nn.Module, split: SplitPixels) -> tuple[npt.NDArray[np.float32], Targets]:
-        """Scores and truth of the usable pictures of a split, in their order; the work is shared between processes."""
-        world = self.work.world
+    def score(
+        self, network: nn.Module, split: SplitPixels, world: World | None = None
+    ) -> tuple[npt.NDArray[np.float32], Targets]:
+        """Scores and truth of the usable pictures of a split, in their order.
+
+        Args:
+            network: What answers.
+            split: The pictures.
+            world: The processes that share the work, each of which must call this; those of the run by default.
+        """
+        world = world or self.work.world
         mine = split.usable[world.rank :: world.size]
         scores = score_batches(
             network,
