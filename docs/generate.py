@@ -145,9 +145,11 @@ def _command(name: str, summary: str) -> str:
             words.append(word if parameter.default is inspect.Parameter.empty else f"[{word}]")
             options.append((f"`{word}`", hint.help or "", ""))
         else:
-            flag = ", ".join(hint.param_decls) or "--" + parameter.name.replace("_", "-")
+            # Inside Annotated, typer keeps the first name given where the default would stand.
+            names = [name for name in (hint.default, *hint.param_decls) if str(name).startswith("-")]
+            flag = ", ".join(names) or "--" + parameter.name.replace("_", "-")
             value = f" {hint.metavar}" if hint.metavar else ""
-            default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
+            default = "" if parameter.default in (None, False, parameter.empty) else f"`{parameter.default}`"
             options.append((f"`{flag}{value}`", hint.help or "", default))
     options.append(("`--json`", "One JSON document on standard output.", ""))
     text = inspect.getdoc(function) or ""

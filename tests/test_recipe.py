@@ -72,6 +72,7 @@ def test_null_gives_the_choice_back() -> None:
     ("values", "text"),
     [
         ({"optimisation.minutes": -1}, r"optimisation\.minutes: Input should be greater than 0; found -1"),
+        ({"optimisation.minutes": "inf"}, r"optimisation\.minutes: Input should be a finite number"),
         ({"optimisation.epochs": 0}, r"optimisation\.epochs: .* greater than or equal to 1; found 0"),
         ({"optimisation.learning_rate": float("nan")}, r"optimisation\.learning_rate: .*found nan"),
         ({"machine.precision": "fp8"}, r"machine\.precision: Input should be 'fp32', 'bf16' or 'fp16'; found 'fp8'"),

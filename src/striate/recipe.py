@@ -22,7 +22,7 @@ Share = typing.Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True, allow_inf_nan=False)
 
 
 class DataRecipe(_Section):
@@ -183,7 +183,7 @@ def recipe_fields() -> Iterator[tuple[str, str, Any, str]]:
             yield f"{section}.{field}", _type_words(inner.annotation), inner.default, inner.description or ""
 
 
-def find_field(key: str) -> tuple[str, str]:
+def find_field(key: str, where: str | Path = "recipe") -> tuple[str, str]:
     """Section and field of a dotted or bare field name.
 
     Raises:
@@ -197,13 +197,13 @@ def find_field(key: str) -> tuple[str, str]:
         section, field = found[0].split(".")
         return section, field
     if found:
-        raise RecipeError(f"{key!r} is in several sections.", where="recipe", fix=f"Write one of {', '.join(found)}.")
+        raise RecipeError(f"{key!r} is in several sections.", where=where, fix=f"Write one of {', '.join(found)}.")
     bare = {name.split(".")[1]: name for name in names}
     near = [bare[hit] for hit in difflib.get_close_matches(key.split(".")[-1], list(bare), n=3)]
     if "." in key:
         near = difflib.get_close_matches(key, names, n=3) or near
     hint = f"Nearest: {', '.join(near)}." if near else "`striate train --help` names the page that lists all fields."
-    raise RecipeError(f"there is no field {key!r}.", where="recipe", fix=hint)
+    raise RecipeError(f"there is no field {key!r}.", where=where, fix=hint)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -219,7 +219,7 @@ def read_recipe(path: Path) -> Recipe:
             f"the recipe cannot be read ({error.strerror}).", where=path, fix="Check the path."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"this is not YAML: {error}", where=path, fix="Mend the line named.") from error
+        raise RecipeError(f"this is not YAML: {error}.", where=path, fix="Mend the line named.") from error
     return parse_recipe(tree or {}, where=path)
 
 
@@ -258,7 +258,7 @@ def parse_recipe(tree: Any, where: str | Path) -> Recipe:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            find_field(name)
+            find_field(name, where)
         raise RecipeError(
             f"{name}: {first['msg']}; found {first.get('input')!r}.", where=where, fix="See docs/recipe.md."
         ) from error

@@ -23,7 +23,12 @@ def test_a_name_that_is_taken_is_refused_and_an_empty_folder_is_not(tmp_path):
     (tmp_path / "mine").mkdir()
     folder = RunFolder.create(tmp_path, "mine")
     folder.write_choices([])
-    with pytest.raises(RequestError, match=r"mine: this run exists already. Choose another name with --run"):
+    with pytest.raises(
+        RequestError, match=r"mine: this folder holds other files\. Choose a new or empty one with --run"
+    ):
+        RunFolder.create(tmp_path, "mine")
+    (tmp_path / "mine" / "run.json").write_text("{}")
+    with pytest.raises(RequestError, match=r"mine: this run exists already\. Choose another name with --run"):
         RunFolder.create(tmp_path, "mine")
 
 

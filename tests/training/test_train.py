@@ -14,6 +14,7 @@ from striate.data import Dataset
 from striate.errors import CheckpointError, RequestError, TrainingError
 from striate.evaluation import EpochRecord
 from striate.recipe import Recipe, read_recipe
+from striate.runs.run import Run
 from striate.training import train
 from striate.training.progress import Silent
 
@@ -110,9 +111,32 @@ def test_a_damaged_checkpoint_names_itself_and_what_is_left(digits: Dataset, qui
 def test_a_run_folder_in_use_is_never_overwritten(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "letter.txt").write_text("mine")
-    with pytest.raises(RequestError, match=r"exists already"):
+    with pytest.raises(RequestError, match=r"this folder holds other files"):
         train(digits, quick, run=tmp_path / "run")
     assert (tmp_path / "run" / "letter.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"network.weights": "gone.pt"}, r"gone\.pt: expected a file of weights, found nothing.*auto, none"),
+        ({"network.name": "resnet17"}, r"no network named 'resnet17'.*resnet1[18]"),
+        ({"device": "toaster"}, r"device 'toaster' cannot be used"),
+    ],
+)
+def test_what_is_wrong_with_the_request_is_said_before_a_picture_is_read(
+    values: dict[str, object], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        train(tmp_path / "no such data", Recipe().with_values(values))
+
+
+def test_weights_that_are_not_numbers_are_never_an_answer(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    run = train(digits, quick.with_values({"epochs": 1}), run=tmp_path / "run")
+    damaged = {name: tensor.double().mul(torch.nan).to(tensor.dtype) for name, tensor in weights(run.path).items()}
+    run.folder.write_weights("best", damaged)
+    with pytest.raises(CheckpointError, match="not finite numbers"):
+        Run.open(run.path).evaluate(split="test")
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def command(
                 _write_overlay(answer, top, out)
     _tell_problems(problems, answers)
     if out is not None:
-        say(f"{len(answers)} pictures with their answers are in {out}.")
+        say(f"Pictures with their answers ({len(answers)}) are in {out}.")
     return Answer([each.as_dict(top) for each in answers], lambda console: _show(answers, top, console))
 
 

@@ -103,6 +103,12 @@ def show_run(run: Run, console: Console) -> None:
 def _check_request(data: Path | None, run: Path | None, resume: Path | None, changed: tuple[str, ...]) -> None:
     if resume is None and data is None:
         raise RequestError("no pictures were given.", where="DATA", fix="Give a folder: striate train photos/")
+    if resume is not None and data is not None:
+        raise RequestError(
+            "a resumed run goes on with the data it began with.",
+            where="DATA",
+            fix="Leave DATA out, or start a new run.",
+        )
     if resume is not None and run is not None:
         raise RequestError("a resumed run stays in its folder.", where="--run", fix="Leave --run out.")
     if resume is not None and changed:

@@ -71,7 +71,7 @@ class ScanCache:
                 if key is None:
                     continue
                 query = "SELECT facts FROM facts WHERE path = ? AND changed = ? AND size = ?"
-                row = self._database.execute(query, key).fetchone()
+                row = self._database.execute(query, _storable(key)).fetchone()
                 facts = None if row is None else _unpack(row[0], names[index])
                 if facts is not None:
                     found[index] = facts
@@ -83,7 +83,11 @@ class ScanCache:
         """Keeps the facts of files that could be read."""
         if self._database is None:
             return
-        rows = [(*key, _pack(fact)) for key, fact in zip(keys, facts, strict=True) if key is not None and fact.readable]
+        rows = [
+            (*_storable(key), _pack(fact))
+            for key, fact in zip(keys, facts, strict=True)
+            if key is not None and fact.readable
+        ]
         try:
             self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", rows)
         except sqlite3.Error:
@@ -94,6 +98,11 @@ class ScanCache:
             with suppress(sqlite3.Error):
                 self._database.close()
         self._database = None
+
+
+def _storable(key: FileKey) -> FileKey:
+    """The key with a path that SQLite can hold: a file name need not be UTF-8."""
+    return (os.fsencode(key[0]).decode("utf-8", "backslashreplace"), *key[1:])
 
 
 def _open() -> sqlite3.Connection | None:

@@ -82,7 +82,8 @@ def scan(folder: str | Path, ordered: bool = True) -> Listing:
                 if is_junk(name):
                     continue
                 if entry.is_dir():
-                    found.folders.append(name)
+                    if not _leads_upwards(entry):
+                        found.folders.append(name)
                 else:
                     (found.pictures if is_picture_name(name) else found.others).append(name)
     except (PermissionError, NotADirectoryError, FileNotFoundError):
@@ -91,6 +92,15 @@ def scan(folder: str | Path, ordered: bool = True) -> Listing:
         for names in (found.folders, found.pictures, found.others):
             names.sort(key=natural_key)
     return found
+
+
+def _leads_upwards(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads to a folder that it lies in: followed, it would show the same pictures again."""
+    if not entry.is_symlink():
+        return False
+    target = os.path.realpath(entry.path)
+    here = os.path.realpath(os.path.dirname(entry.path))  # noqa: PTH120 - listing many files with pathlib is slow
+    return here == target or here.startswith(target.rstrip(os.sep) + os.sep)
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -18,6 +18,9 @@ from striate.networks.pretrained import (
 )
 from striate.networks.weight_files import Fit, fit_state_dict, read_state_dict
 
+WEIGHT_CHOICES = ("auto", "none", "imagenet", "embedded")
+"""What can be asked for by name; anything else is the path of a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import RequestError
+from striate.errors import CheckpointError, RequestError
 from striate.evaluation.scoring import score_batches
 from striate.images import FileSource, is_picture_path
 from striate.recipe import Recipe
@@ -91,6 +91,12 @@ class Answering:
         scores = score_batches(
             self.network, in_order(store, usable, batch_size), self.task, self.recipe.input, device=self.device
         )
+        if not np.isfinite(scores).all():
+            raise CheckpointError(
+                "the network's answers are not finite numbers, so its weights are damaged.",
+                where="weights",
+                fix="Put weights/best.safetensors back, use the run's last weights, or train again.",
+            )
         for (at, size_hw), row in zip(sizes.items(), scores, strict=True):
             yield chunk[at], size_hw, row
 

@@ -70,7 +70,7 @@ def with_classes_of(samples: list[Sample], classes: tuple[str, ...], wanted: tup
         what = f"class {listed(unknown)} is" if len(unknown) == 1 else f"classes {listed(unknown)} are"
         raise DataError(
             f"{what} unknown to the network, which knows {listed(list(wanted), 20)}.",
-            where=samples[0].name,
+            where=next(one.name for one in samples if unknown[0] in {classes[i] for i in _indices(one.annotation)}),
             fix="Rename them to the names the network was trained with, or leave those pictures out.",
         )
     return [replace(sample, annotation=_moved(sample.annotation, classes, place)) for sample in samples]
@@ -79,6 +79,8 @@ def with_classes_of(samples: list[Sample], classes: tuple[str, ...], wanted: tup
 def _own_split(folder: RunFolder, facts: RunFacts, recipe: Recipe, split: str | None) -> tuple[list[Sample], str]:
     splits = folder.read_splits()
     name = split or ("test" if splits.get("test") else "validation")
+    if name == ALL:
+        splits = {ALL: [one for names in splits.values() for one in names]}
     if not splits.get(name):
         raise RequestError(f"the run has no split {name!r}.", where="split", fix=f"Splits: {', '.join(splits)}.")
     data = open_own_data(facts, recipe)

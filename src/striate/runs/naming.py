@@ -15,12 +15,25 @@ def claim_named(path: Path) -> Path:
     Raises:
         RequestError: It exists and is not empty.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RequestError(
-            "this run exists already.", where=path, fix="Choose another name with --run, or go on with it: --resume."
-        )
+    refuse_taken(path)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def refuse_taken(path: Path) -> None:
+    """Refuses a place where no new run can be made.
+
+    Raises:
+        RequestError: There is a file, a run, or anything else that a run must not mix with.
+    """
+    if path.exists() and not path.is_dir():
+        raise RequestError("this is a file, not a folder for a run.", where=path, fix="Choose another name with --run.")
+    if (path / "run.json").exists():
+        raise RequestError(
+            "this run exists already.", where=path, fix=f"Choose another name with --run, or: --resume {path}."
+        )
+    if path.exists() and any(path.iterdir()):
+        raise RequestError("this folder holds other files.", where=path, fix="Choose a new or empty one with --run.")
 
 
 def claim_numbered(parent: Path, stem: str) -> Path:

@@ -53,6 +53,11 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
         )
     )
     folder.checkpoint_path.unlink(missing_ok=True)
+    budget_s = session.clock.budget_s
+    if budget_s is not None and session.clock.seconds > budget_s:
+        session.progress.say(
+            f"this took {session.clock.seconds:.0f} s of {budget_s:.0f} s allowed: the least there is to do needs more"
+        )
     session.progress.say("writing the report")
     write_report(folder, prepared.data)
 

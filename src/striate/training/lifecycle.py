@@ -13,11 +13,14 @@ import torch
 from striate import __version__
 from striate.data import Dataset, open_dataset
 from striate.errors import CheckpointError, DataError, RequestError
+from striate.networks import resolve_network
 from striate.networks.base import count_parameters
+from striate.networks.weights import WEIGHT_CHOICES
 from striate.recipe import Recipe
 from striate.runs.environment import describe_environment
 from striate.runs.folder import RunFolder
 from striate.runs.known_pictures import open_own_data
+from striate.runs.naming import refuse_taken
 from striate.runs.run import Run
 from striate.runs.structures import RunFacts
 from striate.structures import Sample
@@ -29,7 +32,7 @@ from striate.training.distribution import World, join_world, leave_world, share_
 from striate.training.finish import finish_run
 from striate.training.interruption import Interruption
 from striate.training.loop import Watch, run_loop
-from striate.training.machine import setting_of, tune_allocator
+from striate.training.machine import choose_device, setting_of, tune_allocator
 from striate.training.planning import plan_run
 from striate.training.preparation import Prepared, prepare_run, stored_dtype
 from striate.training.progress import Progress, Silent
@@ -89,6 +92,7 @@ def _start(
     world: World,
     started_s: float,
 ) -> Run:
+    _refuse_early(recipe, Path(run) if run is not None and world.leads else None)
     if recipe.optimisation.epochs is None and recipe.optimisation.minutes is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES})
         progress.say(f"no time or number of epochs given: {DEFAULT_MINUTES:g} minutes are taken (--minutes)")
@@ -167,6 +171,23 @@ def _work_through(
     # The others wait, so that no process ends, or reads the run, before it is finished.
     share_object(None, world)
     return Run.open(folder.path)
+
+
+def _refuse_early(recipe: Recipe, run: Path | None) -> None:
+    """Finds what is wrong with the request before any picture is read."""
+    if run is not None:
+        refuse_taken(run)
+    if recipe.network.name is not None:
+        resolve_network(recipe.network.name)
+    weights = recipe.network.weights
+    if weights not in (None, *WEIGHT_CHOICES) and not Path(str(weights)).is_file():
+        found = "a folder" if Path(str(weights)).is_dir() else "nothing"
+        raise RequestError(
+            f"expected a file of weights, found {found}.",
+            where=weights,
+            fix=f"Give a file, or one of {', '.join(WEIGHT_CHOICES)}.",
+        )
+    choose_device(recipe.machine.device)
 
 
 def open_for_training(data: Dataset | str | Path, recipe: Recipe, progress: Progress) -> Dataset:
