@@ -1,7 +1,7 @@
 import numpy as np
 
 from striate.evaluation import Estimate
-from striate.evaluation.shift import class_share_shift, headline_shift, statistic_shift
+from striate.evaluation.shift import class_share_shift, headline_shift
 
 CLASSES = ("normal", "ill")
 
@@ -39,14 +39,3 @@ def test_a_drop_from_validation_to_test():
     assert "10.0 points below validation" in said
     assert headline_shift(validation, Estimate("accuracy", 0.94, 0.91, 0.97)) == ()
     assert headline_shift(validation, Estimate("accuracy", 0.99, 0.98, 1.0)) == ()
-
-
-def test_picture_statistics():
-    generator = np.random.default_rng(0)
-    train = generator.normal([100, 30], [20, 5], (500, 2))
-    same, darker = train[:250] + 0.1, train[:250] - [25, 0]
-    assert statistic_shift(train, same, ("brightness", "contrast"), "test") == ()
-    (said,) = statistic_shift(train, darker, ("brightness", "contrast"), "test")
-    assert said.startswith("The pictures of the test split differ from the training pictures in brightness (median ")
-    assert "contrast" not in said
-    assert statistic_shift(train, darker[:0], ("brightness", "contrast"), "test") == ()

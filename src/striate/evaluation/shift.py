@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,6 @@ from striate.tasks.base import Targets
 
 _CERTAIN = 1e-3
 _NOTABLE_SHARE = 0.05
-_NOTABLE_DISTANCE = 0.15
 
 
 def class_share_shift(
@@ -50,38 +48,6 @@ def headline_shift(validation: Estimate, test: Estimate) -> tuple[str, ...]:
         "than chance explains: the test pictures are probably of another kind (other place, device, time or people) "
         "than the training and validation pictures. Trust the lower figure.",
     )
-
-
-def statistic_shift(
-    train: npt.NDArray[np.float64], other: npt.NDArray[np.float64], names: Sequence[str], split: str
-) -> tuple[str, ...]:
-    """Sentences on picture statistics (brightness, contrast, ...) that are distributed otherwise than in training.
-
-    By the two-sample Kolmogorov-Smirnov distance of each statistic, which must reach 0.15 and be certain at 0.1 %
-    divided by the number of statistics (asymptotic level, Smirnov 1948).
-
-    Args:
-        train: `(N, F)` statistics of training pictures.
-        other: `(M, F)` of the other split.
-        names: `F` names.
-        split: Name of the other split.
-    """
-    if not len(train) or not len(other):
-        return ()
-    needed = math.sqrt(-math.log(_CERTAIN / len(names) / 2) / 2 * (1 / len(train) + 1 / len(other)))
-    told = []
-    for name, before, after in zip(names, train.T, other.T, strict=True):
-        if _distance(before, after) >= max(needed, _NOTABLE_DISTANCE):
-            told.append(f"{name} (median {np.median(before):.3g} in training, {np.median(after):.3g} here)")
-    if not told:
-        return ()
-    return (f"The pictures of the {split} split differ from the training pictures in {listed(told, 4)}.",)
-
-
-def _distance(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
-    both = np.sort(np.concatenate([first, second]))
-    below = [np.searchsorted(np.sort(values), both, side="right") / len(values) for values in (first, second)]
-    return float(np.abs(below[0] - below[1]).max())
 
 
 def _shares(targets: Targets, classes: int) -> npt.NDArray[np.float64]:

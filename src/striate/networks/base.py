@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from striate.registry import Registry
@@ -132,8 +131,3 @@ NETWORKS: Registry[NetworkInfo] = Registry("network", "striate.networks")
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable and frozen parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def example_input(options: NetworkOptions, batch: int = 1) -> Tensor:
-    """Zeros of the shape the network will get: `(batch, channels, H, W)`."""
-    return torch.zeros(batch, options.channels, *options.size_hw)

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import torch
@@ -48,10 +48,6 @@ class Setting:
         words = [self.precision, "channels-last" if self.channels_last else "channels-first"]
         words.append(f"{self.threads} thread{'s' if self.threads != 1 else ''}")
         return ", ".join([*words, "compiled"] if self.compile else words)
-
-
-EAGER = Setting()
-"""What plain PyTorch does; the number of threads aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +212,7 @@ def apply_setting(setting: Setting, recipe: MachineRecipe, device: torch.device)
 
 def setting_of(recipe: MachineRecipe) -> Setting:
     """The setting of a filled recipe section."""
-    return replace(
-        EAGER,
+    return Setting(
         precision=recipe.precision or "fp32",
         channels_last=bool(recipe.channels_last),
         threads=recipe.threads or processor_threads(),
