@@ -57,14 +57,21 @@ class Format(ABC):
     """What it is, in a phrase, for tables and menus."""
     tasks: tuple[str, ...]
     """Names of the tasks whose annotation it can hold."""
+    names_classes: bool = True
+    """Whether it says of which class an object is; one that does not has one class."""
 
     @abstractmethod
     def sniff(self, path: Path) -> Sniff | None:
         """Looks at file names and first bytes only; `None` where it is not this format."""
 
     @abstractmethod
-    def read(self, path: Path) -> Reading:
+    def read(self, path: Path, task: str | None = None) -> Reading:
         """Reads all annotation.
+
+        Args:
+            path: The folder or file.
+            task: The task wanted, where a folder of this format can hold annotation for several; `None`, or one that
+                it does not hold: the task that most of the annotation is for. The caller compares.
 
         Raises:
             DataError: It cannot be understood.
@@ -108,19 +115,19 @@ def find_format(path: Path) -> tuple[Format, Sniff]:
     return best
 
 
-def read_folder(path: Path, format: str | None = None) -> Reading:
-    """Reads the annotation at a path in the named format, or in the one that fits best.
+def read_folder(path: Path, format: str | None = None, task: str | None = None) -> Reading:
+    """Reads the annotation at a path in the named format, or in the one that fits best, for a task where one is named.
 
     Raises:
         DataError: See `find_format`.
         UnknownNameError: No such format.
     """
     if format is None:
-        return find_format(path)[0].read(path)
+        return find_format(path)[0].read(path, task)
     from striate.formats.foreign import find_damage
 
     chosen = FORMATS.get(format)
     damage = find_damage(path)
     if damage is not None:
         raise damage
-    return chosen.read(path)
+    return chosen.read(path, task)

@@ -52,7 +52,8 @@ class _Folders(Format):
         inside = "" if "" in layout.splits else " in " + ", ".join(layout.splits)
         return Sniff(0.8 if count > 1 else 0.5, f"{count} class folders{inside}")
 
-    def read(self, path: Path) -> Reading:
+    def read(self, path: Path, task: str | None = None) -> Reading:
+        del task
         layout = _find_layout(path) if path.is_dir() else None
         if layout is None:
             raise find_damage(path) or refusal(path)

@@ -53,7 +53,8 @@ class _Idx(Format):
         names = [file.name for pair in files.pairs.values() for file in (pair.images, pair.labels) if file is not None]
         return Sniff(1.0, "IDX files " + ", ".join(names[:4]))
 
-    def read(self, path: Path) -> Reading:
+    def read(self, path: Path, task: str | None = None) -> Reading:
+        del task
         files = _find_files(path)
         if files is None:
             raise DataError(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy.typing as npt
 
@@ -15,6 +15,8 @@ from striate.formats.base import Reading
 from striate.formats.listing import natural_key
 from striate.images import load_array
 from striate.structures import Annotation, Label, Labels, PictureSource, Problem, Sample
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def build_reading(format: str, path: Path, found: Findings) -> Reading:
             where=path,
             fix="Put each class's pictures in a folder of its own, or list files and labels in a CSV table.",
         )
-    splits = _settle_splits(splits, found)
+    splits = settle_splits(splits, found.notes)
     classes = found.declared or _classes_of(splits.get("train") or [e for part in splits.values() for e in part])
     position = {name: index for index, name in enumerate(classes)}
     trained = _trained(splits, position, found)
@@ -90,15 +92,15 @@ def build_reading(format: str, path: Path, found: Findings) -> Reading:
     )
 
 
-def _settle_splits(splits: dict[str, list[Entry]], found: Findings) -> dict[str, list[Entry]]:
+def settle_splits(splits: dict[str, list[T]], notes: list[str]) -> dict[str, list[T]]:
     """Without a training split, nothing can be learned from the others as they are named: they become unsplit."""
     if "train" in splits or set(splits) == {""}:
         return splits
     if "" in splits:
-        found.notes.append(f"No split is called training, so the {len(splits[''])} pictures without a split train.")
+        notes.append(f"No split is called training, so the {len(splits[''])} pictures without a split train.")
         return {"train": splits.pop(""), **splits}
     names = " and ".join(f"{name!r} ({len(entries)} pictures)" for name, entries in splits.items())
-    found.notes.append(f"There is no training split: {names} count as unsplit, and splits are made from them.")
+    notes.append(f"There is no training split: {names} count as unsplit, and splits are made from them.")
     return {"": [entry for entries in splits.values() for entry in entries]}
 
 

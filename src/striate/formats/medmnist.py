@@ -66,7 +66,8 @@ class _MedMnist(Format):
                 return Sniff(1.0, f"{file.name} with {', '.join(part.images for part in parts)}")
         return None
 
-    def read(self, path: Path) -> Reading:
+    def read(self, path: Path, task: str | None = None) -> Reading:
+        del task
         files = [file for file in _candidates(path) if _parts_of(file)]
         if not files:
             raise DataError(

@@ -11,7 +11,7 @@ from typing import TypeVar
 from striate.errors import PictureError, RequestError, StorageError
 from striate.images import FileSource, lossless_suffix, write_picture
 from striate.images.reading import is_picture_path
-from striate.structures import Annotation, Label, Labels, Sample
+from striate.structures import Annotation, AnnotationSource, Label, Labels, Sample
 
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*#\x00-\x1f]')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
@@ -106,7 +106,7 @@ class PictureStore:
         return folder / candidate
 
 
-def label_indices(annotation: Annotation | None, name: str, format: str) -> tuple[int, ...]:
+def label_indices(annotation: Annotation | AnnotationSource | None, name: str, format: str) -> tuple[int, ...]:
     """Class indices of an annotation.
 
     Raises:
@@ -122,7 +122,7 @@ def label_indices(annotation: Annotation | None, name: str, format: str) -> tupl
     )
 
 
-def refuse_several(annotation: Annotation | None, name: str, format: str) -> int:
+def refuse_several(annotation: Annotation | AnnotationSource | None, name: str, format: str) -> int:
     """The one class index of an annotation.
 
     Raises:

@@ -72,7 +72,8 @@ class _TableFormat(Format):
         sure = 0.9 if first.found.share >= 0.5 and rows >= 0.3 * len(index.paths) else 0.4
         return Sniff(sure, f"{first.name} names pictures in the column {_path_name(first)!r}")
 
-    def read(self, path: Path) -> Reading:
+    def read(self, path: Path, task: str | None = None) -> Reading:
+        del task
         root = path if path.is_dir() else _root_of(path)
         index = PictureIndex(root)
         tables, unclear = _understand_all(_table_files(path), index)

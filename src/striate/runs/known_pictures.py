@@ -11,7 +11,7 @@ from striate.evaluation.words import listed, plural
 from striate.recipe import Recipe
 from striate.runs.folder import RunFolder
 from striate.runs.structures import RunFacts
-from striate.structures import Annotation, Label, Labels, Sample
+from striate.structures import Annotation, AnnotationSource, Label, Labels, Sample
 
 ALL = "all"
 """Name of a measurement on every picture of other data that comes without splits."""
@@ -107,13 +107,15 @@ def _other_split(data: Dataset, split: str | None) -> tuple[list[Sample], str]:
     return list(data.splits[split]), split
 
 
-def _indices(annotation: Annotation | None) -> tuple[int, ...]:
+def _indices(annotation: Annotation | AnnotationSource | None) -> tuple[int, ...]:
     if isinstance(annotation, Label):
         return (annotation.index,)
     return annotation.indices if isinstance(annotation, Labels) else ()
 
 
-def _moved(annotation: Annotation | None, classes: tuple[str, ...], place: dict[str, int]) -> Annotation | None:
+def _moved(
+    annotation: Annotation | AnnotationSource | None, classes: tuple[str, ...], place: dict[str, int]
+) -> Annotation | AnnotationSource | None:
     if isinstance(annotation, Label):
         return Label(place[classes[annotation.index]])
     if isinstance(annotation, Labels):

@@ -1,6 +1,16 @@
 """The nouns. They know nothing but the error tree."""
 
-from striate.structures.annotation import Annotation, Label, Labels
+from striate.structures.annotation import (
+    MOST_MASK_CLASSES,
+    VOID,
+    Annotation,
+    AnnotationSource,
+    Boxes,
+    Instances,
+    Label,
+    Labels,
+    Mask,
+)
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.picture import Picture
 from striate.structures.prediction import ClassScores, Prediction
@@ -8,11 +18,17 @@ from striate.structures.problem import Problem
 from striate.structures.sample import PictureSource, Sample
 
 __all__ = [
+    "MOST_MASK_CLASSES",
+    "VOID",
     "Annotation",
+    "AnnotationSource",
+    "Boxes",
     "ClassScores",
     "FeatureSpec",
+    "Instances",
     "Label",
     "Labels",
+    "Mask",
     "Picture",
     "PictureSource",
     "Prediction",

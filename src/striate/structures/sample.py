@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from striate.structures.annotation import Annotation
+from striate.structures.annotation import Annotation, AnnotationSource
 from striate.structures.picture import Picture
 
 
@@ -31,12 +31,12 @@ class Sample:
 
     Attributes:
         source: Where the pixels are.
-        annotation: What it shows; `None` where unknown.
+        annotation: What it shows, or where that can be read; `None` where unknown.
         group: Pictures of one group (a patient, a set of duplicates) never straddle two splits.
     """
 
     source: PictureSource
-    annotation: Annotation | None = None
+    annotation: Annotation | AnnotationSource | None = None
     group: str | None = None
 
     @property
@@ -51,3 +51,13 @@ class Sample:
             PictureError: It cannot be read.
         """
         return self.source.read()
+
+    def read_annotation(self) -> Annotation | None:
+        """What it shows; read from its files where it lies in files of its own.
+
+        Raises:
+            PictureError: It cannot be read.
+        """
+        if isinstance(self.annotation, AnnotationSource):
+            return self.annotation.read()
+        return self.annotation

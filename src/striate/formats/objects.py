@@ -1,0 +1,153 @@
+"""From pictures with boxes or masks, as formats for detection and segmentation find them, to a `Reading`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from striate.errors import DataError
+from striate.formats.base import Reading
+from striate.formats.labelled import settle_splits
+from striate.structures import AnnotationSource, Boxes, Instances, Mask, PictureSource, Problem, Sample
+
+ObjectAnnotation = Boxes | Instances | Mask | AnnotationSource
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEntry:
+    """A picture and its objects.
+
+    Attributes:
+        source: The picture.
+        annotation: Boxes, masks, or where they can be read; class positions point into `ObjectFindings.names`. A
+            picture without objects has an annotation of length 0: it is background, and that is known.
+        group: Pictures of one group never straddle two splits.
+    """
+
+    source: PictureSource
+    annotation: ObjectAnnotation
+    group: str | None = None
+
+
+@dataclass(slots=True)
+class ObjectFindings:
+    """What a format for detection or segmentation collects while it reads.
+
+    Attributes:
+        task: "detection", "segmentation" or "instances".
+        names: Class names in the order of the format; names that nothing has are left out in the end.
+        splits: Entries by split; the key `""` holds those for which no split is given.
+        problems: What is wrong with the annotation itself. Boxes that leave their picture, masks of another size and
+            the like are found later, when pictures are opened: formats keep the values as they are written.
+        notes: How it was read.
+    """
+
+    task: str
+    names: list[str] = field(default_factory=list)
+    splits: dict[str, list[ObjectEntry]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def build_object_reading(format: str, path: Path, found: ObjectFindings) -> Reading:
+    """Settles splits and classes.
+
+    Classes that nothing has are left out, with a note. An object of a validation or test picture whose class never
+    occurs in training is marked to be ignored, with a problem: no answer to it could be right, and it is no background
+    either. Masks that lie in files are not opened here, so all their classes stay.
+
+    Raises:
+        DataError: No pictures, or no objects.
+    """
+    splits = {name: entries for name, entries in found.splits.items() if entries}
+    if not splits:
+        raise DataError(
+            "no annotated picture was found here.",
+            where=path,
+            fix="Put pictures and annotation where this format expects them, or name another one with --format.",
+        )
+    splits = settle_splits(splits, found.notes)
+    used = _counts(splits, found.names)
+    kept = [index for index in range(len(found.names)) if used is None or used.total[index]]
+    if not kept:
+        count = sum(map(len, splits.values()))
+        raise DataError(
+            f"{count} pictures and not one object: there is nothing to learn.",
+            where=path,
+            fix="Check that the annotation is the one for these pictures.",
+        )
+    _note_unused(found, kept)
+    if used is not None:
+        _report_unlearnable(splits, used, found)
+    place = np.full(len(found.names), -1, np.int64)
+    place[kept] = np.arange(len(kept))
+    trained = None if used is None else used.trained
+    samples = {
+        name: [_sample(entry, place, None if name in ("", "train") else trained) for entry in entries]
+        for name, entries in splits.items()
+    }
+    return Reading(
+        format=format,
+        task=found.task,
+        classes=tuple(found.names[index] for index in kept),
+        splits=samples,
+        problems=found.problems,
+        notes=found.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """How often each class occurs: in all splits, and whether in training."""
+
+    total: Counter[int]
+    trained: np.ndarray
+
+
+def _counts(splits: dict[str, list[ObjectEntry]], names: Sequence[str]) -> _Used | None:
+    """`None` where annotation lies in files that have not been opened, or is a mask."""
+    total, trained = Counter[int](), np.zeros(len(names), np.bool_)
+    for split, entries in splits.items():
+        for entry in entries:
+            if not isinstance(entry.annotation, Boxes | Instances):
+                return None
+            total.update(entry.annotation.classes.tolist())
+            if split in ("", "train"):
+                trained[entry.annotation.classes] = True
+    return _Used(total, trained)
+
+
+def _note_unused(found: ObjectFindings, kept: Sequence[int]) -> None:
+    unused = [name for index, name in enumerate(found.names) if index not in set(kept)]
+    if unused:
+        shown = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
+        found.notes.append(f"{len(unused)} classes that are listed and never occur are left out ({shown}).")
+
+
+def _report_unlearnable(splits: dict[str, list[ObjectEntry]], used: _Used, found: ObjectFindings) -> None:
+    for split in ("validation", "test"):
+        strange: Counter[int] = Counter()
+        for entry in splits.get(split, ()):
+            assert isinstance(entry.annotation, Boxes | Instances)
+            strange.update(index for index in entry.annotation.classes.tolist() if not used.trained[index])
+        for index, count in strange.items():
+            found.problems.append(
+                Problem(
+                    "unknown-label",
+                    f"{split}: {found.names[index]}",
+                    f"{count} objects of the {split} split are {found.names[index]!r}, which never occurs in training.",
+                    "They are ignored. Add training pictures of this class, or correct the name if it is misspelt.",
+                )
+            )
+
+
+def _sample(entry: ObjectEntry, place: np.ndarray, trained: np.ndarray | None) -> Sample:
+    annotation = entry.annotation
+    if isinstance(annotation, Boxes | Instances):
+        ignore = annotation.ignore if trained is None else annotation.ignore | ~trained[annotation.classes]
+        annotation = replace(annotation, classes=place[annotation.classes], ignore=ignore)
+    return Sample(entry.source, annotation, entry.group)
