@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -267,6 +268,10 @@ def test_unknown_tasks_and_formats_are_refused(class_folders: Folders) -> None:
 def test_samples_can_be_read(class_folders: Folders) -> None:
     data = open_dataset(class_folders({"a": 3, "b": 3}))
     assert all(sample.read().size_hw == (36, 40) for samples in data.splits.values() for sample in samples)
-    data["train"][0].source.path.unlink()
+    first = data["train"][0]
+    pixels = first.read().pixels
+    first.source.path.unlink()
+    # Small pictures stay in memory once they were read; others are read when asked for.
+    assert (first.read().pixels == pixels).all()
     with pytest.raises(PictureError, match="there is no such file"):
-        data["train"][0].read()
+        replace(first.source, kept=None).read()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from striate.data.facts import area_average, measure_pictures
-from striate.data.scan import scan_pictures
+from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.scan_cache import ScanCache, cache_folder
 from striate.images import FileSource, write_picture
 from striate.images.kinds import natural_channel_names
@@ -150,7 +150,9 @@ def test_an_interruption_is_passed_on(sample: Callable[..., Sample]) -> None:
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> list[Sample]:
+def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Sample]:
+    # Files as small as these are not worth a place in the cache otherwise.
+    monkeypatch.setattr("striate.data.scan.SMALL_FILE_BYTES", 0)
     for name, shape in (("a.png", (3, 20, 30)), ("b.png", (1, 5, 5))):
         write_picture(picture(RANDOM.integers(0, 256, shape, dtype=np.uint8)), tmp_path / name)
     (tmp_path / "c.png").write_bytes((tmp_path / "a.png").read_bytes()[:99])
@@ -160,8 +162,7 @@ def stored(tmp_path: Path) -> list[Sample]:
 def test_the_cache_gives_back_what_was_measured(stored: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
     first = scan_pictures(stored)
     reads: list[str] = []
-    monkeypatch.setattr("striate.data.scan.read_picture", lambda path, **_: reads.append(path.name))
-    monkeypatch.setattr("striate.data.scan.read_header", lambda path: reads.append(path.name) or read_fails())
+    monkeypatch.setattr("striate.data.scan.read_with_header", lambda path, **_: reads.append(path.name) or read_fails())
     with pytest.raises(LookupError):
         scan_pictures(stored)
     assert reads == ["c.png"], "what cannot be read is tried again, the rest is known"
@@ -175,6 +176,29 @@ def test_the_cache_gives_back_what_was_measured(stored: list[Sample], monkeypatc
 
 def read_fails() -> None:
     raise LookupError
+
+
+def test_small_files_are_read_anew_and_take_no_place_in_the_cache(tmp_path: Path) -> None:
+    write_picture(picture(RANDOM.integers(0, 256, (1, 8, 8), dtype=np.uint8)), tmp_path / "a.png")
+    scan_pictures(files(tmp_path, "a.png"))
+    with ScanCache() as cache:
+        status = (tmp_path / "a.png").stat()
+        assert cache.get([(str(tmp_path / "a.png"), status.st_mtime_ns, status.st_size)], ["a.png"]) == {}
+
+
+def test_a_keeper_keeps_whole_pictures_while_there_is_room(tmp_path: Path) -> None:
+    small, large = RANDOM.integers(0, 256, (1, 8, 8), np.uint8), RANDOM.integers(0, 256, (3, 600, 400), np.uint8)
+    write_picture(picture(small), tmp_path / "small.png")
+    write_picture(picture(small), tmp_path / "late.png")
+    Image.fromarray(large.transpose(1, 2, 0)).save(tmp_path / "reduced.jpg")
+    samples = files(tmp_path, "small.png", "reduced.jpg", "late.png")
+    keeper = PictureKeeper(largest_bytes=100)
+    scan_pictures(samples, keeper=keeper, workers=1)
+    kept = [keeper.holding(sample) for sample in samples]
+    (tmp_path / "small.png").unlink()
+    np.testing.assert_array_equal(kept[0].read().pixels, small)
+    assert [sample.source.kept is None for sample in kept] == [False, True, True]
+    assert kept == samples
 
 
 def test_a_changed_file_is_measured_again(stored: list[Sample]) -> None:

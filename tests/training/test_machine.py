@@ -44,16 +44,46 @@ def test_the_fastest_setting_wins_and_the_network_is_untouched() -> None:
     before = network.weight.clone()
     slow, fast = Setting("bf16", True, 1), Setting("fp32", False, 1)
 
-    def step(copy: nn.Module, setting: Setting) -> None:
+    def step(copy: nn.Module, setting: Setting, pictures: int) -> None:
         assert copy is not network
         with torch.no_grad():
             next(copy.parameters()).add_(1.0)
-        time.sleep(0.02 if setting == slow else 0.002)
+        time.sleep((0.01 if setting == slow else 0.001) * pictures)
 
-    trials = measure_settings(step, network, [slow, fast], CPU, budget_s=0.2)
+    trials = measure_settings(step, network, [slow, fast], CPU, pictures=8)
     assert [trial.setting for trial in trials] == [fast, slow]
-    assert trials[0].step_s < 0.02 <= trials[1].step_s
+    assert trials[0].step_s < 0.04
+    assert trials[1].step_s >= 0.08
     assert torch.equal(network.weight, before)
+
+
+def test_what_wins_with_a_whole_batch_wins_though_it_loses_with_few_pictures() -> None:
+    few, many = Setting("bf16", True, 1), Setting("fp32", False, 1)
+
+    def step(_copy: nn.Module, setting: Setting, pictures: int) -> None:
+        time.sleep(0.004 * pictures if setting == few else 0.008 + 0.003 * pictures)
+
+    assert measure_settings(step, nn.Linear(2, 2), [few, many], CPU, pictures=40)[0].setting == many
+
+
+def test_fewer_threads_are_tried_with_the_winner_alone() -> None:
+    cores = torch.get_num_threads()
+    settings = [
+        Setting("bf16", True, 2),
+        Setting("fp32", False, 2),
+        Setting("bf16", True, 1),
+        Setting("fp32", False, 1),
+    ]
+    seen = set()
+
+    def step(_copy: nn.Module, setting: Setting, pictures: int) -> None:
+        seen.add(setting)
+        time.sleep((0.002 if setting.precision == "fp32" else 0.005) * pictures * setting.threads)
+
+    best = measure_settings(step, nn.Linear(2, 2), settings, CPU, pictures=4)[0].setting
+    torch.set_num_threads(cores)
+    assert best == Setting("fp32", False, 1)
+    assert Setting("bf16", True, 1) not in seen
 
 
 def test_a_setting_survives_the_recipe() -> None:

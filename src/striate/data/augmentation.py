@@ -1,8 +1,8 @@
 """Random changes of training pictures, a whole batch at once.
 
 All geometry (mirror, turns, rotation, shift, zoom, crop) is one affine map and one resampling, so a picture is
-blurred at most once. Numbers are drawn for the whole batch and then cut to this process's share, so that two
-processes see what one would have seen.
+blurred at most once, and not at all where it is only mirrored and shifted. Numbers are drawn for the whole batch and
+then cut to this process's share, so that two processes see what one would have seen.
 
 Sources: random resized crop, Szegedy et al. 2015, section 6; mixup, Zhang et al. 2018; CutMix, Yun et al. 2019;
 random erasing, Zhong et al. 2020.
@@ -49,6 +49,9 @@ class Augmentation:
         self.seed = seed
         shaping = (recipe.mirror, recipe.flip, recipe.quarter_turns, recipe.rotate_deg, recipe.shift, recipe.zoom)
         self._moves = any(shaping) or (recipe.crop_area or 1.0) < 1.0
+        resampling = (recipe.quarter_turns, recipe.rotate_deg, recipe.zoom)
+        self._resamples = any(resampling) or (recipe.crop_area or 1.0) < 1.0
+        self._colours = any((recipe.brightness, recipe.contrast, recipe.saturation, recipe.erase))
 
     def move(self, pixels: Tensor, step: int, rows: slice, whole: int) -> Tensor:
         """Applies the geometry to normalised pixels.
@@ -65,6 +68,8 @@ class Augmentation:
         if not self._moves and pixels.shape[-2:] == self.size_hw:
             return pixels
         draw = _Draw(self.seed, "move", step, whole)
+        if not self._resamples and pixels.shape[-2:] == self.size_hw:
+            return self._shift_whole_pixels(pixels, draw, rows)
         theta = self._matrices(draw, (int(pixels.shape[-2]), int(pixels.shape[-1])))[rows].to(pixels.device)
         grid = functional.affine_grid(theta, [len(theta), 1, *self.size_hw], align_corners=False)
         return functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -72,6 +77,8 @@ class Augmentation:
     def colour(self, pixels: Tensor, step: int, rows: slice, whole: int) -> Tensor:
         """Changes brightness, contrast and saturation, and blanks rectangles; normalised pixels in and out."""
         recipe = self.recipe
+        if not self._colours:
+            return pixels
         draw = _Draw(self.seed, "colour", step, whole)
         shape = (-1, 1, 1, 1)
         contrast = draw.spread(recipe.contrast or 0.0)[rows].to(pixels.device).view(shape)
@@ -112,6 +119,25 @@ class Augmentation:
             share = 1 - (bottom - top) * (right - left) / (pixels.shape[-2] * pixels.shape[-1])
         return mixed, Mixing(partner, torch.full((len(pixels),), share, device=pixels.device))
 
+    def _shift_whole_pixels(self, pixels: Tensor, draw: _Draw, rows: slice) -> Tensor:
+        """Mirror, flip and shift alone: every pixel keeps its value, so they are moved instead of resampled.
+
+        Beyond the border the edge goes on, as it does in `move` otherwise.
+        """
+        _, _, shift_y, shift_x = self._window(draw)
+        mirror, flip = draw.chance(self.recipe.mirror or 0.0), draw.chance(self.recipe.flip or 0.0)
+        places = []
+        for side, shift, turned in zip(self.size_hw, (shift_y, shift_x), (flip, mirror), strict=True):
+            forwards = torch.arange(side)
+            place = torch.where(turned[rows, None], side - 1 - forwards, forwards)
+            # A shift is drawn in the coordinates of `_matrices`, in which the side is 2.
+            moved = place + (shift[rows, None] * (side / 2)).round().long()
+            places.append(moved.clamp_(0, side - 1).to(pixels.device))
+        count, channels = pixels.shape[:2]
+        picture = torch.arange(count, device=pixels.device).view(-1, 1, 1, 1)
+        channel = torch.arange(channels, device=pixels.device).view(1, -1, 1, 1)
+        return pixels[picture, channel, places[0][:, None, :, None], places[1][:, None, None, :]]
+
     def _matrices(self, draw: _Draw, source_hw: tuple[int, int]) -> Tensor:
         """`(whole, 2, 3)` maps from output to input coordinates, both -1..1, as `affine_grid` takes them."""
         recipe = self.recipe
@@ -129,8 +155,8 @@ class Augmentation:
         theta[:, 0, 1] = -sine * zoom_y * aspect * flip
         theta[:, 1, 0] = sine * zoom_x / aspect * mirror
         theta[:, 1, 1] = cosine * zoom_y * flip
-        if not (recipe.rotate_deg or recipe.zoom or (recipe.crop_area or 1.0) < 1.0):
-            # Whole pixels where nothing else needs resampling: a shift alone must not blur.
+        if recipe.quarter_turns and not (recipe.rotate_deg or recipe.zoom or (recipe.crop_area or 1.0) < 1.0):
+            # Whole pixels where nothing needs resampling: a shift must not blur.
             shift_x = (shift_x * source_hw[1] / 2).round() * (2 / source_hw[1])
             shift_y = (shift_y * source_hw[0] / 2).round() * (2 / source_hw[0])
         theta[:, 0, 2] = shift_x

@@ -24,10 +24,15 @@ T = TypeVar("T")
 
 def seeded_generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
     """A generator whose numbers depend on its arguments alone."""
-    words = np.random.SeedSequence([seed, step, *purpose.encode()]).generate_state(2, np.uint32)
     generator = torch.Generator()
-    generator.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+    generator.manual_seed(step_seed(seed, purpose, step))
     return generator
+
+
+def step_seed(seed: int, purpose: str, step: int) -> int:
+    """A seed of 63 bits that depends on its arguments alone."""
+    words = np.random.SeedSequence([seed, step, *purpose.encode()]).generate_state(2, np.uint32)
+    return int(words[0]) << 31 | int(words[1]) >> 1
 
 
 def seed_sequence(seed: int, purpose: str, step: int = 0) -> np.random.Generator:

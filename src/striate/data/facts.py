@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ COLOUR_SIDE = 8
 HISTOGRAM_BINS = 32
 HISTOGRAM_VALUES = 10_000
 """Values of a channel that go into its histogram, about; smaller pictures go in whole."""
+
+_SMALL_SIDE = 64
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,14 +100,21 @@ def unreadable_facts(name: str, problem: Problem) -> PictureFacts:
     )
 
 
-def measure_pictures(names: Sequence[str], pictures: Sequence[Picture]) -> list[PictureFacts]:
+def measure_pictures(
+    names: Sequence[str],
+    pictures: Sequence[Picture],
+    sizes_hw: Sequence[tuple[int, int]] | None = None,
+    problems: Sequence[tuple[Problem, ...]] | None = None,
+) -> list[PictureFacts]:
     """Facts of pictures that have one shape, one type and the same channels, measured together.
 
-    Values that are not finite count as 0.
+    Values that are not finite count as 0. A picture of one value everywhere gets a problem of its own.
 
     Args:
         names: Name of each picture.
         pictures: The pictures.
+        sizes_hw: Size of each in its file, where it was read at another one.
+        problems: What is odd about each.
     """
     channel_names = pictures[0].channel_names
     stack = np.stack([picture.pixels for picture in pictures])
@@ -120,13 +130,16 @@ def measure_pictures(names: Sequence[str], pictures: Sequence[Picture]) -> list[
     colours = area_average(small, COLOUR_SIDE)
     thumbnails = _stretch(gray, gray.min((1, 2)), np.ptp(gray, axis=(1, 2)))
     coloured = _stretch(colours, colours.min((1, 2, 3)), np.ptp(colours, axis=(1, 2, 3)))
+    blank = (low == high).all(1)
+    digests = _digests(stack)
+    dtype = stack.dtype.name
     return [
         PictureFacts(
             name=name,
-            size_hw=picture.size_hw,
+            size_hw=picture.size_hw if sizes_hw is None else sizes_hw[i],
             channel_names=channel_names,
-            dtype=picture.pixels.dtype.name,
-            digest=_digest(picture.pixels),
+            dtype=dtype,
+            digest=digests[i],
             thumbnail=thumbnails[i],
             colours=coloured[i],
             low=low[i],
@@ -134,9 +147,16 @@ def measure_pictures(names: Sequence[str], pictures: Sequence[Picture]) -> list[
             mean=mean[i],
             deviation=deviation[i],
             histogram=histograms[i],
+            problems=(problems[i] if problems else ()) + (_blank_problem(name, low[i]) if blank[i] else ()),
         )
         for i, (name, picture) in enumerate(zip(names, pictures, strict=True))
     ]
+
+
+def _blank_problem(name: str, values: Floats) -> tuple[Problem, ...]:
+    words = ", ".join(f"{value:g}" for value in values)
+    fix = "It stays in; delete it unless a blank picture means something here."
+    return (Problem("blank", name, f"every pixel has the value {words}: there is nothing to see.", fix),)
 
 
 def _gray_channels(names: tuple[str, ...]) -> list[int]:
@@ -179,16 +199,28 @@ def area_average(values: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.f
 
 
 def _average_rows(values: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+    rows = values.shape[-2]
+    if rows <= _SMALL_SIDE:
+        return np.asarray(_overlap_of(side, rows) @ values, np.float32)
     # By running sums, not as a matrix product: BLAS threads inside of our own threads wait for each other, which has
     # been seen to take ten times as long on a busy machine.
-    rows = values.shape[-2]
+    # (For matrices as small as those above BLAS takes no threads.)
+    edges = np.arange(side + 1) * (rows / side)
     sums = np.zeros((*values.shape[:-2], rows + 1, values.shape[-1]))
     np.cumsum(values, axis=-2, out=sums[..., 1:, :])
-    edges = np.arange(side + 1) * (rows / side)
     whole = np.minimum(edges.astype(np.intp), rows - 1)
     part = (edges - whole)[:, None]
     at_edges = sums[..., whole, :] * (1.0 - part) + sums[..., whole + 1, :] * part
     return np.asarray(np.diff(at_edges, axis=-2) * (side / rows), np.float32)
+
+
+@cache
+def _overlap_of(side: int, rows: int) -> npt.NDArray[np.float32]:
+    """`(side, rows)`: how much of each new row is each old one."""
+    edges = np.arange(side + 1) * (rows / side)
+    old = np.arange(rows)
+    shared = np.minimum(edges[1:, None], old + 1) - np.maximum(edges[:-1, None], old)
+    return np.asarray(np.clip(shared, 0.0, None) * (side / rows), np.float32)
 
 
 def _stretch(values: npt.NDArray[Any], least: npt.NDArray[Any], span: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -198,7 +230,11 @@ def _stretch(values: npt.NDArray[Any], least: npt.NDArray[Any], span: npt.NDArra
     return np.asarray(np.rint(scaled * 255.0), np.uint8)
 
 
-def _digest(pixels: npt.NDArray[Any]) -> bytes:
-    state = hashlib.blake2b(f"{pixels.dtype.name} {pixels.shape}".encode(), digest_size=16)
-    state.update(np.ascontiguousarray(pixels).data)
-    return state.digest()
+def _digests(stack: npt.NDArray[Any]) -> list[bytes]:
+    head = hashlib.blake2b(f"{stack.dtype.name} {stack.shape[1:]}".encode(), digest_size=16)
+    digests = []
+    for pixels in stack:
+        state = head.copy()
+        state.update(pixels.data)
+        digests.append(state.digest())
+    return digests

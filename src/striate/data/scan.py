@@ -6,15 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from striate.data.facts import PictureFacts, measure_pictures, unreadable_facts
 from striate.data.scan_cache import ScanCache
 from striate.errors import PictureError
-from striate.images import KINDS, FileSource, read_header, read_picture
+from striate.images import KINDS, FileSource, Header, read_with_header
 from striate.structures import Picture, Problem, Sample
 
 SCAN_SIDE = 128
@@ -22,10 +20,37 @@ SCAN_SIDE = 128
 
 _CHUNK = 256
 _BATCH_BYTES = 4 << 20
-_ORIENTED_KINDS = ("jpeg", "tiff", "webp", "png")
-_EXIF_ORIENTATION = 0x0112
+SMALL_FILE_BYTES = 4096
+_KEPT_BYTES = 256 << 20
 
 Progress = Callable[[int], None]
+
+
+class PictureKeeper:
+    """Keeps pictures that were read at full size, while they take little memory in all.
+
+    A set of small pictures is then read once, by the scan, and not a second time for training.
+
+    Args:
+        largest_bytes: Bytes of all pictures together; further ones are not kept.
+    """
+
+    def __init__(self, largest_bytes: int = _KEPT_BYTES) -> None:
+        self._room = largest_bytes
+        self._pictures: dict[str, Picture] = {}
+
+    def offer(self, name: str, picture: Picture, size_hw: tuple[int, int]) -> None:
+        """Keeps a picture where it has its full size and there is room."""
+        if picture.size_hw == size_hw and picture.pixels.nbytes <= self._room:
+            self._room -= picture.pixels.nbytes
+            self._pictures[name] = picture
+
+    def holding(self, sample: Sample) -> Sample:
+        """The sample, with its picture where it was kept."""
+        picture = self._pictures.get(sample.name)
+        if picture is None or not isinstance(sample.source, FileSource):
+            return sample
+        return replace(sample, source=replace(sample.source, kept=picture))
 
 
 def scan_pictures(
@@ -34,6 +59,7 @@ def scan_pictures(
     workers: int | None = None,
     progress: Progress | None = None,
     cache: bool = True,
+    keeper: PictureKeeper | None = None,
 ) -> list[PictureFacts]:
     """Facts of every picture, in the order of the samples.
 
@@ -42,9 +68,10 @@ def scan_pictures(
 
     Args:
         samples: The pictures.
-        workers: Threads; one for each core up to 8 where `None`.
+        workers: Threads; one for each core up to 8 where `None`, and only one for small files.
         progress: Called with the number of pictures done since the last call.
         cache: Whether the cache on disk is used.
+        keeper: Gets small pictures that were read, so that nobody has to read them again.
     """
     facts: list[PictureFacts | None] = [None] * len(samples)
     with ScanCache(cache and any(isinstance(sample.source, FileSource) for sample in samples)) as kept:
@@ -54,10 +81,14 @@ def scan_pictures(
         missing = [index for index, known in enumerate(facts) if known is None]
         if progress and len(missing) < len(samples):
             progress(len(samples) - len(missing))
-        threads = workers or min(8, _cores())
+        # Small pictures are read so fast that threads spend their time waiting for the interpreter.
+        small = 2 * sum(keys[index] is None for index in missing) > len(missing)
+        threads = workers or (1 if small else min(8, _cores()))
         size = max(1, min(_CHUNK, -(-len(missing) // (4 * threads))))
         chunks = [missing[start : start + size] for start in range(0, len(missing), size)]
-        for chunk, found in _in_threads(chunks, lambda chunk: _scan_chunk([samples[i] for i in chunk]), threads):
+        for chunk, found in _in_threads(
+            chunks, lambda chunk: _scan_chunk([samples[i] for i in chunk], keeper), threads
+        ):
             for index, fact in zip(chunk, found, strict=True):
                 facts[index] = fact
             kept.put([keys[index] for index in chunk], found)
@@ -85,17 +116,22 @@ def _in_threads(
 
 
 def _file_key(sample: Sample) -> tuple[str, int, int] | None:
-    """Absolute path, time of change in nanoseconds and size in bytes; `None` for a picture inside an archive."""
+    """Absolute path, time of change in nanoseconds and size in bytes; `None` for what is not worth a look-up.
+
+    That is a picture inside an archive, and a file so small that reading it takes no longer than finding its facts.
+    """
     if not isinstance(sample.source, FileSource):
         return None
     try:
         status = sample.source.path.stat()
     except OSError:  # the scan itself will say what is wrong with the file
         return None
+    if status.st_size < SMALL_FILE_BYTES:
+        return None
     return str(sample.source.path.absolute()), status.st_mtime_ns, status.st_size
 
 
-def _scan_chunk(samples: Sequence[Sample]) -> list[PictureFacts]:
+def _scan_chunk(samples: Sequence[Sample], keeper: PictureKeeper | None = None) -> list[PictureFacts]:
     facts: dict[int, PictureFacts] = {}
     batches: dict[tuple[object, ...], list[tuple[int, _Read]]] = {}
     for index, sample in enumerate(samples):
@@ -104,8 +140,10 @@ def _scan_chunk(samples: Sequence[Sample]) -> list[PictureFacts]:
         except PictureError as error:
             facts[index] = unreadable_facts(sample.name, dropped(sample.name, error))
             continue
+        if keeper is not None and isinstance(sample.source, FileSource):
+            keeper.offer(sample.name, read.picture, read.size_hw)
         pixels = read.picture.pixels
-        key = (pixels.shape, pixels.dtype.name, read.picture.channel_names)
+        key = (pixels.shape, pixels.dtype, read.picture.channel_names)
         batch = batches.setdefault(key, [])
         batch.append((index, read))
         if len(batch) * pixels.nbytes >= _BATCH_BYTES:
@@ -131,18 +169,19 @@ def _read(sample: Sample) -> _Read:
     if not isinstance(source, FileSource):
         picture = sample.read()
         return _Read(picture, picture.size_hw, _odd_values(sample.name, picture))
-    header = read_header(source.path)
-    picture = read_picture(source.path, at_least_hw=(SCAN_SIDE, SCAN_SIDE))
-    problems = [*_file_problems(source, header.kind, header.notes), *_odd_values(source.name, picture)]
-    return _Read(picture, header.size_hw, tuple(problems))
+    header, picture = read_with_header(source.path, at_least_hw=(SCAN_SIDE, SCAN_SIDE))
+    problems = (*_file_problems(source, header), *_odd_values(source.name, picture))
+    return _Read(picture, header.size_hw, problems)
 
 
 def _measure(samples: Sequence[Sample], batch: list[tuple[int, _Read]]) -> dict[int, PictureFacts]:
-    measured = measure_pictures([samples[i].name for i, _ in batch], [read.picture for _, read in batch])
-    return {
-        index: replace(facts, size_hw=read.size_hw, problems=read.problems + _blank(facts))
-        for (index, read), facts in zip(batch, measured, strict=True)
-    }
+    measured = measure_pictures(
+        [samples[i].name for i, _ in batch],
+        [read.picture for _, read in batch],
+        [read.size_hw for _, read in batch],
+        [read.problems for _, read in batch],
+    )
+    return {index: facts for (index, _), facts in zip(batch, measured, strict=True)}
 
 
 def dropped(name: str, error: PictureError) -> Problem:
@@ -150,41 +189,25 @@ def dropped(name: str, error: PictureError) -> Problem:
     return Problem(error.kind, name, error.what, error.fix or "Left out.", severity="dropped")
 
 
-def _file_problems(source: FileSource, kind: str, notes: tuple[str, ...]) -> Iterator[Problem]:
+def _file_problems(source: FileSource, header: Header) -> Iterator[Problem]:
     suffix = source.path.suffix.lower()
-    if suffix and suffix not in KINDS.get(kind).suffixes:
+    kind = KINDS.get(header.kind)
+    if suffix and suffix not in kind.suffixes:
         yield Problem(
             "misnamed",
             source.name,
-            f"named {suffix}, but the file is {KINDS.get(kind).title}.",
-            f"It is read as what it is; rename it to {KINDS.get(kind).suffixes[0]} for other programs.",
+            f"named {suffix}, but the file is {kind.title}.",
+            f"It is read as what it is; rename it to {kind.suffixes[0]} for other programs.",
         )
-    for note in notes:
+    for note in header.notes:
         yield Problem("frames" if note.startswith("holds") else "converted", source.name, f"{note}.", "Nothing to do.")
-    orientation = _orientation(source.path) if kind in _ORIENTED_KINDS else 1
-    if orientation != 1:
+    if header.orientation != 1:
         yield Problem(
             "orientation",
             source.name,
-            f"its EXIF orientation is {orientation}: the pixels are stored turned or mirrored.",
+            f"its EXIF orientation is {header.orientation}: the pixels are stored turned or mirrored.",
             "It is turned upright when read; programs that ignore EXIF show it otherwise.",
         )
-
-
-def _orientation(path: Path) -> int:
-    try:
-        with Image.open(path) as image:
-            value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except (
-        OSError,
-        UnidentifiedImageError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ):
-        return 1  # the reader of this kind has opened it; only Pillow cannot
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _odd_values(name: str, picture: Picture) -> tuple[Problem, ...]:
@@ -193,11 +216,3 @@ def _odd_values(name: str, picture: Picture) -> tuple[Problem, ...]:
     share = 1.0 - float(np.isfinite(picture.pixels).mean())
     detail = f"{share:.2%} of its values are not finite numbers."
     return (Problem("not-finite", name, detail, "They count as 0; replace them by a value that means something."),)
-
-
-def _blank(facts: PictureFacts) -> tuple[Problem, ...]:
-    if not facts.blank:
-        return ()
-    values = ", ".join(f"{value:g}" for value in facts.low)
-    fix = "It stays in; delete it unless a blank picture means something here."
-    return (Problem("blank", facts.name, f"every pixel has the value {values}: there is nothing to see.", fix),)

@@ -14,7 +14,7 @@ from striate.data.dataset import Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
 from striate.data.facts import PictureFacts
 from striate.data.oddities import class_problems, find_oddities, shift_problems, unfit_channels
-from striate.data.scan import scan_pictures
+from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, make_splits, merge_groups
 from striate.errors import DataError, RequestError, UnknownNameError
 from striate.formats import FORMATS, Reading, read_folder
@@ -198,7 +198,9 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
         if progress:
             progress(done, len(samples))
 
-    facts = scan_pictures(samples, progress=report)
+    keeper = PictureKeeper()
+    facts = scan_pictures(samples, progress=report, keeper=keeper)
+    samples = [keeper.holding(sample) for sample in samples]
     _refuse_unreadable(root, facts)
     bad_channels = unfit_channels(facts)
     kept = [i for i, fact in enumerate(facts) if fact.readable and i not in bad_channels]

@@ -13,6 +13,7 @@ from striate.images.reading import (
     is_picture_path,
     read_header,
     read_picture,
+    read_with_header,
     sniff_kind,
 )
 from striate.images.writing import lossless_suffix, write_picture
@@ -36,6 +37,7 @@ __all__ = [
     "read_header",
     "read_idx_header",
     "read_picture",
+    "read_with_header",
     "sniff_kind",
     "to_channels",
     "write_picture",

@@ -80,6 +80,7 @@ class _Jpeg(PictureKind):
     name = "jpeg"
     title = "JPEG"
     suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
+    decodes_bytes = True
 
     def recognises(self, head: bytes) -> bool:
         return head.startswith(b"\xff\xd8\xff")
@@ -103,10 +104,13 @@ class _Jpeg(PictureKind):
         size_hw = upright_size_hw(markers.size_hw, markers.orientation)
         cmyk = markers.components == 4
         names = natural_channel_names(1 if markers.components == 1 else 3)
-        return Header(size_hw, names, "uint8", self.name, notes=(_CMYK_NOTE,) if cmyk else ())
+        notes = (_CMYK_NOTE,) if cmyk else ()
+        return Header(size_hw, names, "uint8", self.name, notes=notes, orientation=markers.orientation)
 
     def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:
-        data = path.read_bytes()
+        return self.decode(path, path.read_bytes(), at_least_hw)[1]
+
+    def decode(self, path: Path, data: bytes, at_least_hw: tuple[int, int] | None = None) -> tuple[Header, Picture]:
         markers = _walk_markers(path, data)
         header = self._header(path, markers)
         plain = markers.components in (1, 3) and markers.process in _HUFFMAN_DCT
@@ -121,7 +125,7 @@ class _Jpeg(PictureKind):
             pixels = _decode_with_pillow(path, data, stored_hw if reduced else None)
         chw = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         upright = np.ascontiguousarray(apply_orientation(chw, markers.orientation))
-        return Picture(upright, header.channel_names, source=str(path))
+        return header, Picture(upright, header.channel_names, source=str(path))
 
 
 def _decode_fast(path: Path, data: bytes) -> npt.NDArray[np.generic]:

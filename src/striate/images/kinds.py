@@ -45,6 +45,7 @@ class Header:
         kind: Kind of file, for example `jpeg`.
         frames: Pictures in the file; only the first is read.
         notes: What reading changes or leaves out, one phrase each ("CMYK, turned into RGB").
+        orientation: EXIF orientation as the file says it, 1 to 8; reading turns the picture upright.
     """
 
     size_hw: tuple[int, int]
@@ -53,6 +54,7 @@ class Header:
     kind: str
     frames: int = 1
     notes: tuple[str, ...] = ()
+    orientation: int = 1
 
     @property
     def channels(self) -> int:
@@ -72,6 +74,8 @@ class PictureKind(ABC):
     title: str
     suffixes: tuple[str, ...]
     """Lower-case suffixes with their dot, the usual one first."""
+    decodes_bytes: bool = False
+    """Whether it has a `decode` of its own, from the bytes of a file that was read already."""
 
     @abstractmethod
     def recognises(self, head: bytes) -> bool:
@@ -97,6 +101,14 @@ class PictureKind(ABC):
         Raises:
             PictureError: It cannot be read.
         """
+
+    def decode(self, path: Path, data: bytes, at_least_hw: tuple[int, int] | None = None) -> tuple[Header, Picture]:
+        """Header and pixels of a file whose bytes are in memory, for kinds that say `decodes_bytes`.
+
+        Raises:
+            PictureError: It cannot be read.
+        """
+        raise NotImplementedError(f"{self.name} files are read from disk")
 
 
 KINDS: Registry[PictureKind] = Registry("kind of picture file", "striate.images")

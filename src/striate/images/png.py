@@ -65,6 +65,7 @@ class _Png(PictureKind):
     name = "png"
     title = "PNG"
     suffixes = (".png", ".apng")
+    decodes_bytes = True
 
     def recognises(self, head: bytes) -> bool:
         return head.startswith(SIGNATURE)
@@ -83,12 +84,15 @@ class _Png(PictureKind):
             natural_channel_names(channels),
             "uint16" if chunks.bit_depth == 16 else "uint8",
             self.name,
+            orientation=chunks.orientation,
         )
 
-    def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:  # noqa: ARG002
+    def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:
+        return self.decode(path, path.read_bytes(), at_least_hw)[1]
+
+    def decode(self, path: Path, data: bytes, at_least_hw: tuple[int, int] | None = None) -> tuple[Header, Picture]:  # noqa: ARG002
         import imagecodecs
 
-        data = path.read_bytes()
         chunks = _walk_chunks(path, io.BytesIO(data))
         header = self._header(path, chunks)
         try:
@@ -98,7 +102,7 @@ class _Png(PictureKind):
             raise self._failure(path, chunks, str(error)) from error
         chw = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         upright = np.ascontiguousarray(apply_orientation(chw, chunks.orientation))
-        return Picture(upright, header.channel_names, source=str(path))
+        return header, Picture(upright, header.channel_names, source=str(path))
 
     def _failure(self, path: Path, chunks: _Chunks, detail: str) -> PictureError:
         if "too small" in detail or not chunks.complete:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.errors import PictureError
@@ -15,6 +15,9 @@ PICTURE_SUFFIXES = frozenset(
     | {".pgm", ".ppm", ".pbm", ".pnm", ".pfm"}
 )
 """Lower-case suffixes of picture files; `KINDS` has the same ones, this set is known without loading them."""
+
+_MOST_FILES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+"""The first bytes of PNG and JPEG: nearly all files, told without asking every kind in turn."""
 
 _LOOKALIKES = (
     ((b"<!doctype", b"<html", b"<?xml", b"<svg", b"<head"), "a web page or XML", "the download probably failed"),
@@ -71,6 +74,26 @@ def read_picture(path: str | Path, at_least_hw: tuple[int, int] | None = None) -
         raise _cannot_open(path, error) from error
 
 
+def read_with_header(path: Path, at_least_hw: tuple[int, int] | None = None) -> tuple[Header, Picture]:
+    """What `read_header` and `read_picture` give, from one look at the file where its kind allows.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            kind = _kind_of_head(head)
+            data = head + file.read() if kind is not None and kind.decodes_bytes else b""
+        if kind is None:
+            kind = _find_kind(path)
+        if kind.decodes_bytes:
+            return kind.decode(path, data, at_least_hw)
+        return kind.read_header(path), kind.read(path, at_least_hw)
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+
+
 @dataclass(frozen=True, slots=True)
 class FileSource:
     """A picture in a file of its own.
@@ -78,10 +101,12 @@ class FileSource:
     Attributes:
         path: The file.
         name: Path relative to the root of the data set, with forward slashes.
+        kept: The picture, where it was read before and is small enough to stay in memory.
     """
 
     path: Path
     name: str
+    kept: Picture | None = field(default=None, compare=False, repr=False)
 
     def read(self) -> Picture:
         """Reads the picture.
@@ -89,7 +114,7 @@ class FileSource:
         Raises:
             PictureError: It cannot be read.
         """
-        return read_picture(self.path)
+        return read_picture(self.path) if self.kept is None else self.kept
 
 
 def _read_head(path: Path) -> bytes:
@@ -98,6 +123,8 @@ def _read_head(path: Path) -> bytes:
 
 
 def _kind_of_head(head: bytes) -> PictureKind | None:
+    if head.startswith(_MOST_FILES):
+        return KINDS.get("png" if head[0] == 0x89 else "jpeg")
     return next((kind for kind in KINDS if kind.recognises(head)), None)
 
 

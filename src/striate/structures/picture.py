@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 PIXEL_DTYPES = ("uint8", "uint16", "int16", "float32")
+_DTYPES = frozenset(np.dtype(name) for name in PIXEL_DTYPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Picture:
     source: str = ""
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype.name not in PIXEL_DTYPES:
+        if self.pixels.dtype not in _DTYPES:
             raise ValueError(f"pixels must be one of {', '.join(PIXEL_DTYPES)}, got {self.pixels.dtype.name}")
         if self.pixels.ndim != 3 or self.pixels.size == 0:
             raise ValueError(f"pixels must be (C, H, W) with at least one pixel, got shape {self.pixels.shape}")

@@ -36,7 +36,7 @@ def build_trainee(
         freeze_backbone(prepared)
     average = copy.deepcopy(prepared.trained) if recipe.optimisation.ema else None
     network = share_batch_norms(prepared.trained, world)
-    optimizer = build_optimizer(network, recipe.optimisation, fused=device.type == "cuda")
+    optimizer = build_optimizer(network, recipe.optimisation)
     batches = TrainingBatches(
         prepared.train.store,
         prepared.train.usable,

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from striate.data.augmentation import Augmentation, Mixing
-from striate.data.batches import Batch, TrainingBatches, seeded_generator
+from striate.data.batches import Batch, TrainingBatches, step_seed
 from striate.data.pixels import normalise
 from striate.errors import TrainingError
 from striate.evaluation import EpochRecord
 from striate.recipe import Recipe
 from striate.tasks import LossSettings, Task
 from striate.training.distribution import World, sum_gradients, sum_numbers
-from striate.training.machine import Setting, computing, to_device
-from striate.training.optimizer import MovingAverage, set_rate
+from striate.training.machine import Setting, computing, seed_device, to_device
+from striate.training.optimizer import MovingAverage, Optimizer, set_rate
 from striate.training.schedule import Plan, rate_factor
 
 
@@ -39,7 +39,7 @@ class Trainee:
     """
 
     network: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     average: MovingAverage | None
     plan: Plan
     history: list[EpochRecord] = field(default_factory=list)
@@ -137,13 +137,13 @@ def train_step(trainee: Trainee, work: Work, batch: Batch) -> tuple[float, float
     rate = set_rate(
         trainee.optimizer, rate_factor(trainee.plan.progress, recipe.schedule or "constant", recipe.warmup or 0.0)
     )
-    # Dropout draws from the global generator: seeded by the step, it needs no place in the checkpoint.
-    torch.manual_seed(seeded_generator(recipe.seed, f"dropout {work.world.rank}", batch.step).initial_seed())
+    # Dropout draws from the device's generator: seeded by the step, it needs no place in the checkpoint.
+    seed_device(work.device, step_seed(recipe.seed, f"dropout {work.world.rank}", batch.step))
     loss = batch_loss(trainee.network, work, batch)
     share = len(batch.indices) / batch.whole
-    trainee.optimizer.zero_grad(set_to_none=True)
+    trainee.optimizer.forget_gradients()
     (loss * share).backward()  # type: ignore[no-untyped-call]
-    weights = [weight for group in trainee.optimizer.param_groups for weight in group["params"]]
+    weights = list(trainee.optimizer.weights())
     sum_gradients(weights, work.world)
     # The wish to stop travels with the loss, so that all processes stop after the same step.
     whole_loss, stops = sum_numbers([float(loss.detach()) * share, work.asked_to_stop()], work.world, work.device)

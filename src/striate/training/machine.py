@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
@@ -48,6 +48,16 @@ class Setting:
         words = [self.precision, "channels-last" if self.channels_last else "channels-first"]
         words.append(f"{self.threads} thread{'s' if self.threads != 1 else ''}")
         return ", ".join([*words, "compiled"] if self.compile else words)
+
+
+Step = Callable[[nn.Module, Setting, int], None]
+"""A forward and backward pass of a network, under a setting, over some pictures."""
+
+SCREENING_S = 0.05
+TRIAL_S = 0.7
+TURN_S = 0.02
+ROUNDS = 3
+HOPELESS, CLEAR = 1.5, 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,22 @@ def tune_allocator() -> None:
     mallopt(top_pad, 256 * 2**20)
 
 
+def seed_device(device: torch.device, seed: int) -> None:
+    """Seeds the generator that layers on this device draw from.
+
+    `torch.manual_seed` would seed those of all kinds of device, and formats a stack trace for those that are not in
+    use yet: a millisecond, more than some networks take for a step.
+    """
+    if device.type == "cuda":
+        torch.cuda.default_generators[
+            torch.cuda.current_device() if device.index is None else device.index
+        ].manual_seed(seed)
+    elif device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 @contextlib.contextmanager
 def computing(device: torch.device, precision: str) -> Iterator[None]:
     """Autocast for one precision on one device; nothing for fp32."""
@@ -144,49 +170,102 @@ def settings_to_try(recipe: MachineRecipe, device: torch.device) -> list[Setting
 
 
 def measure_settings(
-    step: Callable[[nn.Module, Setting], None],
-    network: nn.Module,
-    settings: list[Setting],
-    device: torch.device,
-    budget_s: float = 4.0,
+    step: Step, network: nn.Module, settings: list[Setting], device: torch.device, *, pictures: int
 ) -> list[Trial]:
-    """Times training steps under each setting, in alternating rounds, and drops what is clearly slower on the way.
+    """Times training steps under each setting.
+
+    A few pictures tell the hopeless settings apart; the rest runs in alternating rounds of as many pictures as take
+    about `TRIAL_S`, for what is fastest for two pictures need not be for sixty-four. Fewer threads are tried with the
+    winner alone: they pay for tiny networks and on busy machines, whatever the format.
 
     Args:
-        step: Runs one forward, backward and update of the network it is given.
+        step: Runs a forward and backward pass of the network it is given, over the number of pictures it is given.
         network: Never changed; copies are trained.
-        settings: What to try; the first one is returned untimed where it is alone.
+        settings: What to try.
         device: Where.
-        budget_s: Seconds after which no further round begins.
+        pictures: Pictures of a whole batch.
 
     Returns:
-        Trials, the fastest first.
+        Trials, the fastest first, with the seconds of a whole batch.
     """
-    started = time.perf_counter()
-    times: dict[Setting, list[float]] = {}
-    alive = list(settings)
-    copies: dict[bool, nn.Module] = {}
-    for setting in settings:
-        if setting.channels_last not in copies:
-            copies[setting.channels_last] = place(copy.deepcopy(network), device, setting.channels_last)
-    for round_number in range(12):
+    bench = _Bench(step, network, device)
+    most_threads = max(setting.threads for setting in settings)
+    rivals = [setting for setting in settings if setting.threads == most_threads]
+    if len(rivals) > 1:
+        few = bench.pictures_within(SCREENING_S, rivals[0], pictures)
+        bench.run_rounds(rivals, few, rounds=1, slack=HOPELESS)
+        rivals = bench.within(rivals, HOPELESS)
+    many = bench.pictures_within(TRIAL_S, rivals[0], pictures)
+    screened = {setting: bench.seconds_each(setting) for setting in bench.times}
+    bench.times.clear()
+    bench.run_rounds(rivals, many, rounds=ROUNDS, slack=CLEAR)
+    best = min(rivals, key=bench.seconds_each)
+    narrower = [setting for setting in settings if replace(setting, threads=most_threads) == best and setting != best]
+    bench.run_rounds([best, *narrower], many, rounds=ROUNDS, slack=CLEAR)
+    found = screened | {setting: bench.seconds_each(setting) for setting in bench.times}
+    return sorted((Trial(setting, each * pictures) for setting, each in found.items()), key=lambda trial: trial.step_s)
+
+
+class _Bench:
+    """Times steps; the shortest run of a setting counts, since other work on the machine only ever adds time."""
+
+    def __init__(self, step: Step, network: nn.Module, device: torch.device) -> None:
+        self.times: dict[Setting, list[float]] = {}
+        """Seconds for one picture."""
+        self._step = step
+        self._network = network
+        self._device = device
+        self._copies: dict[bool, nn.Module] = {}
+
+    def take(self, setting: Setting, pictures: int) -> float:
+        """Seconds of one step."""
+        if setting.channels_last not in self._copies:
+            self._copies[setting.channels_last] = place(
+                copy.deepcopy(self._network), self._device, setting.channels_last
+            )
+        torch.set_num_threads(setting.threads)
+        began = time.perf_counter()
+        self._step(self._copies[setting.channels_last], setting, pictures)
+        _finish(self._device)
+        return time.perf_counter() - began
+
+    def seconds_each(self, setting: Setting) -> float:
+        """Seconds for one picture at best."""
+        return min(self.times[setting])
+
+    def within(self, settings: list[Setting], slack: float) -> list[Setting]:
+        """Those that take at most `slack` times the best one's time, the fastest first; plain PyTorch always."""
+        best = min(map(self.seconds_each, settings))
+        kept = [one for one in settings if self.seconds_each(one) <= slack * best or one.is_plain]
+        return sorted(kept, key=self.seconds_each)
+
+    def run_rounds(self, settings: list[Setting], pictures: int, *, rounds: int, slack: float) -> None:
+        """Warms up, then times in turn; after the first round, what is clearly slower drops out."""
+        alive = list(settings)
         for setting in alive:
-            torch.set_num_threads(setting.threads)
-            began = time.perf_counter()
-            step(copies[setting.channels_last], setting)
-            _finish(device)
-            taken = time.perf_counter() - began
-            # The first round warms up caches and kernels; it only serves to drop the hopeless.
-            times.setdefault(setting, []).append(taken)
-        best = min(min(times[setting]) for setting in alive)
-        slack = 2.0 if round_number == 0 else 1.25
-        # Plain PyTorch stays in until it has had a warm run: what is chosen must never be slower than that.
-        alive = [one for one in alive if min(times[one]) <= best * slack or (round_number == 0 and one.is_plain)]
-        spent = time.perf_counter() - started
-        if round_number >= 1 and (len(alive) == 1 or spent > budget_s):
-            break
-    # Other work on the machine only ever adds time, so the shortest run tells most about the setting.
-    return sorted((Trial(setting, min(times[setting])) for setting in settings), key=lambda trial: trial.step_s)
+            self.take(setting, pictures)
+        for _ in range(rounds):
+            for setting in alive:
+                self.times.setdefault(setting, []).append(self._turn(setting, pictures))
+            best = min(map(self.seconds_each, alive))
+            alive = [setting for setting in alive if self.seconds_each(setting) <= slack * best]
+            if len(alive) == 1:
+                break
+
+    def _turn(self, setting: Setting, pictures: int) -> float:
+        """Seconds for one picture, over as many steps as fill a moment: single short steps are all noise."""
+        taken = [self.take(setting, pictures)]
+        while sum(taken) < TURN_S and len(taken) < 20:
+            taken.append(self.take(setting, pictures))
+        return min(taken) / pictures
+
+    def pictures_within(self, seconds: float, setting: Setting, most: int) -> int:
+        """How many pictures make a step of about this length."""
+        count = min(most, 2)
+        self.take(setting, count)
+        while (taken := self.take(setting, count)) < seconds / 2 and count < most:
+            count = min(most, max(count + 1, int(count * min(4.0, 0.8 * seconds / max(taken, 1e-6)))))
+        return count
 
 
 def _finish(device: torch.device) -> None:

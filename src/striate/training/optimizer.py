@@ -1,54 +1,220 @@
-"""The optimizer, and which weights get which rate and decay."""
+"""The optimizer, and which weights get which rate and decay.
+
+The update itself is PyTorch's fused kernel, one call for all weights of a group. `torch.optim` calls the same kernel,
+but takes longer around it than the kernel itself on a network like LeNet-5, and loads `torch._dynamo` with the first
+optimizer, which costs every command seconds.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.networks import Network
 from striate.recipe import OptimisationRecipe
 
+ADAM_BETA2 = 0.999
+ADAM_EPSILON = 1e-8
 
-def build_optimizer(network: nn.Module, recipe: OptimisationRecipe, *, fused: bool = False) -> torch.optim.Optimizer:
+
+@dataclass(slots=True)
+class WeightGroup:
+    """Weights that are treated alike.
+
+    Attributes:
+        weights: The weights.
+        highest: Highest learning rate of the schedule.
+        weight_decay: Weight decay.
+        rate: Learning rate of the next step.
+    """
+
+    weights: list[nn.Parameter]
+    highest: float
+    weight_decay: float
+    rate: float
+
+
+class Optimizer(ABC):
+    """Changes weights by their gradients.
+
+    Args:
+        groups: Every weight once.
+    """
+
+    def __init__(self, groups: list[WeightGroup]) -> None:
+        self.groups = groups
+        self._state: dict[nn.Parameter, list[Tensor]] = {}
+
+    def weights(self) -> Iterator[nn.Parameter]:
+        """Every weight."""
+        for group in self.groups:
+            yield from group.weights
+
+    def forget_gradients(self) -> None:
+        """Frees the gradients."""
+        for group in self.groups:
+            for weight in group.weights:
+                weight.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step; weights without a gradient stay as they are."""
+        for group in self.groups:
+            weights: list[Tensor] = []
+            gradients: list[Tensor] = []
+            state: list[list[Tensor]] = []
+            for weight in group.weights:
+                if weight.grad is None:
+                    continue
+                if weight not in self._state:
+                    self._state[weight] = self._fresh_state(weight)
+                weights.append(weight)
+                gradients.append(weight.grad)
+                state.append(self._state[weight])
+            if weights:
+                self._update(group, weights, gradients, state)
+
+    @abstractmethod
+    def _fresh_state(self, weight: nn.Parameter) -> list[Tensor]:
+        """What is kept for a weight before its first step."""
+
+    @abstractmethod
+    def _update(
+        self, group: WeightGroup, weights: list[Tensor], gradients: list[Tensor], state: list[list[Tensor]]
+    ) -> None:
+        """Changes weights and their state in place."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the state of each weight by its place."""
+        return {str(place): self._state[weight] for place, weight in enumerate(self.weights()) if weight in self._state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what `state_dict` gave for the same network.
+
+        Raises:
+            ValueError: It is of another network.
+        """
+        weights = list(self.weights())
+        restored = {}
+        for place, kept in state.items():
+            weight = weights[int(place)] if int(place) < len(weights) else None
+            wanted = [] if weight is None else self._fresh_state(weight)
+            if weight is None or [one.shape for one in wanted] != [one.shape for one in kept]:
+                raise ValueError("its optimizer belongs to another network")
+            # In place, so that memory format and device are those of the weight.
+            restored[weight] = [own.copy_(other) for own, other in zip(wanted, kept, strict=True)]
+        self._state = restored
+
+
+class Sgd(Optimizer):
+    """Stochastic gradient descent with Nesterov momentum (Sutskever et al. 2013), in PyTorch's form.
+
+    Args:
+        groups: The weights.
+        momentum: Share of the last step that is kept; 0 is plain gradient descent.
+    """
+
+    def __init__(self, groups: list[WeightGroup], momentum: float) -> None:
+        super().__init__(groups)
+        self.momentum = momentum
+
+    def _fresh_state(self, weight: nn.Parameter) -> list[Tensor]:
+        # A buffer of zeros takes the first gradient as it is: the first step needs no case of its own.
+        return [torch.zeros_like(weight, memory_format=torch.preserve_format)] if self.momentum else []
+
+    def _update(
+        self, group: WeightGroup, weights: list[Tensor], gradients: list[Tensor], state: list[list[Tensor]]
+    ) -> None:
+        torch._fused_sgd_(
+            weights,
+            gradients,
+            [kept[0] for kept in state] if self.momentum else [],
+            weight_decay=group.weight_decay,
+            momentum=self.momentum,
+            lr=group.rate,
+            dampening=0.0,
+            nesterov=self.momentum > 0,
+            maximize=False,
+            is_first_step=False,
+        )
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+
+    Args:
+        groups: The weights.
+        beta1: Decay of the mean of gradients.
+    """
+
+    def __init__(self, groups: list[WeightGroup], beta1: float) -> None:
+        super().__init__(groups)
+        self.beta1 = beta1
+
+    def _fresh_state(self, weight: nn.Parameter) -> list[Tensor]:
+        return [
+            torch.zeros_like(weight, memory_format=torch.preserve_format),
+            torch.zeros_like(weight, memory_format=torch.preserve_format),
+            torch.zeros((), dtype=torch.float32, device=weight.device),
+        ]
+
+    def _update(
+        self, group: WeightGroup, weights: list[Tensor], gradients: list[Tensor], state: list[list[Tensor]]
+    ) -> None:
+        means, squares, steps = ([kept[part] for kept in state] for part in range(3))
+        torch._foreach_add_(steps, 1.0)
+        torch._fused_adamw_(
+            weights,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            lr=group.rate,
+            beta1=self.beta1,
+            beta2=ADAM_BETA2,
+            weight_decay=group.weight_decay,
+            eps=ADAM_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def build_optimizer(network: nn.Module, recipe: OptimisationRecipe) -> Optimizer:
     """SGD with Nesterov momentum, or AdamW, as the recipe says.
 
     Biases and normalisation weights (anything of one dimension) get no weight decay. Layers below the head get
-    `backbone_rate` times the learning rate. Each group's own highest rate is kept under "highest".
+    `backbone_rate` times the learning rate.
 
     Args:
         network: The network; where it is a `Network`, its head is told from its backbone.
         recipe: A filled recipe section.
-        fused: Use the fused kernel; worth it on CUDA only.
     """
     if recipe.learning_rate is None or recipe.optimizer is None:
         raise ValueError("the recipe has no learning rate or optimizer yet")
     head = {id(weight) for weight in network.head.parameters()} if isinstance(network, Network) else set()
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    parts: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for weight in network.parameters():
         if weight.requires_grad:
-            groups.setdefault((id(weight) in head or not head, weight.ndim > 1), []).append(weight)
+            parts.setdefault((id(weight) in head or not head, weight.ndim > 1), []).append(weight)
     rates = {True: recipe.learning_rate, False: recipe.learning_rate * (recipe.backbone_rate or 1.0)}
-    listed = [
-        {
-            "params": weights,
-            "lr": rates[of_head],
-            "highest": rates[of_head],
-            "weight_decay": (recipe.weight_decay or 0.0) if decays else 0.0,
-        }
-        for (of_head, decays), weights in groups.items()
+    groups = [
+        WeightGroup(weights, rates[of_head], (recipe.weight_decay or 0.0) if decays else 0.0, rates[of_head])
+        for (of_head, decays), weights in parts.items()
     ]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            listed, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=fused or None
-        )
-    return torch.optim.AdamW(listed, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=fused or None)
+    return Sgd(groups, recipe.momentum) if recipe.optimizer == "sgd" else AdamW(groups, recipe.momentum)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
+def set_rate(optimizer: Optimizer, factor: float) -> float:
     """Sets every group to its highest rate times `factor`; returns the largest rate set."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["highest"] * factor
-    return max(float(group["lr"]) for group in optimizer.param_groups)
+    for group in optimizer.groups:
+        group.rate = group.highest * factor
+    return max(group.rate for group in optimizer.groups)
 
 
 class MovingAverage:
@@ -79,7 +245,7 @@ class MovingAverage:
 
 def _paired_tensors(
     average: nn.Module, network: nn.Module
-) -> tuple[list[torch.Tensor], list[torch.Tensor], list[tuple[torch.Tensor, torch.Tensor]]]:
+) -> tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]]:
     theirs = network.state_dict(keep_vars=True)
     own_list, their_list, counters = [], [], []
     for name, own in average.state_dict(keep_vars=True).items():

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 
-import torch
 from torch import nn
 
 from striate.data.batches import Batch, TrainingBatches
@@ -19,16 +16,12 @@ from striate.training.machine import (
     Trial,
     apply_setting,
     measure_settings,
-    place,
     settings_to_try,
 )
 from striate.training.preparation import Prepared
 from striate.training.progress import Progress
 from striate.training.schedule import Clock, epochs_that_fit, reserve_s
 from striate.training.session import evaluate_every
-
-TRIAL_STEP_S = 0.3
-"""Trial steps are made of as many pictures as take about this long, so that a slow setting costs no minute."""
 
 FEWEST_EPOCHS = 8
 """Fewer evaluations than this give the verdict no slope to judge."""
@@ -96,15 +89,12 @@ def _choose_setting(prepared: Prepared, batch_size: int, progress: Progress) -> 
     settings = settings_to_try(recipe.machine, prepared.device)
     batches = TrainingBatches(prepared.train.store, prepared.train.usable, batch_size, recipe.optimisation.seed)
     first = next(iter(batches.epoch(0)))
-    pictures = _trial_pictures(prepared, first, settings[0])
-    batch = _part_of(first, pictures)
 
-    def step(network: nn.Module, setting: Setting) -> None:
-        _trial_step(network, prepared, batch, setting)
+    def step(network: nn.Module, setting: Setting, pictures: int) -> None:
+        _trial_step(network, prepared, _part_of(first, pictures), setting)
 
-    trials = measure_settings(step, prepared.network, settings, prepared.device)
+    trials = measure_settings(step, prepared.network, settings, prepared.device, pictures=len(first.indices))
     best = trials[0]
-    scaled = Trial(best.setting, best.step_s * len(first.indices) / pictures)
     reason = _reason(trials)
     for name, value in (
         ("device", str(prepared.device)),
@@ -115,23 +105,7 @@ def _choose_setting(prepared: Prepared, batch_size: int, progress: Progress) -> 
     ):
         prepared.chooser.fill(f"machine.{name}", value, reason)
     progress.say(f"machine: {prepared.device.type}, {best.setting} ({reason})")
-    return scaled
-
-
-def _trial_pictures(prepared: Prepared, batch: Batch, setting: Setting) -> int:
-    """How many pictures a trial step should have."""
-    torch.set_num_threads(setting.threads)
-    network = place(copy.deepcopy(prepared.network), prepared.device, setting.channels_last)
-    count = min(len(batch.indices), 2)
-    while True:
-        part = _part_of(batch, count)
-        _trial_step(network, prepared, part, setting)
-        began = time.perf_counter()
-        _trial_step(network, prepared, part, setting)
-        seconds = time.perf_counter() - began
-        if count >= len(batch.indices) or seconds > TRIAL_STEP_S / 2:
-            return count
-        count = min(len(batch.indices), count * 4)
+    return best
 
 
 def _part_of(batch: Batch, count: int) -> Batch:
