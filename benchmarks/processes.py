@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,6 +35,7 @@ class Contender:
         script: File in contenders/.
         arguments: Its command line.
         python: Interpreter; this one where not given.
+        changes: What differs from its command line, in every run that follows.
         results: Answers so far.
         versions: Of its packages.
         failure: Why it dropped out; empty while it has not.
@@ -43,6 +45,7 @@ class Contender:
     script: str
     arguments: Sequence[str]
     python: Path = Path(sys.executable)
+    changes: dict[str, Any] = field(default_factory=dict)
     results: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     failure: str = ""
@@ -83,7 +86,7 @@ class Contender:
         assert self._process.stdin is not None
         self._pause(False)
         try:
-            self._process.stdin.write("go\n")
+            self._process.stdin.write(json.dumps(self.changes) + "\n")
             self._process.stdin.flush()
         except OSError as error:
             raise ContenderError(f"{self.name}: {self._last_words()}") from error
@@ -147,6 +150,7 @@ def alternate(
     contenders: Sequence[Contender],
     rounds: int,
     select: Callable[[Sequence[Contender]], Sequence[Contender]] = lambda contenders: contenders,
+    scout: Callable[[Contender], None] | None = None,
 ) -> None:
     """Starts all contenders, lets them work in turn, and ends them; one that fails drops out and says why.
 
@@ -154,10 +158,13 @@ def alternate(
         contenders: In the order of their turns.
         rounds: Turns of each.
         select: Which of them go on after the first round.
+        scout: What each may find out about itself before the rounds.
     """
     try:
         for contender in contenders:
             _attempt(contender, contender.start)
+        for contender in contenders if scout is not None else ():
+            _attempt(contender, partial(scout, contender))
         going = contenders
         for number in range(rounds):
             for contender in going:

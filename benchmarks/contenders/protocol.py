@@ -2,7 +2,7 @@
 
 A contender is a script. Called plainly it does its work once and prints one JSON line on standard output. Called with
 `--wait` it warms up, prints {"ready": ...}, and then does its work once for every line it reads on standard input, so
-that a run is never measured on a cold process.
+that a run is never measured on a cold process. The line is a JSON object of what differs from the command line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -126,8 +126,8 @@ def serve(name: str, prepare: Callable[[Work], None], run: Callable[[Work], Answ
         _answer(answers, {"contender": name, "versions": versions} | run(work).as_dict(work.target))
         return
     _answer(answers, {"ready": name, "versions": versions})
-    for _ in sys.stdin:
-        _answer(answers, run(work).as_dict(work.target))
+    for line in sys.stdin:
+        _answer(answers, run(replace(work, **json.loads(line))).as_dict(work.target))
 
 
 def _parse() -> argparse.Namespace:
