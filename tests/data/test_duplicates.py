@@ -8,7 +8,7 @@ from PIL import Image
 from striate.data.duplicates import duplicate_problems, find_duplicates, required_likeness
 from striate.data.facts import PictureFacts
 from striate.data.scan import scan_pictures
-from striate.data.splits import make_splits, merge_groups
+from striate.data.splits import class_indices, make_splits, merge_groups
 from striate.structures import Sample
 
 Make = Callable[..., np.ndarray]
@@ -159,7 +159,9 @@ def test_duplicates_never_straddle_splits_that_are_made(photo: Make, sample: Cal
     sets = [each.indices for each in find_duplicates(scan_pictures(samples))]
     for split_seed in range(5):
         shares = {"train": 0.6, "validation": 0.2, "test": 0.2}
-        made = make_splits(samples, merge_groups(samples, sets), shares, split_seed)
+        made = make_splits(
+            samples, [class_indices(one) for one in samples], merge_groups(samples, sets), shares, split_seed
+        )
         homes = {seed: {name for name, split in made.items() for i in split if origin[i] == seed} for seed in range(40)}
         assert all(len(home) == 1 for home in homes.values())
 

@@ -5,10 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.data.splits import class_counts, make_splits, merge_groups
+from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
 from striate.structures import Label, Labels, Sample
 
 THREE = {"train": 0.7, "validation": 0.15, "test": 0.15}
+
+
+def labels_of(samples: list[Sample]) -> list[tuple[int, ...]]:
+    return [class_indices(sample) for sample in samples]
 
 
 class Named:
@@ -30,12 +34,12 @@ def apart(samples: list[Sample]) -> list[int]:
 
 
 def counts(samples: list[Sample], split: list[int], classes: int) -> list[int]:
-    return class_counts([samples[i] for i in split], classes).tolist()
+    return class_counts(labels_of([samples[i] for i in split]), classes).tolist()
 
 
 def test_classes_keep_their_shares() -> None:
     samples = labelled([0] * 100 + [1] * 40 + [2] * 20)
-    made = make_splits(samples, apart(samples), THREE, seed=0)
+    made = make_splits(samples, labels_of(samples), apart(samples), THREE, seed=0)
     assert counts(samples, made["train"], 3) == [70, 28, 14]
     assert counts(samples, made["validation"], 3) == [15, 6, 3]
     assert counts(samples, made["test"], 3) == [15, 6, 3]
@@ -43,36 +47,38 @@ def test_classes_keep_their_shares() -> None:
 
 def test_a_split_without_share_is_not_made() -> None:
     samples = labelled([0, 1] * 20)
-    made = make_splits(samples, apart(samples), {"train": 0.85, "validation": 0.15, "test": 0.0}, seed=0)
+    made = make_splits(
+        samples, labels_of(samples), apart(samples), {"train": 0.85, "validation": 0.15, "test": 0.0}, seed=0
+    )
     assert {name: len(split) for name, split in made.items()} == {"train": 34, "validation": 6}
 
 
 def test_the_seed_decides_and_the_order_does_not() -> None:
     samples = labelled([0, 1, 2] * 30)
-    made = make_splits(samples, apart(samples), THREE, seed=3)
-    assert made == make_splits(samples, apart(samples), THREE, seed=3)
-    assert made != make_splits(samples, apart(samples), THREE, seed=4)
+    made = make_splits(samples, labels_of(samples), apart(samples), THREE, seed=3)
+    assert made == make_splits(samples, labels_of(samples), apart(samples), THREE, seed=3)
+    assert made != make_splits(samples, labels_of(samples), apart(samples), THREE, seed=4)
     order = np.random.default_rng(0).permutation(len(samples)).tolist()
     shuffled = [samples[i] for i in order]
-    again = make_splits(shuffled, apart(shuffled), THREE, seed=3)
+    again = make_splits(shuffled, labels_of(shuffled), apart(shuffled), THREE, seed=3)
     for name in THREE:
         assert {samples[i].name for i in made[name]} == {shuffled[i].name for i in again[name]}
 
 
 def test_a_class_of_one_picture_is_in_training() -> None:
     samples = labelled([0] * 30 + [1])
-    assert 30 in make_splits(samples, apart(samples), THREE, seed=0)["train"]
+    assert 30 in make_splits(samples, labels_of(samples), apart(samples), THREE, seed=0)["train"]
 
 
 def test_a_class_whose_pictures_belong_together_is_in_training() -> None:
     samples = labelled([0] * 40 + [1] * 10, [None] * 40 + ["patient"] * 10)
-    made = make_splits(samples, merge_groups(samples, []), THREE, seed=0)
+    made = make_splits(samples, labels_of(samples), merge_groups(samples, []), THREE, seed=0)
     assert set(range(40, 50)) <= set(made["train"])
 
 
 def test_no_split_stays_empty_where_that_is_possible() -> None:
     samples = labelled([0, 0, 1, 1])
-    made = make_splits(samples, apart(samples), THREE, seed=0)
+    made = make_splits(samples, labels_of(samples), apart(samples), THREE, seed=0)
     assert all(made.values())
     assert counts(samples, made["train"], 2) == [1, 1]
 
@@ -81,7 +87,7 @@ def test_several_labels_keep_their_shares() -> None:
     random = np.random.default_rng(0)
     truth = random.random((1000, 4)) < [0.5, 0.2, 0.05, 0.02]
     samples = [Sample(Named(f"{i:04d}"), Labels(tuple(np.flatnonzero(row).tolist()))) for i, row in enumerate(truth)]
-    made = make_splits(samples, apart(samples), THREE, seed=0)
+    made = make_splits(samples, labels_of(samples), apart(samples), THREE, seed=0)
     for name, share in THREE.items():
         assert abs(len(made[name]) - 1000 * share) <= 10
         np.testing.assert_allclose(counts(samples, made[name], 4), truth.sum(0) * share, atol=3)
@@ -107,7 +113,7 @@ def test_whatever_belongs_together_is_never_torn_apart(
     groups = [f"p{patient}" if patient < 6 else None for patient in patients[: len(labels)]]
     samples = labelled(labels, groups)
     duplicates = [pair for pair in pairs if max(pair) < len(labels)]
-    made = make_splits(samples, merge_groups(samples, duplicates), THREE, seed)
+    made = make_splits(samples, labels_of(samples), merge_groups(samples, duplicates), THREE, seed)
     home = {index: name for name, split in made.items() for index in split}
     assert sorted(home) == list(range(len(samples))), "each picture is in one split"
     for left, right in duplicates:
@@ -120,5 +126,5 @@ def test_whatever_belongs_together_is_never_torn_apart(
 @pytest.mark.parametrize("classes", [2, 300])
 def test_many_pictures_take_seconds_at_most(classes: int) -> None:
     samples = labelled([i % classes for i in range(12_000)])
-    made = make_splits(samples, apart(samples), THREE, seed=0)
+    made = make_splits(samples, labels_of(samples), apart(samples), THREE, seed=0)
     assert abs(len(made["train"]) - 8400) <= classes

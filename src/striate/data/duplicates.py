@@ -11,7 +11,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from striate.data.facts import COLOUR_SIDE, THUMBNAIL_SIDE, PictureFacts
-from striate.structures import Problem, Sample
+from striate.structures import Label, Labels, Problem, Sample
 
 LIKENESS = 0.99
 """Correlation of two 32 x 32 thumbnails from which two pictures count as one.
@@ -263,7 +263,9 @@ def duplicate_problems(
         leaks = list(_leaks(by_split, how))
         labels: dict[str, Sample] = {}
         for sample in members:
-            labels.setdefault(str(sample.annotation), sample)
+            # Two people never draw the same box: only labels can contradict each other.
+            spatial = not isinstance(sample.annotation, Label | Labels | None)
+            labels.setdefault("" if spatial else str(sample.annotation), sample)
         problems += leaks
         if len(labels) > 1:
             problems.append(_conflict(labels, how))

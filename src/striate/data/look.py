@@ -42,8 +42,8 @@ class Look:
         """Pictures of each class, by split."""
         data = self.dataset
         return {
-            name: dict(zip(data.classes, class_counts(samples, len(data.classes)).tolist(), strict=True))
-            for name, samples in data.splits.items()
+            name: dict(zip(data.classes, class_counts(labels, len(data.classes)).tolist(), strict=True))
+            for name, labels in self.survey.labels.items()
         }
 
     def problems_by_kind(self) -> dict[str, list[Problem]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.data.facts import PictureFacts
 from striate.data.shift import split_shift
-from striate.data.splits import class_counts
+from striate.data.splits import Counts
 from striate.errors import PictureError
 from striate.images import to_channels
 from striate.structures import Label, Problem, Sample
@@ -101,9 +101,13 @@ def _sizes(facts: Sequence[PictureFacts]) -> Iterator[Problem]:
     )
 
 
-def class_problems(train: Sequence[Sample], classes: Sequence[str]) -> list[Problem]:
-    """Classes with a single training picture, and classes far smaller than others."""
-    counts = class_counts(train, len(classes))
+def class_problems(counts: Counts, classes: Sequence[str]) -> list[Problem]:
+    """Classes with a single training picture, and classes far smaller than others.
+
+    Args:
+        counts: `(K,)` training pictures of each class.
+        classes: Their names.
+    """
     problems = [
         Problem(
             "rare-class",

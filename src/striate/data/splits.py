@@ -7,26 +7,31 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from striate.structures import Label, Labels, Sample
+from striate.structures import Boxes, Instances, Label, Labels, Sample
 
 Counts = npt.NDArray[np.int64]
 
 
-def class_counts(samples: Sequence[Sample], classes: int) -> Counts:
-    """Pictures of each class, `(K,)`; one with several labels counts for each of them."""
-    counts = np.zeros(classes, np.int64)
-    for sample in samples:
-        counts[list(class_indices(sample))] += 1
-    return counts
+def class_counts(labels: Sequence[tuple[int, ...]], classes: int) -> Counts:
+    """Pictures of each class, `(K,)`; one with several labels counts for each of them.
+
+    Args:
+        labels: Classes of each picture, each once.
+        classes: Number of classes.
+    """
+    flat = np.array([index for indices in labels for index in indices], np.int64)
+    return np.bincount(flat, minlength=classes).astype(np.int64)
 
 
 def class_indices(sample: Sample) -> tuple[int, ...]:
-    """Classes of a picture; none where it has no annotation."""
+    """Classes that a picture's label names or its objects have, ascending; none where that lies in files of its own."""
     match sample.annotation:
         case Label(index):
             return (index,)
         case Labels(indices):
             return indices
+        case Boxes() | Instances():
+            return tuple(np.unique(sample.annotation.classes).tolist())
     return ()
 
 
@@ -62,7 +67,11 @@ def merge_groups(samples: Sequence[Sample], duplicates: Sequence[Sequence[int]])
 
 
 def make_splits(
-    samples: Sequence[Sample], groups: Sequence[int], shares: Mapping[str, float], seed: int
+    samples: Sequence[Sample],
+    labels: Sequence[tuple[int, ...]],
+    groups: Sequence[int],
+    shares: Mapping[str, float],
+    seed: int,
 ) -> dict[str, list[int]]:
     """Splits pictures so that classes keep their shares and no group is torn apart.
 
@@ -76,6 +85,7 @@ def make_splits(
 
     Args:
         samples: The pictures.
+        labels: Classes of each picture, each once.
         groups: A number for each picture; those of equal number stay together.
         shares: Share of each split, the one that must hold every class first; they sum to 1.
         seed: Seed of the shuffling.
@@ -85,7 +95,6 @@ def make_splits(
     """
     names = [name for name, share in shares.items() if share > 0]
     bundles = _bundles(samples, groups, seed)
-    labels = [class_indices(sample) for sample in samples]
     classes = 1 + max((index for indices in labels for index in indices), default=-1)
     # Pictures without any class are dealt out like a class of their own.
     entries = [

@@ -5,21 +5,29 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from striate.data.annotations import (
+    SPATIAL_TASKS,
+    Checked,
+    ConvertedAnnotation,
+    ObjectFacts,
+    annotation_for,
+    check_annotations,
+)
 from striate.data.dataset import Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
 from striate.data.facts import PictureFacts
 from striate.data.oddities import class_problems, find_oddities, shift_problems, unfit_channels
 from striate.data.scan import PictureKeeper, scan_pictures
-from striate.data.splits import class_counts, make_splits, merge_groups
+from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
 from striate.errors import DataError, RequestError, UnknownNameError
 from striate.formats import FORMATS, Reading, read_folder
 from striate.formats.foreign import find_damage
-from striate.structures import Problem, Sample
+from striate.structures import AnnotationSource, Problem, Sample
 
 _MOST_UNREADABLE = 0.5
 _LARGEST_SHARE = 0.5
@@ -61,11 +69,15 @@ class Survey:
         dataset: The data set.
         facts: Facts of the pictures of each split, in its order.
         duplicates: Sets of pictures that show the same.
+        labels: Classes that each picture of each split shows, each once.
+        objects: What was measured of the boxes or masks of each picture; nothing for tasks without them.
     """
 
     dataset: Dataset
     facts: Mapping[str, tuple[PictureFacts, ...]]
     duplicates: tuple[tuple[Sample, ...], ...]
+    labels: Mapping[str, tuple[tuple[int, ...], ...]]
+    objects: Mapping[str, tuple[ObjectFacts, ...]]
 
 
 def survey_data(
@@ -84,7 +96,7 @@ def survey_data(
     check_path(root)
     wishes = wishes or SplitWishes()
     _check_task_name(task)
-    reading = read_folder(root, format)
+    reading = _for_task(read_folder(root, format, task), task)
     _check_reading(root, reading, task)
     if damage := find_damage(root):
         raise damage
@@ -98,7 +110,7 @@ def survey_data(
         *pool.problems,
         *duplicate_problems(pool.samples, pool.splits, given, duplicates),
         *shift_problems(pool.samples, pool.facts, {name: splits[name] for name in given if name in splits}),
-        *class_problems([pool.samples[i] for i in splits["train"]], reading.classes),
+        *class_problems(class_counts([pool.labels[i] for i in splits["train"]], len(reading.classes)), reading.classes),
         *_missing_test(splits),
     ]
     dataset = _describe_pool(root, reading, pool, splits, given, problems, (*reading.notes, *notes))
@@ -106,6 +118,8 @@ def survey_data(
         dataset,
         {name: tuple(pool.facts[i] for i in chosen) for name, chosen in splits.items()},
         tuple(tuple(pool.samples[i] for i in found.indices) for found in duplicates),
+        {name: tuple(pool.labels[i] for i in chosen) for name, chosen in splits.items()},
+        {name: tuple(pool.objects[i] for i in chosen) for name, chosen in splits.items()} if pool.objects else {},
     )
 
 
@@ -179,11 +193,16 @@ def _check_reading(root: Path, reading: Reading, task: str | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Readable pictures, their facts and the splits that the folder gave, side by side; and what is wrong."""
+    """Usable pictures, their facts and the splits that the folder gave, side by side; and what is wrong.
+
+    `objects` is empty for tasks without boxes and masks.
+    """
 
     samples: list[Sample]
     facts: list[PictureFacts]
     splits: list[str]
+    labels: list[tuple[int, ...]]
+    objects: list[ObjectFacts]
     problems: list[Problem]
 
 
@@ -204,9 +223,61 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
     _refuse_unreadable(root, facts)
     bad_channels = unfit_channels(facts)
     kept = [i for i, fact in enumerate(facts) if fact.readable and i not in bad_channels]
-    problems = [problem for fact in facts for problem in fact.problems]
-    problems += [*bad_channels.values(), *find_oddities([facts[i] for i in kept])]
-    return _Pool([samples[i] for i in kept], [facts[i] for i in kept], [splits[i] for i in kept], problems)
+    problems = [problem for fact in facts for problem in fact.problems] + list(bad_channels.values())
+    objects: dict[int, ObjectFacts] = {}
+    if reading.task in SPATIAL_TASKS:
+        checked = check_annotations([samples[i] for i in kept], [facts[i].size_hw for i in kept], len(reading.classes))
+        problems += [problem for one in checked for problem in one.problems]
+        for index, one in zip(kept, checked, strict=True):
+            if one.sample is not None:
+                samples[index], objects[index] = one.sample, one.facts
+        kept = list(objects)
+        _refuse_unusable(root, checked)
+    labels = [objects[i].present if objects else class_indices(samples[i]) for i in kept]
+    problems += find_oddities([facts[i] for i in kept])
+    return _Pool(
+        [samples[i] for i in kept],
+        [facts[i] for i in kept],
+        [splits[i] for i in kept],
+        labels,
+        [objects[i] for i in kept] if objects else [],
+        problems,
+    )
+
+
+def _refuse_unusable(root: Path, checked: Sequence[Checked]) -> None:
+    lost = [one.problems[-1] for one in checked if one.sample is None]
+    if len(lost) > _MOST_UNREADABLE * len(checked):
+        raise DataError(
+            f"the annotation of {len(lost)} of {len(checked)} pictures cannot be used, so the whole set is suspect; "
+            f"for example {lost[0].path}: {lost[0].detail}",
+            where=root,
+            fix=lost[0].fix,
+        )
+
+
+def _for_task(reading: Reading, task: str | None) -> Reading:
+    """The reading for another task, where its annotation tells enough for that."""
+    if task is None or task == reading.task:
+        return reading
+    splits = {}
+    for split, samples in reading.splits.items():
+        turned = [_turned(sample, reading.task, task) for sample in samples]
+        if any(sample is None for sample in turned):
+            return reading
+        splits[split] = [sample for sample in turned if sample is not None]
+    notes = [*reading.notes, f"The annotation is for {reading.task}; it was turned into what {task} needs."]
+    classes = ("background", *reading.classes) if task == "segmentation" else reading.classes
+    return replace(reading, task=task, splits=splits, notes=notes, classes=classes)
+
+
+def _turned(sample: Sample, has: str, wants: str) -> Sample | None:
+    if isinstance(sample.annotation, AnnotationSource):
+        # What lies in files is instances or a mask; only the former tell enough for other tasks.
+        able = has == "instances" and wants in ("detection", "segmentation", "multilabel")
+        return replace(sample, annotation=ConvertedAnnotation(sample.annotation, wants)) if able else None
+    found = None if sample.annotation is None else annotation_for(wants, sample.annotation)
+    return None if found is None else replace(sample, annotation=found)
 
 
 def _refuse_unreadable(root: Path, facts: Sequence[PictureFacts]) -> None:
@@ -227,9 +298,9 @@ def _refuse_unreadable(root: Path, facts: Sequence[PictureFacts]) -> None:
 def _check_classes(root: Path, reading: Reading, pool: _Pool) -> None:
     """Every class that the annotation shows in training must have a readable picture there."""
     trains = {"train"} if "train" in reading.splits else set(reading.splits)
-    before = class_counts([s for name in trains for s in reading.splits[name]], len(reading.classes))
+    before = class_counts([class_indices(s) for name in trains for s in reading.splits[name]], len(reading.classes))
     after = class_counts(
-        [sample for sample, split in zip(pool.samples, pool.splits, strict=True) if split in trains],
+        [label for label, split in zip(pool.labels, pool.splits, strict=True) if split in trains],
         len(reading.classes),
     )
     for index in np.flatnonzero((before > 0) & (after == 0)):
@@ -267,6 +338,7 @@ def _split(
     shares = {"validation": wishes.validation_share, "test": 0.0 if "test" in found else wishes.test_share}
     made = make_splits(
         [pool.samples[i] for i in trainable],
+        [pool.labels[i] for i in trainable],
         [groups[i] for i in trainable],
         {"train": 1.0 - sum(shares.values()), **shares},
         wishes.seed,
