@@ -163,7 +163,7 @@ class _Wrong:
 
 
 def _without_numbers(objects: Boxes | Instances, _size_hw: tuple[int, int]) -> _Wrong:
-    flags = ~np.isfinite(objects.boxes_xyxy).all(1)
+    flags = np.any(~np.isfinite(objects.boxes_xyxy), 1)
     return _Wrong("box-not-finite", "with a corner that is no number", "Left out of its picture.", flags)
 
 
@@ -206,7 +206,8 @@ def _twice(objects: Boxes | Instances, _size_hw: tuple[int, int]) -> _Wrong:
 
 def _reaching_beyond(objects: Boxes | Instances, size_hw: tuple[int, int]) -> _Wrong:
     left, top, right, bottom = objects.boxes_xyxy.T
-    flags = (left < -REACH_PX) | (top < -REACH_PX) | (right > size_hw[1] + REACH_PX) | (bottom > size_hw[0] + REACH_PX)
+    height, width = size_hw
+    beyond = [left < -REACH_PX, top < -REACH_PX, right > width + REACH_PX, bottom > height + REACH_PX]
     words = f"reaching beyond the picture of {height} x {width} pixels (height x width)"
     return _Wrong("box-beyond-edge", words, "Cut off at the edge.", np.any(beyond, 0))
 
