@@ -103,7 +103,8 @@ class _Jpeg(PictureKind):
         size_hw = upright_size_hw(markers.size_hw, markers.orientation)
         cmyk = markers.components == 4
         names = natural_channel_names(1 if markers.components == 1 else 3)
-        return Header(size_hw, names, "uint8", self.name, notes=(_CMYK_NOTE,) if cmyk else ())
+        notes = (_CMYK_NOTE,) if cmyk else ()
+        return Header(size_hw, names, "uint8", self.name, notes=notes, orientation=markers.orientation)
 
     def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:
         data = path.read_bytes()

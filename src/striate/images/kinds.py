@@ -45,6 +45,7 @@ class Header:
         kind: Kind of file, for example `jpeg`.
         frames: Pictures in the file; only the first is read.
         notes: What reading changes or leaves out, one phrase each ("CMYK, turned into RGB").
+        orientation: EXIF orientation of the stored pixels, which reading undoes; 1 where they are upright.
     """
 
     size_hw: tuple[int, int]
@@ -53,6 +54,7 @@ class Header:
     kind: str
     frames: int = 1
     notes: tuple[str, ...] = ()
+    orientation: int = 1
 
     @property
     def channels(self) -> int:

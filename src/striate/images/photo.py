@@ -31,13 +31,15 @@ class _PillowKind(PictureKind):
         check_size(path, size_hw)
         frames = int(getattr(image, "n_frames", 1))
         notes = (f"holds {frames} frames, of which the first is read",) if frames > 1 else ()
+        orientation = _orientation(image)
         return Header(
-            upright_size_hw(size_hw, _orientation(image)),
+            upright_size_hw(size_hw, orientation),
             natural_channel_names(channels_of(image, path)),
             "uint8",
             self.name,
             frames,
             notes,
+            orientation,
         )
 
     def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:  # noqa: ARG002

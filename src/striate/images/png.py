@@ -83,6 +83,7 @@ class _Png(PictureKind):
             natural_channel_names(channels),
             "uint16" if chunks.bit_depth == 16 else "uint8",
             self.name,
+            orientation=chunks.orientation,
         )
 
     def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:  # noqa: ARG002

@@ -201,7 +201,7 @@ def _header(path: Path, layout: _Layout) -> Header:
     if len(names) != _channels(layout):
         raise damaged(path, f"{len(names)} channel names for {_channels(layout)} channels")
     size_hw = upright_size_hw(layout.stored_hw, layout.orientation)
-    return Header(size_hw, names, _dtype(layout), "tiff", layout.frames, tuple(notes))
+    return Header(size_hw, names, _dtype(layout), "tiff", layout.frames, tuple(notes), layout.orientation)
 
 
 def _dtype(layout: _Layout) -> str:
