@@ -50,6 +50,8 @@ _PIXELS = re.compile(r"[\s_(\[]*(px|pixels?)[)\]]*$", re.I)
 _FARTHEST = 1e9
 _SAMPLE = 400
 _MOSTLY = 0.95
+_MOST_NUMBERS = 6
+"""Without a header: a box, a class and a score. More numbers in a row are landmarks or measurements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,8 @@ def _find_by_content(grid: Grid) -> tuple[int, ...] | None:
     width = len(grid.rows[0])
     numeric = [_all_numbers([row[i] for row in sample]) for i in range(width)]
     windows = [tuple(range(i, i + 4)) for i in range(width - 4, -1, -1) if all(numeric[i : i + 4])]
+    if sum(numeric) > _MOST_NUMBERS:
+        return None
     if windows:
         # A number for the class may stand before the box or behind it.
         places = next((window for window in windows if _are_corners(sample, window)), windows[0])

@@ -84,8 +84,8 @@ class _Coco(Format):
         files = find_coco_files(path)
         if not files:
             return None
-        more = f" and {len(files) - 1} more files" if len(files) > 1 else ""
-        return Sniff(0.9, f"{files[0].name}{more} list pictures, categories and objects as COCO does")
+        more = f", and {len(files) - 1} more like it" if len(files) > 1 else ""
+        return Sniff(0.9, f"{files[0].name} lists pictures, categories and objects as COCO does{more}")
 
     def read(self, path: Path, task: str | None = None) -> Reading:
         """Reads all files of a set.

@@ -82,6 +82,9 @@ def choose_coco_files(path: Path, files: Sequence[CocoFile], notes: list[str]) -
                 where=path,
                 fix="Give the path of one of these files, or of the folder that holds one set only.",
             )
+        if len(rivals) > 1:
+            same = some_of(file.name for file in rivals[1:])
+            notes.append(f"{same} says the same as {rivals[0].name} and is left aside.")
     return [rivals[0] for rivals in by_split.values()]
 
 
@@ -147,9 +150,10 @@ def _looks_like_coco(file: Path, empty: bool = False) -> bool:
         return False
     objects = '"image_id"' in text and ('"bbox"' in text or '"segmentation"' in text)
     listed = '"images"' in text
+    pictures = '"file_name"' in text and '"caption"' not in text
     if size > 2 * _PIECE:
-        return objects or (listed and '"file_name"' in text and '"caption"' not in text)
-    return listed and (objects or (empty and '"file_name"' in text and '"annotations"' in text))
+        return objects or (listed and pictures)
+    return listed and (objects or (empty and pictures and '"annotations"' in text))
 
 
 def _kind(file: Path) -> str:
