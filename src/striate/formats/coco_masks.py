@@ -5,9 +5,10 @@ T.-Y. Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; the text
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from striate.images import MAX_PIXELS
 
@@ -82,7 +83,7 @@ def parse_segmentation(value: object) -> Outline | Runs | None:
         return _parse_runs(value)
     if not isinstance(value, list):
         raise ValueError(f"{type(value).__name__} instead of polygons or run lengths")
-    parts = [value] if all(isinstance(one, int | float) for one in value) else value
+    parts = [value] if isinstance(value[0], int | float) else value
     polygons = [polygon for part in parts if len(polygon := _parse_polygon(part)) >= 6]
     return Outline(tuple(polygons)) if polygons else None
 
@@ -94,17 +95,19 @@ def box_outline(box_xyxy: Corners) -> Outline:
 
 
 def _parse_polygon(part: object) -> tuple[float, ...]:
-    if not isinstance(part, list) or not all(isinstance(value, int | float) for value in part):
-        raise ValueError("a polygon is a list of numbers x, y, x, y, ...")
-    if len(part) % 2:
-        raise ValueError(f"a polygon has {len(part)} coordinates, which are no pairs")
     try:
-        values = tuple(float(value) for value in part)
-    except OverflowError as error:
-        raise ValueError("a corner lies beyond all numbers") from error
-    if not all(math.isfinite(value) and abs(value) < _FARTHEST for value in values):
+        values = np.array(part)
+    except ValueError:
+        values = np.array(None)
+    if values.ndim != 1 or (values.size and values.dtype.kind not in "iuf"):
+        raise ValueError("a polygon is a list of numbers x, y, x, y, ...")
+    if len(values) % 2:
+        raise ValueError(f"a polygon has {len(values)} coordinates, which are no pairs")
+    corners = values.astype(np.float64)
+    # What is no number is not smaller either.
+    if not (np.abs(corners) < _FARTHEST).all():
         raise ValueError(f"a corner lies farther than {_FARTHEST} pixels away")
-    return values
+    return tuple(corners.tolist())
 
 
 def _parse_runs(value: dict[str, object]) -> Runs:
