@@ -13,7 +13,7 @@ from striate.errors import DataError
 from striate.formats.gathering import some_of, split_in_folders, split_in_name
 from striate.formats.listing import natural_key, scan, split_of
 
-_FOLDERS, _FILES, _DEPTH = 60, 30, 4
+_FOLDERS, _FILES, _DEPTH = 60, 12, 4
 _PIECE = 1 << 16
 _WORDS = re.compile(r"[-_. \d]+")
 _LIKELY = re.compile(r"coco|instances|annotation", re.I)
