@@ -200,9 +200,7 @@ def _note_kinds(task: str, boxes: int, total: int, notes: list[str]) -> None:
         )
 
 
-def _annotation(
-    picture: DrawnPicture, task: str, position: dict[str, int], tally: Tally
-) -> Boxes | Instances | None:
+def _annotation(picture: DrawnPicture, task: str, position: dict[str, int], tally: Tally) -> Boxes | Instances | None:
     stated, source = picture.stated_size_hw, picture.source
     if task == "detection" and (stated is None or not isinstance(source, FileSource)):
         return build_boxes(picture.objects, position)
@@ -285,7 +283,9 @@ def read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
     except OSError as error:
-        raise DataError(f"the file cannot be opened ({error.strerror}).", where=file, fix="Check its rights.") from error
+        raise DataError(
+            f"the file cannot be opened ({error.strerror}).", where=file, fix="Check its rights."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"not sound JSON ({error}).", where=file, fix="Save it again with its tool.") from error
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import io
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -141,7 +142,9 @@ class EmbeddedSource:
                 file.write_bytes(data)
                 picture = read_picture(file)
             except PictureError as error:
-                raise PictureError(f"imageData: {error.what}", where=self.path, fix=error.fix, kind=error.kind) from error
+                raise PictureError(
+                    f"imageData: {error.what}", where=self.path, fix=error.fix, kind=error.kind
+                ) from error
             except OSError as error:
                 raise _no_embedded_picture(self.path, str(error.strerror)) from error
         return replace(picture, source=self.name)
@@ -297,8 +300,9 @@ def _area(shape: dict[str, Any], file: str) -> Area | str:
     if kind == "circle":
         if len(points) != 2:
             return "broken-object"
-        radius = float(np.hypot(*(points[1] - points[0])))
-        return ellipse(*points[0].tolist(), radius, radius)
+        (centre_x, centre_y), (x, y) = points.tolist()
+        radius = math.hypot(x - centre_x, y - centre_y)
+        return ellipse(centre_x, centre_y, radius, radius)
     return _painted(shape, points, file) if kind == "mask" else "unknown-shape"
 
 

@@ -77,7 +77,9 @@ def _parse(file: Path) -> ElementTree.Element:
             raise DataError("it declares XML entities, which are not read.", where=file, fix="Remove them.")
         return ElementTree.fromstring(data)
     except OSError as error:
-        raise DataError(f"the file cannot be opened ({error.strerror}).", where=file, fix="Check its rights.") from error
+        raise DataError(
+            f"the file cannot be opened ({error.strerror}).", where=file, fix="Check its rights."
+        ) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise DataError(f"not sound XML ({error}).", where=file, fix="Save it again with its tool.") from error
 

@@ -1,4 +1,4 @@
-"""Objects as people draw them - rectangles, outlines, circles, painted masks - and the boxes or masks they stand for."""
+"""Objects as people draw them (rectangles, outlines, circles, painted masks), and the boxes or masks that they mean."""
 
 from __future__ import annotations
 
@@ -163,9 +163,7 @@ def build_boxes(objects: Sequence[DrawnObject], position: Mapping[str, int]) -> 
     return Boxes(np.concatenate(corners, axis=1).astype(np.float32), *_classes_and_flags(objects, position))
 
 
-def build_instances(
-    objects: Sequence[DrawnObject], position: Mapping[str, int], size_hw: tuple[int, int]
-) -> Instances:
+def build_instances(objects: Sequence[DrawnObject], position: Mapping[str, int], size_hw: tuple[int, int]) -> Instances:
     """The pixels of each object, all its parts together.
 
     Args:
@@ -225,7 +223,7 @@ def _trace_loops(mask: npt.NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
     loops = []
     while leaving:
         start = here = next(iter(leaving))
-        loop = []
+        loop: list[tuple[int, int]] = []
         while not loop or here != start:
             loop.append(here)
             there = leaving[here].pop()
