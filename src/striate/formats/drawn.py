@@ -20,65 +20,70 @@ from striate.structures import Boxes, Instances, PictureSource, Problem, Sample
 _HEAD, _TAIL = 20_000, 4_000
 _FOLDERS, _FILES, _DEPTH = 40, 8, 6
 
-_KINDS: dict[str, tuple[str, str, Literal["dropped", "note"]]] = {
-    "broken-annotation": (
-        "annotation files cannot be read",
-        "They are left out with their pictures. Save them again with the tool that made them.",
-        "dropped",
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Words for a kind of problem: what is counted, what was done about it, what to do."""
+
+    counted: str
+    done: str
+    advice: str
+    severity: Literal["dropped", "note"] = "dropped"
+
+
+_KINDS = {
+    "broken-annotation": _Kind(
+        "annotation files that cannot be read",
+        "They are left out with their pictures.",
+        "Save them again with the tool that made them.",
     ),
-    "annotation-without-picture": (
-        "annotated pictures are not here",
-        "They are left out. Put the pictures beside their annotation.",
-        "dropped",
+    "annotation-without-picture": _Kind(
+        "annotated pictures that are not here", "They are left out.", "Put the pictures beside their annotation."
     ),
-    "ambiguous-picture": (
-        "annotated pictures could each be one of several files of that name",
-        "They are left out. Put the annotation into the folder with its pictures, or give the pictures names of "
-        "their own.",
-        "dropped",
+    "ambiguous-picture": _Kind(
+        "annotated pictures that could each be one of several files",
+        "They are left out.",
+        "Put the annotation into the folder with its pictures, or give each picture a name of its own.",
     ),
-    "annotated-twice": (
-        "pictures are annotated in several places, and not alike",
-        "The first annotation counts. Delete the one that is not wanted.",
+    "annotated-twice": _Kind(
+        "pictures that are annotated in several files, and not alike",
+        "The first file counts.",
+        "Delete the annotation that is not wanted.",
         "note",
     ),
-    "size-differs": (
-        "pictures have another size than the one they were annotated at",
-        "They are left out, since their objects lie elsewhere. Put back the pictures that were annotated.",
-        "dropped",
+    "size-differs": _Kind(
+        "pictures of another size than the one they were annotated at",
+        "They are left out, since their objects lie elsewhere.",
+        "Put back the pictures that were annotated.",
     ),
-    "unlabelled": (
-        "pictures are in no annotation file",
-        "They are left out, since nobody says what they show. Save a picture without objects to say that it shows "
-        "none.",
-        "dropped",
+    "unlabelled": _Kind(
+        "pictures that no annotation file is about",
+        "They are left out, since nobody says what they show.",
+        "Save those that show nothing without objects.",
     ),
-    "no-usable-object": (
-        "pictures have objects, and none that can be used",
+    "no-usable-object": _Kind(
+        "pictures with objects of which none can be used",
         "They are left out, since they would count as background.",
-        "dropped",
+        "See the other problems for the reason.",
     ),
-    "no-area": ("objects are points or lines, which enclose nothing", "They are left out. Draw outlines.", "dropped"),
-    "unknown-shape": (
-        "objects are of a shape that is not known",
-        "They are left out. Draw them as polygons or rectangles.",
-        "dropped",
+    "no-area": _Kind("objects that are points or lines and enclose nothing", "They are left out.", "Draw outlines."),
+    "unknown-shape": _Kind(
+        "objects of a shape that is not known", "They are left out.", "Draw them as polygons or rectangles."
     ),
-    "broken-object": (
-        "objects have coordinates that are missing, too few or no numbers",
-        "They are left out. Draw them again.",
-        "dropped",
+    "broken-object": _Kind(
+        "objects whose coordinates are missing, too few or no numbers", "They are left out.", "Draw them again."
     ),
-    "object-without-class": ("objects have no class", "They are left out. Give each a class.", "dropped"),
-    "several-classes": ("objects have several classes", "They are left out. Choose one class for each.", "dropped"),
-    "ignored-label": (
-        "objects are labelled as nothing to be learned",
-        "They are left out, and the pixels there count as background.",
-        "dropped",
+    "object-without-class": _Kind("objects without a class", "They are left out.", "Give each a class."),
+    "several-classes": _Kind("objects of several classes", "They are left out.", "Choose one class for each."),
+    "ignored-label": _Kind(
+        "objects labelled as nothing to be learned",
+        "They are left out, and their pixels count as background.",
+        "Give them a class if they are to be found.",
     ),
-    "mask-without-file": (
-        "objects have a mask file that is not here or cannot be read",
-        "Their box is taken instead. Put the mask files into the folder Masks.",
+    "mask-without-file": _Kind(
+        "objects whose mask file is not here or cannot be read",
+        "Their boxes are taken instead.",
+        "Put the mask files into the folder Masks.",
         "note",
     ),
 }
@@ -105,9 +110,10 @@ class Tally:
         """One for each kind, with its number and an example."""
         found = []
         for kind, (count, path, what) in self._found.items():
-            words, fix, severity = _KINDS[kind]
-            example = f"{path}: {what}" if what else path
-            found.append(Problem(kind, path, f"{count} {words} (the first: {example}).", fix, severity))
+            words = _KINDS[kind]
+            example = (f"{path}: {what}" if what else path).rstrip(".")
+            detail = f"{words.counted}: {count} (the first: {example})."
+            found.append(Problem(kind, path, detail, f"{words.done} {words.advice}", words.severity))
         return found
 
 
@@ -181,21 +187,26 @@ def build_drawn_reading(format: str, path: Path, drawings: Drawings, task: str |
             found.splits.setdefault(picture.split, []).append(ObjectEntry(picture.source, annotation))
     found.problems = [*drawings.tally.problems(), *broken]
     if not any(found.splits.values()) and found.problems:
-        worst = found.problems[0]
-        raise DataError(f"no annotation here can be used: {worst.detail}", where=path, fix=worst.fix)
+        raise nothing_usable(path, found.problems[0])
     empty = sum(not len(entry.annotation) for part in found.splits.values() for entry in part)  # type: ignore[arg-type]
     if empty:
         count = sum(map(len, found.splits.values()))
-        found.notes.append(f"{empty} of {count} pictures are annotated with no object; they are background.")
+        found.notes.append(f"Pictures annotated with no object, of {count}: {empty}; they are background.")
     return build_object_reading(format, path, found)
+
+
+def nothing_usable(path: Path, problem: Problem) -> DataError:
+    """The refusal of a set in which a problem leaves nothing."""
+    advice = _KINDS[problem.kind].advice if problem.kind in _KINDS else problem.fix
+    return DataError(f"no annotation here can be used; {problem.detail}", where=path, fix=advice)
 
 
 def _note_kinds(task: str, boxes: int, total: int, notes: list[str]) -> None:
     if task == "instances" and boxes:
-        notes.append(f"{boxes} of {total} objects are rectangles; each counts as a mask that fills it.")
+        notes.append(f"Rectangles among {total} objects: {boxes}; each counts as a mask that fills it.")
     elif task == "detection" and boxes < total:
         notes.append(
-            f"{total - boxes} of {total} objects are outlines; each counts as the box around it (the task `instances` "
+            f"Outlines among {total} objects: {total - boxes}; each counts as the box around it (the task `instances` "
             "takes them as they are)."
         )
 

@@ -25,6 +25,7 @@ from striate.formats.drawn import (
     find_annotation_file,
     gather,
     head_and_tail,
+    nothing_usable,
     split_in,
 )
 from striate.formats.listing import split_of
@@ -66,9 +67,10 @@ class _Via(Format):
                 except DataError as error:
                     drawings.tally.add("broken-annotation", name, error.what)
         if not files:
-            broken = drawings.tally.problems()
+            for problem in drawings.tally.problems():
+                raise nothing_usable(path, problem)
             raise DataError(
-                broken[0].detail if broken else "no file of the VGG Image Annotator was found here.",
+                "no file of the VGG Image Annotator was found here.",
                 where=path,
                 fix="Save the project, or export the annotation as JSON, into the folder with the pictures.",
             )
@@ -138,7 +140,7 @@ def _pair(
                 if entry.regions and not listed[picture][1].regions:
                     listed[picture] = file, entry
     for name, count in repeated.items():
-        drawings.notes.append(f"{count} pictures of {name} are in another file, too; each counts once.")
+        drawings.notes.append(f"Pictures of {name} that another file holds, too: {count}; each counts once.")
     return listed
 
 
@@ -173,7 +175,9 @@ def _add_pictures(
         split = (split_of(given[0]) if given else None) or split_in(picture, file.name) or _stem_split(file)
         drawings.pictures.append(DrawnPicture(FileSource(root / picture, picture), objects, len(entry.regions), split))
     if closed:
-        drawings.notes.append(f"{closed} objects are open lines; each is closed from its last point to its first.")
+        drawings.notes.append(
+            f"Open lines among the objects: {closed}; each is closed from its last point to its first."
+        )
     declared = dict.fromkeys(option for file in files for option in file.options.get(chosen.name, ()))
     drawings.declared = [_ONE_CLASS] if not chosen.name else list(declared)
 
@@ -195,7 +199,7 @@ def _object(
         seen = f" is {' and '.join(names)}" if names else ""
         tally.add("several-classes" if names else "object-without-class", file, where + seen)
     else:
-        flags = {FLAG_ATTRIBUTES[key] for key, value in attributes.items() if key in FLAG_ATTRIBUTES and is_set(value)}
+        flags = {FLAG_ATTRIBUTES.get(key.lower()) for key, value in attributes.items() if is_set(value)}
         return DrawnObject(names[0], [area], "iscrowd" in flags, "ignore" in flags)
     return None
 

@@ -40,8 +40,10 @@ def values_of(value: object) -> list[str]:
 
 
 def is_set(flag: object) -> bool:
-    """Whether a flag is on, as VIA writes it: true, "true", 1, "yes"."""
-    return str(flag).strip().lower() not in _FALSE if not isinstance(flag, bool) else flag
+    """Whether a flag is on, as VIA writes it: true, "true", 1, "yes", or a box of several that is ticked."""
+    if isinstance(flag, Mapping):
+        return any(is_set(one) for one in flag.values())
+    return str(flag).strip().lower() not in _FALSE
 
 
 def find_class_attribute(regions: Sequence[Mapping[str, Any]]) -> ClassAttribute:

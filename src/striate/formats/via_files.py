@@ -142,6 +142,8 @@ def _csv_pictures(file: Path) -> list[ViaPicture]:
     text, _ = decode_text(file)
     rows = csv.DictReader(io.StringIO(text.lstrip("#"), newline=""))
     found: dict[str, ViaPicture] = {}
+    # Long outlines are longer than the cells that csv takes by itself; a cell cannot be longer than the file.
+    usual = csv.field_size_limit(len(text) + 1)
     try:
         for row in rows:
             name = row.get("filename")
@@ -153,6 +155,8 @@ def _csv_pictures(file: Path) -> list[ViaPicture]:
                 picture.regions.append(ViaRegion(shape, _cell(row, "region_attributes")))
     except (csv.Error, ValueError, RecursionError) as error:
         raise _strange(file, f"line {rows.line_num} cannot be understood ({error})") from error
+    finally:
+        csv.field_size_limit(usual)
     return list(found.values())
 
 
