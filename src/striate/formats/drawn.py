@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -240,8 +241,7 @@ def find_annotation_file(path: Path, suffixes: tuple[str, ...], recognise: Calla
         folder, depth = waiting.pop(0)
         listing = scan(folder, ordered=False)
         count += 1
-        named = sorted(name for name in listing.others if name.lower().endswith(suffixes))
-        for name in named[:_FILES]:
+        for name in nsmallest(_FILES, (name for name in listing.others if name.lower().endswith(suffixes))):
             if recognise(head_and_tail(folder / name)):
                 return folder / name
         if depth < _DEPTH:

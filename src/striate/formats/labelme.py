@@ -59,11 +59,10 @@ class _LabelMe(Format):
     tasks = ("detection", "instances")
 
     def sniff(self, path: Path) -> Sniff | None:
-        found = find_annotation_file(path, (".json",), _is_labelme_json)
-        if found is not None:
-            return Sniff(0.9, f"{found.name} is a JSON file of LabelMe")
-        found = find_annotation_file(path, (".xml",), is_labelme_xml)
-        return None if found is None else Sniff(0.9, f"{found.name} is an XML file of LabelMe")
+        found = find_annotation_file(
+            path, (".json", ".xml"), lambda text: _is_labelme_json(text) or is_labelme_xml(text)
+        )
+        return None if found is None else Sniff(0.9, f"{found.name} is a file of LabelMe")
 
     def read(self, path: Path, task: str | None = None) -> Reading:
         there = gather(path)
