@@ -257,8 +257,13 @@ def _settle_objects(objects: Boxes | Instances) -> None:
     """Fills flags that were left out, and checks that everything is equally long."""
     count = len(objects.classes)
     none = np.zeros(count, np.bool_)
+    boxes = np.asarray(objects.boxes_xyxy, np.float32)
+    if boxes.size == 0:
+        boxes = boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes are (N, 4), got {boxes.shape}")
     values: dict[str, npt.NDArray[np.generic]] = {
-        "boxes_xyxy": np.asarray(objects.boxes_xyxy, np.float32).reshape(-1, 4),
+        "boxes_xyxy": boxes,
         "classes": np.asarray(objects.classes, np.int64),
         "iscrowd": none if objects.iscrowd is None else np.asarray(objects.iscrowd, np.bool_),
         "ignore": none if objects.ignore is None else np.asarray(objects.ignore, np.bool_),
