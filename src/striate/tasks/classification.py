@@ -157,10 +157,10 @@ class Classification(Task):
             for k, label in enumerate(classes)
         ]
 
-    def baseline_scores(self, train_targets: Targets, count: int, classes: tuple[str, ...]) -> Scores:
+    def baseline_scores(self, train_targets: Targets, targets: Targets, classes: tuple[str, ...]) -> Scores:
         """Each class's share of the training pictures, for every picture alike: its answer is the commonest class."""
         shares = np.bincount(train_targets, minlength=len(classes)) / max(len(train_targets), 1)
-        return np.tile(shares.astype(np.float32), (count, 1))
+        return np.tile(shares.astype(np.float32), (len(targets), 1))
 
     def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
         """Wrongly answered pictures, those that gave the truth the lowest score first."""

@@ -147,10 +147,10 @@ class MultiLabel(Task):
             for k, label in enumerate(classes)
         ]
 
-    def baseline_scores(self, train_targets: Targets, count: int, classes: tuple[str, ...]) -> Scores:
+    def baseline_scores(self, train_targets: Targets, targets: Targets, classes: tuple[str, ...]) -> Scores:
         """Each class's share of the training pictures, for every picture alike."""
         shares = train_targets.sum(axis=0, dtype=np.float64) / max(len(train_targets), 1)
-        return np.tile(shares.astype(np.float32).reshape(1, len(classes)), (count, 1))
+        return np.tile(shares.astype(np.float32).reshape(1, len(classes)), (len(targets), 1))
 
     def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
         """Pictures with at least one wrong label, the highest log loss first."""
