@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from striate.formats.base import GIVEN_SPLITS
 from striate.formats.foreign import ANNOTATION_FOLDERS
 from striate.formats.listing import split_of
 
@@ -88,6 +89,11 @@ def pair_files(pictures: Sequence[str], annotations: Sequence[str]) -> Pairing:
 def place_of(path: str) -> tuple[str, ...]:
     """Folders of a path without those that only say "pictures" or "annotation", splits by their usual name."""
     return _place(path)
+
+
+def split_of_path(path: str) -> str:
+    """The split that a folder of a path is named after, in any place (`train/images`, `images/val`); `""` for none."""
+    return next((part for part in _place(path) if part in GIVEN_SPLITS), "")
 
 
 def _place(path: str) -> tuple[str, ...]:

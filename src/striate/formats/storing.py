@@ -70,9 +70,14 @@ def folder_name_of(class_name: str, format: str) -> str:
 
 
 class PictureStore:
-    """Copies or writes pictures into folders, each under a name of its own."""
+    """Copies or writes pictures into folders, each under a name of its own.
 
-    def __init__(self) -> None:
+    Args:
+        by_stem: Names differ before their last dot, so that each can have a file of annotation called after it.
+    """
+
+    def __init__(self, by_stem: bool = False) -> None:
+        self._by_stem = by_stem
         self._taken: set[str] = set()
 
     def save(self, sample: Sample, folder: Path) -> Path:
@@ -98,12 +103,12 @@ class PictureStore:
 
     def _free(self, folder: Path, stem: str, suffix: str) -> Path:
         stored(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
-        candidate, number = f"{stem}{suffix}", 1
-        while str(folder / candidate).lower() in self._taken:
+        candidate, number = stem, 1
+        while (key := str(folder / candidate) + ("" if self._by_stem else suffix)).lower() in self._taken:
             number += 1
-            candidate = f"{stem} ({number}){suffix}"
-        self._taken.add(str(folder / candidate).lower())
-        return folder / candidate
+            candidate = f"{stem} ({number})"
+        self._taken.add(key.lower())
+        return folder / f"{candidate}{suffix}"
 
 
 def label_indices(annotation: Annotation | AnnotationSource | None, name: str, format: str) -> tuple[int, ...]:
