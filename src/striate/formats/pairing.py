@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from striate.formats.base import GIVEN_SPLITS
 from striate.formats.foreign import ANNOTATION_FOLDERS
 from striate.formats.listing import split_of
 
@@ -92,8 +91,9 @@ def place_of(path: str) -> tuple[str, ...]:
 
 
 def split_of_path(path: str) -> str:
-    """The split that a folder of a path is named after, in any place (`train/images`, `images/val`); `""` for none."""
-    return next((part for part in _place(path) if part in GIVEN_SPLITS), "")
+    """The split that a folder of a path is named after, in any place (`train/images`, `images/val2017`); `""` for none."""
+    parts = (split_of(part.rstrip("0123456789")) for part in _place(path))
+    return next((split for split in parts if split is not None), "")
 
 
 def _place(path: str) -> tuple[str, ...]:

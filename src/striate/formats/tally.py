@@ -16,9 +16,7 @@ class Tally:
     def __init__(self) -> None:
         self._kinds: defaultdict[tuple[str, str, str], dict[str, list[str]]] = defaultdict(dict)
 
-    def add(
-        self, kind: str, path: str, detail: str, fix: str, severity: Literal["dropped", "note"] = "note"
-    ) -> None:
+    def add(self, kind: str, path: str, detail: str, fix: str, severity: Literal["dropped", "note"] = "note") -> None:
         """Takes down what is wrong with a file; a file may have the same kind of problem in several places.
 
         Args:
