@@ -53,8 +53,6 @@ def test_recognised(name: str, format: str, classes: int, splits: dict[str, int]
     ("name", "cause"),
     [
         ("lums_road_crlf_damaged", "lost carriage returns"),
-        ("bccd_voc", "boxes in Pascal VOC XML files"),
-        ("ships_yolo", "in YOLO text files"),
         ("dsb2018", "mask pictures in a folder beside them"),
         ("dhcn_campus", "a mask picture for each"),
         ("msd_hippocampus_nifti", "files of a scanner"),
@@ -68,8 +66,6 @@ def test_recognised(name: str, format: str, classes: int, splits: dict[str, int]
         ("datumaro_format_zoo/mvtec_dataset", "mask pictures in a folder beside them"),
         ("datumaro_format_zoo/vott_csv_dataset", "a table of boxes"),
         ("datumaro_format_zoo/kaggle_dataset/image_csv_det", "a table of boxes"),
-        ("datumaro_format_zoo/kaggle_dataset/relaxed_voc1", "boxes in Pascal VOC XML files"),
-        ("datumaro_format_zoo/kaggle_dataset/relaxed_yolo", "boxes in YOLO text files"),
         ("datumaro_format_zoo/kaggle_dataset/relaxed_coco", "a JSON file like COCO's"),
     ],
 )

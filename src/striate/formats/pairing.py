@@ -91,7 +91,7 @@ def place_of(path: str) -> tuple[str, ...]:
 
 
 def split_of_path(path: str) -> str:
-    """The split that a folder of a path is named after, in any place (`train/images`, `images/val2017`); `""` for none."""
+    """The split that a folder of a path is named after (`train/images`, `images/val2017`); `""` where none is."""
     parts = (split_of(part.rstrip("0123456789")) for part in _place(path))
     return next((split for split in parts if split is not None), "")
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from striate.errors import DataError, PictureError
-from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.base import FORMATS, GIVEN_SPLITS, Format, Reading, Sniff
 from striate.formats.foreign import find_damage, refusal
 from striate.formats.image_sets import FOLDER as LISTS_FOLDER
 from striate.formats.image_sets import find_image_sets, split_by_image_sets
@@ -92,7 +92,7 @@ class _Voc(Format):
                 fix="Check the path, or name another format with --format.",
             )
         chosen = task if task in held else held[0]
-        found = ObjectFindings(chosen)
+        found = ObjectFindings(chosen, splits={split: [] for split in (*GIVEN_SPLITS, "")})
         entries = _read_boxes(files, found) if chosen == "detection" else _read_masks(files, found)
         _settle_splits(files, entries, found)
         return build_object_reading(self.name, path, found)
@@ -165,8 +165,8 @@ def _read_boxes(files: _Files, found: ObjectFindings) -> _Entries:
         found.notes.append(f"{empty} XML files hold no object: their pictures are background.")
     if from_zero:
         found.notes.append(
-            f"{from_zero} XML files have corners at 0, where VOC counts from 1. They are read as VOC's, so all boxes may "
-            "lie one pixel too far to the left and up."
+            f"{from_zero} XML files have corners at 0, where VOC counts from 1. They are read as VOC's, so all boxes "
+            "may lie one pixel too far to the left and up."
         )
     return entries
 
@@ -231,7 +231,7 @@ def _check_size(picture: Path, where: str, file: VocFile, tally: Tally) -> None:
         tally.add(
             "wrong-size",
             where,
-            f"it says that the picture is {said_width} x {said_height} (width x height), which is {width} x {height}{turned}",
+            f"it says {said_width} x {said_height} (width x height), and the picture is {width} x {height}{turned}",
             "The boxes are read as they are. Check that they were drawn on this version of the picture.",
         )
 
@@ -259,8 +259,8 @@ def _read_masks(files: _Files, found: ObjectFindings) -> _Entries:
             Problem(
                 "half-annotated",
                 single[0],
-                f"{len(single)} pictures have a mask in only one of {CLASS_FOLDER} and {OBJECT_FOLDER} ({single[0]}, ...).",
-                "They are left out. Add the other mask.",
+                f"{len(single)} pictures have a mask in only one of the two mask folders ({single[0]}, ...).",
+                f"They are left out. Add the other mask ({CLASS_FOLDER} and {OBJECT_FOLDER}).",
                 "dropped",
             )
         )
@@ -299,7 +299,7 @@ def _settle_splits(files: _Files, entries: _Entries, found: ObjectFindings) -> N
         split = listed.get(picture, split_of_path(picture))
         entry = entries.get(picture)
         if entry is not None and split is not None:
-            found.splits.setdefault(split, []).append(entry)
+            found.splits[split].append(entry)
         elif entry is not None:
             unlisted.append(picture)
         elif picture in entries:
@@ -316,11 +316,9 @@ def _settle_splits(files: _Files, entries: _Entries, found: ObjectFindings) -> N
     _report_left_out(
         found, "unlisted", unlisted, "pictures are annotated, but in no list of a split", "Add them to a list."
     )
-    what = "an XML file" if found.task == "detection" else "a mask"
-    _report_left_out(
-        found, "unlabelled", unlabelled, f"pictures have no readable annotation ({what} for each was expected)",
-        "For pictures without any object, add annotation that holds none.",
-    )  # fmt: skip
+    what = "pictures have no " + ("XML file" if found.task == "detection" else "mask")
+    advice = "For pictures without any object, add annotation that holds none."
+    _report_left_out(found, "unlabelled", unlabelled, what, advice)
 
 
 def _report_left_out(found: ObjectFindings, kind: str, names: Sequence[str], what: str, advice: str) -> None:

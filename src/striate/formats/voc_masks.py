@@ -242,7 +242,7 @@ def _codes(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
 def _read_classes(path: Path, labels: LabelMap) -> npt.NDArray[np.uint8]:
     values, palette = _open(path)
     used, where = np.unique(values, return_inverse=True)
-    by_colour = {code: kind for code, kind in zip(_map_codes(labels), labels.classes, strict=True)}
+    by_colour = dict(zip(_map_codes(labels), labels.classes, strict=True))
     by_colour[int(_codes(np.array(VOID_COLOUR, np.uint8)))] = VOID
     kinds: list[int | None]
     if _is_coloured(values):

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from striate.errors import DataError, PictureError
-from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.base import FORMATS, GIVEN_SPLITS, Format, Reading, Sniff
 from striate.formats.foreign import MASK_FOLDERS, find_damage, refusal
 from striate.formats.listing import natural_key, visit, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
@@ -40,6 +40,7 @@ class _Labels:
         background: Pictures without a label file, beside pictures that have one.
         unlabelled: Pictures in folders without any label file.
         lonely: Label files without a picture.
+        lonely_numbers: Numbers of classes in these.
     """
 
     files: dict[str, YoloFile] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class _Labels:
     background: list[str] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
     lonely: list[str] = field(default_factory=list)
+    lonely_numbers: set[int] = field(default_factory=set)
 
     def objects(self) -> tuple[int, int]:
         """Number of boxes and of outlines."""
@@ -93,11 +95,11 @@ class _Yolo(Format):
             )
         boxes, outlines = labels.objects()
         found = ObjectFindings("instances" if outlines and not boxes and task != "detection" else "detection")
-        found.problems += settings.problems
-        classes = number_classes(labels.files, settings, found)
-        splits = settle_splits(path, pictures, lists, settings, found.notes, found.problems)
-        _collect(path, pictures, labels, splits, classes, found, tally)
-        found.problems += tally.problems()
+        found.splits = {split: [] for split in (*GIVEN_SPLITS, "")}
+        found.problems += [*settings.problems, *tally.problems()]
+        classes = number_classes(labels.files, labels.lonely_numbers, settings, found)
+        splits = settle_splits(path, pictures, lists, settings, found)
+        _collect(path, labels, splits, classes, found)
         _report(labels, splits, found)
         return build_object_reading(self.name, path, found)
 
@@ -139,6 +141,8 @@ def _read_labels(root: Path, pictures: Sequence[str], texts: Sequence[str], tall
         expected = parent in folders or parent.name.casefold() in MASK_FOLDERS
         if expected and (_looks_like_labels(root / name) or not any(map(str.strip, _lines(root / name)))):
             labels.lonely.append(name)
+            file = read_yolo_file(root / name, name, Tally())
+            labels.lonely_numbers |= {one.number for one in file.objects} if file else set()
     return labels
 
 
@@ -150,19 +154,18 @@ def _lines(file: Path) -> list[str]:
 
 
 def _collect(
-    root: Path, pictures: Sequence[str], labels: _Labels, splits: dict[str, str | None], classes: ClassNumbers,
-    found: ObjectFindings, tally: Tally,
-) -> None:  # fmt: skip
-    """Makes the entries, in the order of the pictures."""
-    background = set(labels.background)
-    for picture in pictures:
-        split, file = splits[picture], labels.files.get(picture)
+    root: Path, labels: _Labels, splits: dict[str, str | None], classes: ClassNumbers, found: ObjectFindings
+) -> None:
+    """Makes the entries, in the order of the pictures, and takes down which pictures could not be opened."""
+    background, tally = set(labels.background), Tally()
+    for picture, split in splits.items():
+        file = labels.files.get(picture)
         if split is None or (file is None and picture not in background):
             continue
         annotation = _annotation(root / picture, picture, file or YoloFile(), found.task, classes, tally)
         if annotation is not None:
-            entry = ObjectEntry(FileSource(root / picture, picture), annotation)
-            found.splits.setdefault(split, []).append(entry)
+            found.splits[split].append(ObjectEntry(FileSource(root / picture, picture), annotation))
+    found.problems += tally.problems()
 
 
 def _annotation(
@@ -176,7 +179,7 @@ def _annotation(
     try:
         size_hw = read_header(path).size_hw
     except PictureError as error:
-        fix = "The picture is left out. " + error.fix
+        fix = f"The picture is left out. {error.fix}"
         tally.add(error.kind, picture, error.what.rstrip("."), fix, "dropped")
         return None
     build = build_boxes if task == "detection" else build_instances
@@ -184,55 +187,57 @@ def _annotation(
 
 
 def _report(labels: _Labels, splits: dict[str, str | None], found: ObjectFindings) -> None:
+    _note_labels(labels, found)
+    outside = {labels.names[picture]: file.outside for picture, file in labels.files.items() if file.outside}
+    fix = "They are kept as they are written; what leaves the picture is cut off when pictures are opened."
+    _report_lines(found, "outside-picture", outside, "lines have values outside 0..1", fix)
+    repeats = {labels.names[picture]: file.repeats for picture, file in labels.files.items() if file.repeats}
+    fix = "They are kept. Delete them: an object that is there twice can be found only once."
+    _report_lines(found, "repeated-object", repeats, "lines say the same as an earlier one of their file", fix)
+    what = "label files have no picture"
+    fix = "They are left out. Add the pictures, under the same names."
+    _report_left_out(found, "annotation-without-picture", labels.lonely, what, fix)
+    what = "pictures lie in folders without any label file, so nobody says what they show"
+    fix = "They are left out. Add their label files; an empty one says that nothing is there."
+    _report_left_out(found, "unlabelled", labels.unlabelled, what, fix)
+    unlisted = [picture for picture, split in splits.items() if split is None and picture in labels.files]
+    fix = "They are left out. Add them to a list."
+    _report_left_out(found, "unlisted", unlisted, "pictures with labels are in no list of a split", fix)
+
+
+def _note_labels(labels: _Labels, found: ObjectFindings) -> None:
     boxes, outlines = labels.objects()
     if found.task == "detection" and outlines:
-        mixed = (
-            f"{boxes} objects are boxes and {outlines} are outlines"
-            if boxes
-            else f"All {outlines} objects are outlines"
-        )
-        found.notes.append(f"{mixed}; each outline counts by the box around it.")
+        seen = f"{boxes} objects are boxes and {outlines} outlines" if boxes else f"All {outlines} objects are outlines"
+        found.notes.append(f"{seen}; each outline counts by the box around it.")
     empty = sum(not file.objects and not file.bad_lines for file in labels.files.values())
     if empty:
         found.notes.append(f"{empty} pictures have an empty label file: they are background.")
     if labels.background:
         found.notes.append(
-            f"{len(labels.background)} pictures have no label file ({labels.background[0]}, ...) and count as background, "
-            "as YOLO means it. If they were never labelled, take them out."
+            f"{len(labels.background)} pictures have no label file ({labels.background[0]}, ...) and count as "
+            "background, as YOLO means it. If they were never labelled, take them out."
         )
     confidences = sum(file.confidences for file in labels.files.values())
     if confidences:
         found.notes.append(
-            f"{confidences} lines have a sixth number, the confidence of a detector; it is not used. If a detector wrote "
-            "these labels, somebody should check them."
+            f"{confidences} lines have a sixth number, the confidence of a detector; it is not used. If a detector "
+            "wrote these labels, somebody should check them."
         )
-    _report_lines(labels, found)
-    unlisted = [picture for picture, split in splits.items() if split is None and picture in labels.files]
-    for kind, names, what, fix in (
-        ("annotation-without-picture", labels.lonely, "label files have no picture",
-         "They are left out. Add the pictures, under the same names."),
-        ("unlabelled", labels.unlabelled, "pictures lie in folders without any label file, so nobody says what they show",
-         "They are left out. Add their label files; an empty one says that nothing is there."),
-        ("unlisted", unlisted, "pictures with labels are in no list of a split", "They are left out. Add them to a list."),
-    ):  # fmt: skip
-        if names:
-            where = min(names, key=natural_key)
-            found.problems.append(Problem(kind, where, f"{len(names)} {what} ({where}, ...).", fix, "dropped"))
 
 
-def _report_lines(labels: _Labels, found: ObjectFindings) -> None:
-    for kind, lines_of, what, fix in (
-        ("outside-picture", lambda file: file.outside, "lines have values outside 0..1",
-         "They are kept as they are written; what leaves the picture is cut off when pictures are opened."),
-        ("repeated-object", lambda file: file.repeats, "lines say the same as an earlier one of their file",
-         "They are kept. Delete them: an object that is there twice can be found only once."),
-    ):  # fmt: skip
-        lines = {labels.names[picture]: lines_of(file) for picture, file in labels.files.items() if lines_of(file)}
-        if lines:
-            name, numbers = next(iter(lines.items()))
-            count = sum(map(len, lines.values()))
-            detail = f"{count} {what}, in {len(lines)} files (line {numbers[0]} of {name}, ...)."
-            found.problems.append(Problem(kind, name, detail, fix))
+def _report_lines(found: ObjectFindings, kind: str, lines: dict[str, list[int]], what: str, fix: str) -> None:
+    if lines:
+        name, numbers = next(iter(lines.items()))
+        count = sum(map(len, lines.values()))
+        detail = f"{count} {what}, in {len(lines)} files (line {numbers[0]} of {name}, ...)."
+        found.problems.append(Problem(kind, name, detail, fix))
+
+
+def _report_left_out(found: ObjectFindings, kind: str, names: Sequence[str], what: str, fix: str) -> None:
+    if names:
+        where = min(names, key=natural_key)
+        found.problems.append(Problem(kind, where, f"{len(names)} {what} ({where}, ...).", fix, "dropped"))
 
 
 FORMATS.add(_Yolo.name, _Yolo())

@@ -14,6 +14,10 @@ from striate.formats.tally import Tally
 
 _BOX = 4
 _MOST_SHARE = 100.0
+_LINE_FIX = (
+    "The line is left out, and the picture where no other is left. Write `class cx cy w h`, or "
+    "`class x1 y1 x2 y2 x3 y3 ...`, as shares of the picture."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,7 @@ def read_yolo_file(path: Path, where: str, tally: Tally) -> YoloFile | None:
         one = parse_object(words)
         if isinstance(one, str):
             found.bad_lines += 1
-            fix = "The line is left out. Write `class cx cy w h`, or `class x1 y1 x2 y2 x3 y3 ...`, as shares of the picture."
-            tally.add("bad-line", where, f"line {number}: {one}", fix, "dropped")
+            tally.add("bad-line", where, f"line {number}: {one}", _LINE_FIX, "dropped")
             continue
         found.confidences += len(words) == _BOX + 2
         found.outside += [number] if any(not 0 <= value <= 1 for value in one.values) else []

@@ -26,19 +26,31 @@ class ClassNumbers:
         return np.array([self.positions[one.number] for one in objects], np.int64)
 
 
-def number_classes(files: Mapping[str, YoloFile], settings: YoloSettings, found: ObjectFindings) -> ClassNumbers:
-    """Settles the class names; numbers without one are called `class-N`, and two numbers of one name are one class."""
+def number_classes(
+    files: Mapping[str, YoloFile], lonely: set[int], settings: YoloSettings, found: ObjectFindings
+) -> ClassNumbers:
+    """Settles the class names; numbers without one are called `class-N`, and two numbers of one name are one class.
+
+    Args:
+        files: Label files of pictures.
+        lonely: Numbers in label files without a picture, which are reported only.
+        settings: The class names.
+        found: Takes the names, and what is wrong with them.
+    """
     used = Counter(one.number for file in files.values() for one in file.objects)
     unnamed = sorted(set(used) - set(settings.names))
     names = {**settings.names, **{number: f"class-{number}" for number in unnamed}}
-    if unnamed and settings.names:
-        shown = ", ".join(f"{number}: {used[number]} objects" for number in unnamed[:5])
+    lost = lonely - set(settings.names) - set(unnamed)
+    if (unnamed or lost) and settings.names:
+        some = ", ".join(f"{number}: {used[number]} objects" for number in unnamed[:5])
+        shown = f" ({some}{', ...' if len(unnamed) > 5 else ''})" if some else ""
+        only = f"; {len(lost)} more occur only in label files without a picture" if lost else ""
         found.problems.append(
             Problem(
                 "class-without-name",
                 settings.source,
-                f"{len(unnamed)} class numbers occur in the labels and have no name, where {len(settings.names)} names are "
-                f"listed ({shown}{', ...' if len(unnamed) > 5 else ''}).",
+                f"{len(unnamed)} class numbers of objects have no name{shown}, where {len(settings.names)} names "
+                f"are listed{only}.",
                 "They are called class-N. Add their names, or correct the labels.",
             )
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from striate.formats.foreign import ANNOTATION_FOLDERS
 from striate.formats.listing import is_picture_name, split_of
+from striate.formats.objects import ObjectFindings
 from striate.formats.pairing import split_of_path
 from striate.formats.yolo_classes import YoloSettings
 from striate.formats.yolo_labels import read_lines
@@ -47,24 +49,25 @@ def _is_picture_list(file: Path) -> bool:
 
 
 def settle_splits(
-    root: Path, pictures: Sequence[str], lists: dict[str, list[str]], settings: YoloSettings, notes: list[str],
-    problems: list[Problem],
-) -> dict[str, str | None]:  # fmt: skip
+    root: Path, pictures: Sequence[str], lists: dict[str, list[str]], settings: YoloSettings, found: ObjectFindings
+) -> dict[str, str | None]:
     """Split of each picture; `None` where there are lists and none names it."""
     by_folder = {picture: split_of_path(picture) for picture in pictures}
     if any(by_folder.values()):
-        _compare_places(pictures, settings, notes)
+        _compare_places(pictures, settings, found.notes)
         return dict(by_folder)
     if lists:
-        by_list = _split_by_lists(root, pictures, lists, problems)
+        by_list = _split_by_lists(root, pictures, lists, found.problems)
         if by_list is not None:
-            notes.append(f"The splits are those of {', '.join(name for names in lists.values() for name in names)}.")
+            found.notes.append(
+                f"The splits are those of {', '.join(name for names in lists.values() for name in names)}."
+            )
             return by_list
     by_place = _split_by_places(pictures, settings)
     if len(set(by_place.values())) > 1:
-        notes.append(f"The splits are those that {settings.places_source} names.")
+        found.notes.append(f"The splits are those that {settings.places_source} names.")
         return dict(by_place)
-    _compare_places(pictures, settings, notes)
+    _compare_places(pictures, settings, found.notes)
     return dict(by_folder)
 
 
@@ -83,19 +86,19 @@ def _split_by_lists(
             for line in read_lines(root / name):
                 if not line.strip():
                     continue
-                picture = _nearest(line.strip(), by_name)
-                if picture is None:
+                nearest = _nearest(line.strip(), by_name)
+                if nearest is None:
                     missing.append(f"{line.strip()} in {name}")
-                elif chosen.setdefault(picture, split) != split:
-                    twice.append(f"{picture} in {name}")
-    for kind, found, what, fix in (
-        ("listed-without-picture", missing, "lines of the lists name no picture that is here", "Add the pictures."),
-        ("listed-twice", twice, "pictures are in the lists of several splits", "Each stays in the first of them."),
-    ):
-        if found:
-            problems.append(
-                Problem(kind, found[0].rsplit(" in ", 1)[-1], f"{len(found)} {what} ({found[0]}, ...).", fix)
-            )
+                elif chosen.setdefault(nearest, split) != split:
+                    twice.append(f"{nearest} in {name}")
+    if missing:
+        detail = f"{len(missing)} lines of the lists name no picture that is here ({missing[0]}, ...)."
+        fix = "Add the pictures, or take them off the lists."
+        problems.append(Problem("listed-without-picture", next(iter(lists.values()))[0], detail, fix, "dropped"))
+    if twice:
+        detail = f"{len(twice)} pictures are in the lists of several splits ({twice[0]}, ...)."
+        fix = "Each stays in the first of training, validation and test. Take it off the other lists."
+        problems.append(Problem("listed-twice", next(iter(lists.values()))[0], detail, fix))
     return {picture: chosen.get(picture) for picture in pictures} if chosen else None
 
 
@@ -105,9 +108,8 @@ def _nearest(line: str, by_name: dict[str, list[str]]) -> str | None:
 
     def common(picture: str) -> int:
         theirs = picture.casefold().split("/")[::-1]
-        return next(
-            (number for number, (a, b) in enumerate(zip(parts, theirs)) if a != b), min(len(parts), len(theirs))
-        )
+        same = (ours == other for ours, other in zip(parts, theirs, strict=False))
+        return sum(1 for _ in takewhile(bool, same))
 
     return max(by_name.get(parts[0], ()), key=common, default=None)
 
@@ -136,8 +138,8 @@ def _compare_places(pictures: Sequence[str], settings: YoloSettings, notes: list
     ]
     if wrong:
         notes.append(
-            f"{settings.places_source} names {' and '.join(wrong)}, where there is no picture; the splits are those that "
-            "the names of folders tell."
+            f"{settings.places_source} names {' and '.join(wrong)}, where there is no picture; the "
+            "splits are those that the names of folders tell."
         )
 
 
