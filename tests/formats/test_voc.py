@@ -199,8 +199,10 @@ def test_objects_that_are_not_complete(tmp_path: Path) -> None:
     assert told["object-without-class"].detail == "object 1 has no <name>."
     assert told["object-without-box"].detail == "object 2 (cat) has no <bndbox>."
     assert told["several-boxes"].detail == "object 3 (cat) has 2 boxes."
-    assert told["bad-box"].detail.startswith("xmin of object 5 (cat) is 'left', which is no number (2 such places")
-    assert "xmax of object 6 (cat) is 'nan', which is no number" in told["bad-box"].detail
+    assert told["bad-box"].detail.startswith(
+        "xmin of object 5 (cat) is 'left', which is no position in a picture (2 such places"
+    )
+    assert "xmax of object 6 (cat) is 'nan', which is no position in a picture" in told["bad-box"].detail
     assert told["bad-box"].severity == "dropped"
     assert all(one.path == "Annotations/a.xml" for one in reading.problems)
 

@@ -20,6 +20,7 @@ from striate.structures import Boxes
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FARTHEST = 1e9
 _OBJECT_FIX = "The object is left out. Correct it in the file."
 
 
@@ -148,7 +149,7 @@ def _read_object(element: ET.Element, number: int, where: str, found: VocFile, t
         if left is None or top is None or right is None or bottom is None:
             bad = next(key for key, corner in zip(_CORNERS, corners, strict=True) if corner is None)
             seen = box.findtext(bad)
-            shown = "is missing" if seen is None else f"is {seen.strip()!r}, which is no number"
+            shown = "is missing" if seen is None else f"is {seen.strip()[:20]!r}, which is no position in a picture"
             tally.add("bad-box", where, f"{bad} of object {number} ({name}) {shown}", _OBJECT_FIX, "dropped")
             continue
         if left == right and top == bottom:
@@ -169,4 +170,4 @@ def _number(text: str | None) -> float | None:
         value = float((text or "").strip())
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and abs(value) <= _FARTHEST else None

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from striate.formats.tally import Tally
 
 _BOX = 4
-_MOST_SHARE = 100.0
+_MOST_SHARE, _FARTHEST = 100.0, 1e6
 _LINE_FIX = (
     "The line is left out, and the picture where no other is left. Write `class cx cy w h`, or "
     "`class x1 y1 x2 y2 x3 y3 ...`, as shares of the picture."
@@ -123,9 +123,9 @@ def parse_object(words: list[str]) -> YoloObject | str:
     values = tuple(numbers[1 : _BOX + 1] if len(numbers) == _BOX + 2 else numbers[1:])
     if len(values) < _BOX or len(values) % 2:
         return f"{len(words)} numbers are neither a box (5, or 6 with a confidence) nor an outline (7, 9, 11, ...)"
-    if len(values) > _BOX and max(map(abs, values)) > _MOST_SHARE:
-        # Filling it would take memory by its size, and nothing of it need lie in the picture.
-        return f"an outline with the value {max(values, key=abs):g}, where shares of the picture (0..1) were expected"
+    # Filling an outline takes memory by its size, however little of it lies in the picture.
+    if max(map(abs, values)) > (_MOST_SHARE if len(values) > _BOX else _FARTHEST):
+        return f"the value {max(values, key=abs):g}, where shares of the picture (0..1) were expected"
     return YoloObject(int(numbers[0]), values)
 
 
