@@ -53,7 +53,6 @@ def test_recognised(name: str, format: str, classes: int, splits: dict[str, int]
     ("name", "cause"),
     [
         ("lums_road_crlf_damaged", "lost carriage returns"),
-        ("ships_yolo", "in YOLO text files"),
         ("dsb2018", "mask pictures in a folder beside them"),
         ("dhcn_campus", "a mask picture for each"),
         ("msd_hippocampus_nifti", "files of a scanner"),
@@ -64,8 +63,6 @@ def test_recognised(name: str, format: str, classes: int, splits: dict[str, int]
         ("datumaro_format_zoo/camvid_dataset", "mask pictures in a folder beside them"),
         ("datumaro_format_zoo/cityscapes_dataset", "mask pictures in a folder beside them"),
         ("datumaro_format_zoo/mvtec_dataset", "mask pictures in a folder beside them"),
-        ("datumaro_format_zoo/kaggle_dataset/relaxed_voc1", "boxes in Pascal VOC XML files"),
-        ("datumaro_format_zoo/kaggle_dataset/relaxed_yolo", "boxes in YOLO text files"),
     ],
 )
 def test_refused_with_the_cause(name: str, cause: str) -> None:

@@ -90,6 +90,12 @@ def place_of(path: str) -> tuple[str, ...]:
     return _place(path)
 
 
+def split_of_path(path: str) -> str:
+    """The split that a folder of a path is named after (`train/images`, `images/val2017`); `""` where none is."""
+    parts = (split_of(part.rstrip("0123456789")) for part in _place(path))
+    return next((split for split in parts if split is not None), "")
+
+
 def _place(path: str) -> tuple[str, ...]:
     parts = []
     for part in PurePosixPath(path).parent.parts:
