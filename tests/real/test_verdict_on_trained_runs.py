@@ -152,7 +152,7 @@ def trained(plan: Plan) -> tuple[Verdict, list[str]]:
         history.append(EpochRecord(epoch, epoch * steps, 0.0, plan.rate, loss.item(), *values, *losses))
         if values[1] > best:
             best, kept = values[1], scores
-    constant = TASK.baseline_scores(truth[train], 300, tuple(range(classes)))
+    constant = TASK.baseline_scores(truth[train], truth[validation], tuple(range(classes)))
     baseline = headline_estimate(TASK, constant, truth[validation])
     context = FitContext(
         images=plan.images,

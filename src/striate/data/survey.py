@@ -230,7 +230,8 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
         problems += [problem for one in checked for problem in one.problems]
         for index, one in zip(kept, checked, strict=True):
             if one.sample is not None:
-                samples[index], objects[index] = one.sample, one.facts
+                samples[index] = replace(one.sample, size_hw=facts[index].size_hw)
+                objects[index] = one.facts
         kept = list(objects)
         _refuse_unusable(root, checked)
     labels = [objects[i].present if objects else class_indices(samples[i]) for i in kept]

@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from striate.errors import CheckpointError, PictureError, RequestError
 from striate.evaluation import EpochRecord, Evaluation, Verdict, evaluate
 from striate.networks import resolve_network
@@ -195,8 +193,9 @@ class Run:
         Raises:
             RequestError: Nothing is at a path.
         """
-        for sample, size_hw, scores in self.answering.score(find_pictures(paths), problems, batch_size=batch_size):
-            yield PicturePrediction(sample.name, size_hw, self.task.prediction(scores, self.classes))
+        found = find_pictures(paths)
+        for sample, size_hw, answer in self.answering.predict(found, self.classes, problems, batch_size=batch_size):
+            yield PicturePrediction(sample.name, size_hw, answer)
 
     def evaluate(
         self,
@@ -224,14 +223,11 @@ class Run:
         """
         problems = [] if problems is None else problems
         samples, name = pictures_of_split(self.folder, self.facts, self.recipe, data, split)
-        answers = list(self.answering.score(samples, problems))
-        if not answers:
+        read, scores, targets = self.answering.measure(samples, self.classes, problems)
+        if not read:
             raise RequestError(
                 f"not one picture of the {name} split can be read.", where=name, fix="See `striate look`."
             )
-        read = [sample for sample, _, _ in answers]
-        scores = np.stack([row for _, _, row in answers])
-        targets = self.task.targets(read, self.classes)
         known = self.evaluations
         measured = evaluate(
             self.task,

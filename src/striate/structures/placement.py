@@ -73,7 +73,7 @@ def _resampled(
         np.floor((np.arange(side) + 0.5) * scale_yx[axis] + offset_yx[axis]).astype(np.int64)
         for axis, side in enumerate(wanted_hw)
     )
-    found = plane[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)]
+    found: npt.NDArray[Any] = plane[np.clip(rows, 0, height - 1)[:, None], np.clip(columns, 0, width - 1)]
     beyond_rows, beyond_columns = (rows < 0) | (rows >= height), (columns < 0) | (columns >= width)
     if beyond_rows.any() or beyond_columns.any():
         found[beyond_rows] = outside

@@ -105,9 +105,7 @@ class Task(ABC):
     def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
         """The answer for one picture from its scores."""
 
-    def predictions(
-        self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]
-    ) -> list[Prediction]:
+    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
         """The answers for the pictures of a batch, in pixels of the pictures themselves."""
         del placements
         return [self.prediction(row, classes) for row in self.scores(output).float().cpu().numpy()]

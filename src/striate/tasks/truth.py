@@ -87,5 +87,3 @@ def mask_of(sample: Sample) -> npt.NDArray[np.uint8]:
     if not isinstance(annotation, Mask):
         raise TypeError(f"{sample.name} has no semantic mask but {type(annotation).__name__}")
     return annotation.classes
-
-

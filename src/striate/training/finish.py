@@ -29,7 +29,7 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     evaluations: dict[str, Evaluation] = {}
     for name, split in _splits(session).items():
         session.progress.say(f"measuring the {name} split")
-        scores, targets = session.score(prepared.trained, split, World())
+        scores, targets = session.score(prepared.trained, split, World(), exact=True)
         names = tuple(split.names[index] for index in split.usable)
         folder.write_scores(name, SplitScores(names, scores, targets))
         validation = evaluations.get("validation")

@@ -293,7 +293,7 @@ def _baseline(prepared: Prepared) -> float:
     split = prepared.validation or prepared.looked_at
     targets = split.targets[split.usable]
     scores = prepared.task.baseline_scores(
-        prepared.train.targets[prepared.train.usable], len(targets), prepared.data.classes
+        prepared.train.targets[prepared.train.usable], targets, prepared.data.classes
     )
     return prepared.task.headline_value(scores, targets)
 
