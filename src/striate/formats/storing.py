@@ -70,9 +70,14 @@ def folder_name_of(class_name: str, format: str) -> str:
 
 
 class PictureStore:
-    """Copies or writes pictures into folders, each under a name of its own."""
+    """Copies or writes pictures into folders, each under a name of its own.
 
-    def __init__(self) -> None:
+    Args:
+        unique_stems: Whether names differ without their suffixes too, so that annotation can be called like its picture.
+    """
+
+    def __init__(self, unique_stems: bool = False) -> None:
+        self._unique_stems = unique_stems
         self._taken: set[str] = set()
 
     def save(self, sample: Sample, folder: Path) -> Path:
@@ -98,12 +103,13 @@ class PictureStore:
 
     def _free(self, folder: Path, stem: str, suffix: str) -> Path:
         stored(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
-        candidate, number = f"{stem}{suffix}", 1
-        while str(folder / candidate).lower() in self._taken:
+        ending = "" if self._unique_stems else suffix
+        free, number = stem, 1
+        while str(folder / f"{free}{ending}").lower() in self._taken:
             number += 1
-            candidate = f"{stem} ({number}){suffix}"
-        self._taken.add(str(folder / candidate).lower())
-        return folder / candidate
+            free = f"{stem} ({number})"
+        self._taken.add(str(folder / f"{free}{ending}").lower())
+        return folder / f"{free}{suffix}"
 
 
 def label_indices(annotation: Annotation | AnnotationSource | None, name: str, format: str) -> tuple[int, ...]:
