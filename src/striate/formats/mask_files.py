@@ -52,7 +52,7 @@ class Codes:
         if self.coloured:
             return self.values.astype(np.int64)
         if self.palette is not None:
-            return self.palette[np.clip(self.values, 0, len(self.palette) - 1)]
+            return np.take(self.palette, self.values, mode="clip")
         inside = (self.values >= 0) & (self.values < 256)
         return np.where(inside, self.values.astype(np.int64) * GRAY, -1)
 
@@ -98,7 +98,7 @@ class MaskValues:
         table = _table(self)
         inside = (values >= 0) & (values < len(table))
         if inside.all():
-            return table[values]
+            return np.take(table, values)
         return np.where(inside, table[np.where(inside, values, 0)], VOID).astype(np.uint8)
 
     def unknown(self, codes: Codes) -> tuple[int, ...]:

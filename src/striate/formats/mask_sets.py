@@ -22,6 +22,7 @@ _MASKS_LOOKED_AT = 12
 _PREFERRED = ("gtfine_labeltrainids", "labeltrainids", "gtfine_labelids", "labelids", "labels", "")
 _BEHIND = ("gtfine_color", "color", "gtfine_instanceids", "instanceids", "instances", "instance")
 _FEWEST_PAIRED = 0.5
+_ALSO_CLASSES = frozenset({"mask", "masks", "label", "labels", "target", "targets", "truth", "manual", "annotation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ class MaskSet:
     def survey(self, root: Path, most: int = _MASKS_LOOKED_AT) -> Survey:
         """Reads the masks, or an even sample of so many."""
         return survey_masks([(root / mask, mask) for mask in self.pairing.pairs.values()], most)
+
+    def holds_masks(self, root: Path, survey: Survey) -> bool:
+        """Whether the files are masks by their content; where no name says so, the pictures must be none."""
+        if self.sure or not survey.looks_like_masks(named=False):
+            return self.sure and survey.looks_like_masks()
+        pictures = survey_masks([(root / picture, picture) for picture in self.pairing.pairs], _MASKS_LOOKED_AT)
+        return not pictures.looks_like_masks(named=False)
 
 
 def look_for_masks(path: Path) -> list[MaskSet]:
@@ -88,12 +96,15 @@ def find_mask_sets(files: Sequence[str]) -> list[MaskSet]:
     for file in files:
         folder = file.rpartition("/")[0]
         if roles[folder] in ("mask", "instance"):
-            masks[_role_folder(folder)].append(file)
+            masks[_kind_of(folder)].append(file)
     found = [
         one
         for folder, part in masks.items()
-        for one in _split_by_kind(f"{folder}/", pictures, part, _role(folder) == "instance")
+        for one in _split_by_kind(
+            f"{folder}/", pictures, part, instances=_role(part[0].rpartition("/")[0]) == "instance"
+        )
     ]
+    found = [replace(one, sure=_is_sure(one)) for one in found]
     found = [one for one in found if _is_paired(one)] or _beside_pictures(pictures) or _two_folders(pictures)
     return sorted(found, key=lambda one: (one.instances, _rank(one.ending), -len(one.pairing.pairs)))
 
@@ -110,6 +121,17 @@ def _is_paired(one: MaskSet) -> bool:
     return pairs > 0 and pairs >= _FEWEST_PAIRED * (pairs + len(one.pairing.annotations))
 
 
+def _is_sure(one: MaskSet) -> bool:
+    """Whether folder names leave no doubt. A folder called "mask" beside one called "no_mask" may be a class."""
+    if one.kind.rstrip("/").rpartition("/")[2] not in _ALSO_CLASSES:
+        return True
+    for picture, mask in one.pairing.pairs.items():
+        names = [read_folder_name(part) for part in PurePosixPath(picture).parent.parts]
+        above = PurePosixPath(mask).is_relative_to(PurePosixPath(picture).parent)
+        return above or any(name.role == "picture" or name.split for name in names)
+    return False
+
+
 def _role(folder: str) -> str | None:
     """What the deepest folder that says so says of the files in it."""
     for part in reversed(PurePosixPath(folder).parts):
@@ -119,12 +141,10 @@ def _role(folder: str) -> str | None:
     return None
 
 
-def _role_folder(folder: str) -> str:
-    """Name of that folder, folded."""
-    parts = [part for part in PurePosixPath(folder).parts if read_folder_name(part).role]
-    name = read_folder_name(parts[-1])
-    # trainannot and valannot are one kind.
-    return f"*{parts[-1].casefold()[-3:]}" if name.split else parts[-1].casefold()
+def _kind_of(folder: str) -> str:
+    """Name of that folder, folded; `*annot` for `trainannot` and `valannot`, which are one kind."""
+    names = [name for part in PurePosixPath(folder).parts if (name := read_folder_name(part)).role]
+    return f"*{names[-1].word}" if names[-1].split else names[-1].word
 
 
 def _split_by_kind(kind: str, pictures: Sequence[str], masks: Sequence[str], instances: bool) -> Iterable[MaskSet]:
@@ -206,18 +226,40 @@ def _some_pictures(path: Path) -> list[str]:
     return found
 
 
+def _list_folders(root: Path, one: MaskSet) -> list[Path]:
+    parents = {file.rpartition("/")[0]: None for file in (*one.pairing.pairs.values(), *one.pairing.pairs)}
+    folders = [root, *(root / part for folder in parents for part in (folder, *PurePosixPath(folder).parents))]
+    return list(dict.fromkeys(folders))
+
+
 def class_list_of(root: Path, one: MaskSet) -> tuple[str, tuple[ListedClass, ...]] | None:
     """The list of classes for a kind of mask: beside the masks, above them, or beside the pictures."""
-    folders = [root]
-    for file in (*one.pairing.pairs.values(), *one.pairing.pairs):
-        folders += [root / parent for parent in PurePosixPath(file).parents]
-    found = find_class_lists(folders)
+    found = find_class_lists(_list_folders(root, one))
     if not found:
         return None
     # Where a set has several variants, each may have a list of its own (Mapillary's v1.2 and v2.0).
     variants = [part for part in one.kind.split("/") if part]
-    file, listed = next((pair for pair in found if any(part in pair[0].stem for part in variants)), found[0])
+    best = next((pair for pair in found if any(part in pair[0].name for part in variants)), found[0])
+    file, listed = best
     return file.relative_to(root).as_posix(), listed
+
+
+def refuse_different_lists(root: Path, one: MaskSet) -> None:
+    """Refuses a set whose splits have lists of classes that contradict each other.
+
+    Raises:
+        DataError: Two files of one name list different classes.
+    """
+    listed: dict[str, tuple[Path, tuple[ListedClass, ...]]] = {}
+    for file, classes in find_class_lists(_list_folders(root, one)):
+        other = listed.setdefault(file.name, (file, classes))
+        if other[1] != classes:
+            names = " and ".join(path.relative_to(root).as_posix() for path in (other[0], file))
+            raise DataError(
+                f"{names} list different classes, so that one value means two things.",
+                where=root,
+                fix="Make the lists equal and the masks of both folders fit them, or read one folder alone.",
+            )
 
 
 def collect_pairs(root: Path, one: MaskSet, found: ObjectFindings, unreadable: Survey) -> list[tuple[str, str]]:

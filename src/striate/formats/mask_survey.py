@@ -19,7 +19,7 @@ _PIXELS_READ = 300_000_000
 _FEWEST_READ = 20
 _MOST_SEMANTIC = 60
 _MOST_DISTINCT = 4096
-_FLAT = 3.0
+_FLAT, _NOISY, _ENOUGH = 4.0, 2.0, 1024
 _BLACK_OR_WHITE = 16
 _CLEAN = 0.97
 
@@ -36,6 +36,7 @@ class SurveyedMask:
         lossy: Whether the kind of file blurs values.
         two_tone: Share of its pixels that are nearly black or nearly white.
         run_length: Mean pixels in a row until the value changes.
+        pixels: How many pixels it has.
     """
 
     name: str
@@ -45,6 +46,17 @@ class SurveyedMask:
     lossy: bool
     two_tone: float
     run_length: float
+    pixels: int
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is large enough to tell, and its areas are flat."""
+        return self.pixels >= _ENOUGH and self.run_length >= _FLAT and len(self.colours) <= _MOST_DISTINCT
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether it is large enough to tell, and hardly two neighbours are equal."""
+        return self.pixels >= _ENOUGH and self.run_length < _NOISY
 
 
 @dataclass(slots=True)
@@ -91,31 +103,45 @@ class Survey:
         """Whether masks are black and white but for a few blurred pixels."""
         return all(mask.two_tone >= _CLEAN for mask in self.masks) and not any(mask.bits > 8 for mask in self.masks)
 
-    def looks_like_masks(self) -> bool:
-        """Whether these can be masks, and no photographs: flat areas of few values, or black and white."""
-        return bool(self.masks) and (
-            self.two_tone
-            or all(mask.run_length >= _FLAT and len(mask.colours) <= _MOST_DISTINCT for mask in self.masks)
-        )
+    def looks_like_masks(self, named: bool = True) -> bool:
+        """Whether these can be masks, and no photographs: flat areas of few values, or black and white.
+
+        Args:
+            named: Whether names say that they are masks. Then only what is plainly a photograph is none; else only
+                what is plainly a mask is one.
+        """
+        if not self.masks or self.two_tone:
+            return bool(self.masks)
+        if named:
+            return not any(mask.is_noisy for mask in self.masks)
+        return not self.lossy and all(mask.is_flat for mask in self.masks)
+
+    def counts_without_gap(self) -> bool:
+        """Whether the values of each mask run from 1 to a number of its own."""
+        counted = self._counted()
+        return bool(counted) and all(max(levels) == len(levels) and min(levels) == 1 for levels in counted)
 
     def looks_like_label_images(self) -> bool:
         """Whether values number objects, and do not stand for classes.
 
         Said of grey masks where a file holds more values than any set has classes; where all files count without a
-        gap from 1 to a number of their own, in 16 bit or more; and where they do in 8 bit, to more different numbers
-        and further than classes would.
+        gap from 1 to different numbers, in 16 bit or more; and where they do in 8 bit, to more different numbers and
+        further than classes would.
         """
-        counted = [mask.levels - {0} for mask in self.masks if mask.levels is not None]
-        counted = [levels for levels in counted if levels]
+        counted = self._counted()
         if self.coloured or self.lossy or self.two_tone or not counted:
             return False
         if any(len(levels) > _MOST_SEMANTIC for levels in counted):
             return True
-        without_gap = all(max(levels) == len(levels) and min(levels) == 1 for levels in counted)
         tops = {len(levels) for levels in counted}
         if any(mask.bits >= 16 for mask in self.masks):
-            return without_gap or len(set().union(*counted)) > 255
-        return without_gap and len(tops) >= 5 and max(tops) >= 8
+            counts = self.counts_without_gap() and len(tops) > 1 and max(tops) > 2
+            return counts or len(set().union(*counted)) > 255
+        return self.counts_without_gap() and len(tops) >= 5 and max(tops) >= 8
+
+    def _counted(self) -> list[frozenset[int]]:
+        """Values but 0 of each grey mask that has any."""
+        return [levels for mask in self.masks if mask.levels is not None and (levels := mask.levels - {0})]
 
 
 def survey_masks(files: Sequence[tuple[Path, str]], most: int = MOST_READ) -> Survey:
@@ -167,6 +193,7 @@ def _look_at(codes: Codes, name: str) -> SurveyedMask:
         lossy=codes.lossy,
         two_tone=two_tone,
         run_length=codes.run_length(),
+        pixels=int(codes.values.size),
     )
 
 

@@ -66,8 +66,8 @@ def settle_values(path: Path, survey: Survey, listed: ListFile | None) -> Settle
     if blurred:
         settled = _blurred(survey, listed)
     else:
-        settled = None if listed is None else _listed(survey, *listed)
-        settled = settled or (_free_colours(path, survey) if survey.coloured else _free_levels(path, survey))
+        by_list = None if listed is None else _listed(survey, *listed)
+        settled = by_list or (_free_colours(path, survey) if survey.coloured else _free_levels(path, survey))
         if listed is not None and not any(listed[0] in note for note in settled.notes):
             settled.notes.append(f"{listed[0]} does not say which colour is which class, so it is left aside.")
     _note_sample(survey, settled)

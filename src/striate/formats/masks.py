@@ -17,6 +17,7 @@ from striate.formats.mask_sets import (
     collect_pairs,
     look_for_masks,
     read_mask_sets,
+    refuse_different_lists,
 )
 from striate.formats.mask_survey import MOST_READ, packs_class_and_object
 from striate.formats.mask_values import settle_values
@@ -38,7 +39,7 @@ class _Masks(Format):
     def sniff(self, path: Path) -> Sniff | None:
         for one in look_for_masks(path):
             survey = one.survey(path)
-            if not survey.looks_like_masks():
+            if not one.holds_masks(path, survey):
                 continue
             numbered = survey.looks_like_label_images() or packs_class_and_object(survey.levels)
             if (numbered or one.instances) and class_list_of(path, one) is None:
@@ -59,6 +60,7 @@ class _Masks(Format):
                 fix="Check which folder holds the masks, and that they were not saved as JPEG.",
             )
         _refuse_packed(path, chosen, survey.levels)
+        refuse_different_lists(path, chosen)
         found = ObjectFindings("segmentation")
         pairs = collect_pairs(path, chosen, found, survey)
         settled = settle_values(path, survey, class_list_of(path, chosen))
@@ -106,7 +108,7 @@ def _choose(path: Path, sets: Sequence[MaskSet]) -> MaskSet:
     """The first kind that looks like masks and numbers no objects; else the first."""
     for one in sets:
         survey = one.survey(path)
-        if survey.looks_like_masks() and not survey.looks_like_label_images() and not one.instances:
+        if one.holds_masks(path, survey) and not survey.looks_like_label_images() and not one.instances:
             return one
     return sets[0]
 

@@ -40,9 +40,7 @@ _ROLES: dict[Role, tuple[str, ...]] = {
         *("semseg", "semantic_rgb", "bmp_masks", "png_masks", "seg_masks", "segmentation_masks", "trimaps"),
         *("target", "targets", "manual", "1st_manual", "labelids"),
     ),
-    "instance": (
-        *("instance", "instances", "segmentationobject", "instance_masks", "label_images", "instanceids"),
-    ),
+    "instance": (*("instance", "instances", "segmentationobject", "instance_masks", "label_images", "instanceids"),),
     "other": (
         *("depth", "depthleft", "depthright", "panoptic", "disparity", "scribbles", "polygons", "edges", "gttxt"),
         *("superpixels", "calib"),
@@ -59,11 +57,13 @@ class FolderName:
         split: The split, where it names one (`val`, `trainannot`, `masks_test`).
         role: What lies in it, where the name says so.
         rest: The name itself, folded, where it says neither.
+        word: The word that says the role, folded (`annot` of `trainannot`).
     """
 
     split: str | None
     role: Role | None
     rest: str
+    word: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -71,13 +71,13 @@ def read_folder_name(name: str) -> FolderName:
     """Takes a folder name apart into split and role."""
     lower = name.casefold().strip()
     if lower in _ROLE_OF:
-        return FolderName(None, _ROLE_OF[lower], "")
+        return FolderName(None, _ROLE_OF[lower], "", lower)
     match = _SPLIT_AROUND.fullmatch(lower)
     split = match and (match[1] or match[3])
     if match and split and not match[2]:
         return FolderName(split_of(split), None, "")
     if match and split and match[2] in _ROLE_OF:
-        return FolderName(split_of(split), _ROLE_OF[match[2]], "")
+        return FolderName(split_of(split), _ROLE_OF[match[2]], "", match[2])
     return FolderName(None, None, lower)
 
 
@@ -193,4 +193,4 @@ _RULES: tuple[tuple[str, Callable[[str], str], Callable[[str], str]], ...] = (
     ("the same name but for words like _mask", _without(_PICTURE_ENDING), _without(_MASK_ENDING)),
     ("the same name but for words like mask_ in front", _without(_PICTURE_BEGINNING), _without(_MASK_BEGINNING)),
 )
-"""How names may differ, the most certain first: in words, and what of the picture's and the annotation's name counts."""
+"""How names may differ, the most certain first: in words, and what of the picture's and of the annotation's counts."""

@@ -73,7 +73,7 @@ class PictureStore:
     """Copies or writes pictures into folders, each under a name of its own.
 
     Args:
-        unique_stems: Whether names differ without their suffixes too, so that annotation can be called like its picture.
+        unique_stems: Whether names differ without their suffixes too, so that annotation can take them.
     """
 
     def __init__(self, unique_stems: bool = False) -> None:
