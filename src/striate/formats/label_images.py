@@ -26,7 +26,7 @@ from striate.formats.storing import PictureStore, prepare_folder, stored
 from striate.images import write_picture
 from striate.structures import Instances, Picture, Sample
 
-_SURE, _UNSURE = 0.85, 0.5
+_SURE, _UNSURE = 0.85, 0.55
 _MOST_OBJECTS = 65_535
 
 

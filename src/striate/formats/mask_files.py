@@ -97,9 +97,9 @@ class MaskValues:
         values = self._keys(codes)
         table = _table(self)
         inside = (values >= 0) & (values < len(table))
-        if inside.all():
-            return np.take(table, values)
-        return np.where(inside, table[np.where(inside, values, 0)], VOID).astype(np.uint8)
+        found: npt.NDArray[np.uint8] = np.take(table, values, mode="clip")
+        found[~inside] = VOID
+        return found
 
     def unknown(self, codes: Codes) -> tuple[int, ...]:
         """Values that occur and are not listed, ascending; -1 for a colour where levels were expected."""
@@ -118,7 +118,8 @@ def _table(values: MaskValues) -> npt.NDArray[np.uint8]:
     if values.nearest:
         levels = np.array([value for value, _ in values.classes])
         place = np.abs(np.arange(256)[:, None] - levels).argmin(axis=1)
-        return np.array([index for _, index in values.classes], np.uint8)[place]
+        indices: npt.NDArray[np.uint8] = np.array([index for _, index in values.classes], np.uint8)[place]
+        return indices
     size = 1 << 24 if values.coloured else max((value for value, _ in values.classes), default=0) + 1
     table = np.full(size, VOID, np.uint8)
     for value, index in values.classes:

@@ -21,7 +21,7 @@ _FOLDERS_LOOKED_AT, _FILES_LOOKED_AT, _DEPTH = 100, 400, 8
 _MASKS_LOOKED_AT = 12
 _PREFERRED = ("gtfine_labeltrainids", "labeltrainids", "gtfine_labelids", "labelids", "labels", "")
 _BEHIND = ("gtfine_color", "color", "gtfine_instanceids", "instanceids", "instances", "instance")
-_FEWEST_PAIRED = 0.5
+_FEWEST_PAIRED, _UNPAIRED = 0.5, 0.2
 _ALSO_CLASSES = frozenset({"mask", "masks", "label", "labels", "target", "targets", "truth", "manual", "annotation"})
 
 
@@ -83,9 +83,9 @@ def read_mask_sets(path: Path) -> list[MaskSet]:
 def find_mask_sets(files: Sequence[str]) -> list[MaskSet]:
     """Kinds of mask among picture files, told by names.
 
-    Masks lie in folders named like masks, beside pictures with a word like `_mask` at the end of their names, or, where
-    no name says anything, in one of two folders that hold the same names; which one is then for their content to say,
-    and both are returned.
+    Masks lie in folders named like masks, or beside pictures with a word like `_mask` at the end of their names. Where
+    no name says anything, they may be in one of two folders that hold the same names (both are returned), or have the
+    names of the JPEG files beside them; it is then for their content to say.
 
     Args:
         files: Paths of picture files relative to the root.
@@ -106,6 +106,7 @@ def find_mask_sets(files: Sequence[str]) -> list[MaskSet]:
     ]
     found = [replace(one, sure=_is_sure(one)) for one in found]
     found = [one for one in found if _is_paired(one)] or _beside_pictures(pictures) or _two_folders(pictures)
+    found = found or _two_suffixes(pictures)
     return sorted(found, key=lambda one: (one.instances, _rank(one.ending), -len(one.pairing.pairs)))
 
 
@@ -210,7 +211,18 @@ def _two_folders(files: Sequence[str]) -> list[MaskSet]:
         MaskSet(f"{second}/", "", pair_files(ours, theirs), False),
         MaskSet(f"{first}/", "", pair_files(theirs, ours), False),
     ]
-    return [one for one in sets if _is_paired(one) and one.share >= 1 - 0.2]
+    return [one for one in sets if _is_paired(one) and one.share >= 1 - _UNPAIRED]
+
+
+def _two_suffixes(files: Sequence[str]) -> list[MaskSet]:
+    """A JPEG and a file of another kind for each name: the other one may be the mask."""
+    pictures = [file for file in files if PurePosixPath(file).suffix.lower() in (".jpg", ".jpeg")]
+    others = [file for file in files if PurePosixPath(file).suffix.lower() not in (".jpg", ".jpeg")]
+    suffixes = {PurePosixPath(file).suffix.lower() for file in others}
+    if not pictures or len(suffixes) != 1:
+        return []
+    one = MaskSet(f"*{suffixes.pop()}", "", pair_files(pictures, others), False)
+    return [one] if _is_paired(one) and one.share >= 1 - _UNPAIRED else []
 
 
 def _some_pictures(path: Path) -> list[str]:
@@ -228,8 +240,8 @@ def _some_pictures(path: Path) -> list[str]:
 
 def _list_folders(root: Path, one: MaskSet) -> list[Path]:
     parents = {file.rpartition("/")[0]: None for file in (*one.pairing.pairs.values(), *one.pairing.pairs)}
-    folders = [root, *(root / part for folder in parents for part in (folder, *PurePosixPath(folder).parents))]
-    return list(dict.fromkeys(folders))
+    above = [PurePosixPath(folder) / "file" for folder in parents]
+    return list(dict.fromkeys([root, *(root / folder for file in above for folder in file.parents)]))
 
 
 def class_list_of(root: Path, one: MaskSet) -> tuple[str, tuple[ListedClass, ...]] | None:

@@ -208,6 +208,7 @@ def packs_class_and_object(levels: set[int]) -> int | None:
         high = {level for level in levels if level >= factor}
         for level in high:
             objects[level // factor] += 1
-        if high and len(high) < max(high) / 8 and all(level % factor <= objects[level // factor] for level in high):
+        near = all(level % factor <= 2 * objects[level // factor] + 2 for level in high)
+        if high and near and len(high) < max(high) / 8:
             return factor
     return None

@@ -72,14 +72,23 @@ def settle_values(path: Path, survey: Survey, listed: ListFile | None) -> Settle
             settled.notes.append(f"{listed[0]} does not say which colour is which class, so it is left aside.")
     _note_sample(survey, settled)
     _report_unknown(survey, settled)
-    if len(settled.names) < 2:
-        raise DataError(
-            f"all masks that were looked at show one value only ({', '.join(settled.names) or 'void'}): there is "
-            "nothing to tell apart.",
-            where=path,
-            fix="Check that these are the masks for these pictures.",
-        )
+    _refuse_one_class(path, survey, settled)
     return settled
+
+
+def _refuse_one_class(path: Path, survey: Survey, settled: Settled) -> None:
+    if settled.values.nearest or not survey.is_complete:
+        return
+    occurring = survey.colours if settled.values.coloured else survey.levels
+    shown = {index for value, index in settled.values.classes if value in occurring and index != VOID}
+    if len(shown) < 2:
+        seen = f"all show only {settled.names[shown.pop()]!r}" if shown else "none shows any"
+        raise DataError(
+            f"{len(survey.masks)} masks, and {seen} of the classes ({', '.join(settled.names[:5])}): there is nothing "
+            "to tell apart.",
+            where=path,
+            fix="Check that these are the masks for these pictures, and that a list of classes fits their values.",
+        )
 
 
 def _build(
@@ -137,6 +146,9 @@ def _listed(survey: Survey, file: str, classes: Sequence[ListedClass]) -> Settle
         # A list of things only: what is none of them has the value 0.
         meanings = [(0, "background"), *((level + 1, name) for level, name in meanings)]
         note += ", which names no background: its first class is the value 1"
+    elif 0 in survey.levels and 0 not in levels and "background" not in names.values():
+        meanings = [(0, "background"), *meanings]
+        note += ", which does not say what 0 is: it counts as background"
     if VOID not in levels:
         meanings.append((VOID, None))
     return _build(meanings, False, [f"{note}."])
@@ -179,9 +191,9 @@ def _free_levels(path: Path, survey: Survey) -> Settled:
         return _build([(0, "background"), (VOID, "foreground")], False, ["255 is the foreground, 0 the background."])
     rest = levels - {VOID}
     dense = max(rest) <= _SMALL or len(rest) >= _DENSE * (max(rest) + 1)
-    if len(rest) > MOST_MASK_CLASSES or max(rest) - min(rest) > MOST_MASK_CLASSES * 256:
+    if len(rest) > MOST_MASK_CLASSES:
         raise DataError(
-            f"the masks hold {len(rest)} different values; a mask can tell apart {MOST_MASK_CLASSES} classes.",
+            f"the masks hold {len(levels)} different values; a mask can tell apart {MOST_MASK_CLASSES} classes.",
             where=path,
             fix="If each value is an object and not a class, use --format label-images.",
         )

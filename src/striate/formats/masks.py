@@ -9,6 +9,7 @@ from pathlib import Path
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.class_lists import VOID_NAMES
 from striate.formats.mask_files import MaskFile
 from striate.formats.mask_sets import (
     MaskSet,
@@ -28,7 +29,7 @@ from striate.structures import Mask, Picture, Sample
 from striate.structures.annotation import MOST_MASK_CLASSES, VOID
 
 CLASSES_FILE = "_classes.csv"
-_SURE, _UNSURE, _FEW = 0.85, 0.5, 0.4
+_SURE, _UNSURE, _FEW = 0.85, 0.55, 0.4
 
 
 class _Masks(Format):
@@ -41,8 +42,9 @@ class _Masks(Format):
             survey = one.survey(path)
             if not one.holds_masks(path, survey):
                 continue
-            numbered = survey.looks_like_label_images() or packs_class_and_object(survey.levels)
-            if (numbered or one.instances) and class_list_of(path, one) is None:
+            if packs_class_and_object(survey.levels):
+                continue
+            if (one.instances or survey.looks_like_label_images()) and class_list_of(path, one) is None:
                 continue
             sure = _FEW if one.share < 0.3 else _SURE if one.sure else _UNSURE
             return Sniff(sure, f"masks in {one.kind} with the names of pictures")
@@ -85,9 +87,11 @@ class _Masks(Format):
                 where=self.name,
                 fix="Merge classes, or write the format `coco`.",
             )
+        # A class may be called "void" itself.
+        void = next(name for name in ("void", *sorted(VOID_NAMES)) if name not in classes)
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([("Pixel Value", "Class"), *enumerate(classes), (VOID, "void")])
+        writer.writerows([("Pixel Value", "Class"), *enumerate(classes), (VOID, void)])
         stored(out, lambda: (out / CLASSES_FILE).write_text(text.getvalue(), encoding="utf-8", newline="\n"))
         store = PictureStore(unique_stems=True)
         for split, samples in splits.items():
