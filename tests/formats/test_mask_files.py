@@ -107,6 +107,15 @@ def test_lossy_kinds_are_known(tmp_path: Path, name: str, lossy: bool) -> None:
     assert read_codes(tmp_path / name).lossy is lossy
 
 
+def test_compression_tints_no_grey(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, 32:] = (255, 252, 250)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg")
+    codes = read_codes(tmp_path / "a.jpg")
+    assert not codes.coloured
+    assert set(codes.distinct().tolist()) <= {0, *range(248, 256)}
+
+
 def test_values_become_classes(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 10, 200], [7, 10, 255]], np.uint8)).save(tmp_path / "a.png")
     values = MaskValues(((0, 0), (10, 2), (200, 1), (255, 255)))

@@ -56,6 +56,38 @@ def test_levels_without_a_list(tmp_path: Path, found: tuple[int, ...], expected:
     assert settled.problems == []
 
 
+def test_sixteen_bit_without_a_list(tmp_path: Path) -> None:
+    band = levels(0, 1, 2).astype(np.uint16)
+    band[:2] = 65_535
+    settled = settle_values(tmp_path, survey(tmp_path, band), None)
+    assert meanings(settled) == {0: "background", 1: "class-1", 2: "class-2", 255: None, 65_535: None}
+    band[band < 65_535] = 0
+    settled = settle_values(tmp_path, survey(tmp_path, band), None)
+    assert meanings(settled) == {0: "background", 255: None, 65_535: "foreground"}
+
+
+def test_a_list_may_call_255_a_class(tmp_path: Path) -> None:
+    listed = ("c.csv", [ListedClass("wall", 0), ListedClass("crack", 255)])
+    settled = settle_values(tmp_path, survey(tmp_path, levels(0, 255)), listed)
+    assert meanings(settled) == {0: "wall", 255: "crack"}
+
+
+def test_longer_lists_than_a_mask_can_hold(tmp_path: Path) -> None:
+    listed = ("c.txt", [ListedClass(f"c{index}", index) for index in range(256)])
+    with pytest.raises(DataError, match="256 classes are listed; a mask can tell apart 255"):
+        settle_values(tmp_path, survey(tmp_path, levels(0, 5)), listed)
+
+
+def test_fractions_stand_for_no_class(tmp_path: Path) -> None:
+    band = levels(0, 1).astype(np.float32)
+    band[:2] = 0.5
+    settled = settle_values(tmp_path, survey(tmp_path, band, suffix=".tif"), None)
+    assert meanings(settled) == {0: "background", 1: "foreground", 255: None}
+    assert [one.kind for one in settled.problems] == ["unknown-mask-value"]
+    with pytest.raises(DataError, match="1 masks, and none shows any of the classes"):
+        settle_values(tmp_path, survey(tmp_path, np.full((32, 32), 0.5, np.float32), suffix=".tif"), None)
+
+
 def test_colours_without_a_list(tmp_path: Path) -> None:
     found = survey(tmp_path, colours(0, 0x800000), colours(0x00FF00, 0xE0E0C0))
     settled = settle_values(tmp_path, found, None)

@@ -170,6 +170,20 @@ def test_other_masks_are_named(tmp_path: Path) -> None:
     )
 
 
+def test_black_and_white_jpeg_masks(tmp_path: Path) -> None:
+    """As Kvasir-SEG has them."""
+    for number in range(2):
+        photo(tmp_path / "images" / f"{number}.jpg")
+        mask(tmp_path / "masks" / f"{number}.jpg", 0, 255)
+    assert find_format(tmp_path)[0] is MASKS
+    reading = read_folder(tmp_path)
+    assert reading.classes == ("background", "foreground")
+    first = reading.splits[""][0].read_annotation()
+    assert isinstance(first, Mask)
+    assert np.array_equal(first.classes, (np.arange(48) >= 24)[None].repeat(40, 0))
+    assert "blurred edges (JPEG)" in reading.notes[1]
+
+
 def test_class_and_object_in_one_value_are_refused(tmp_path: Path) -> None:
     photo(tmp_path / "image_2" / "1.png")
     mask(tmp_path / "instance" / "1.png", 768, 6913, 6914, dtype=np.uint16)

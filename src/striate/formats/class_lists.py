@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from striate.formats.listing import is_picture_name
+from striate.formats.listing import is_picture_name, scan
 
 VOID_NAMES = frozenset(
     {"void", "unlabeled", "unlabelled", "unlabel", "ignore", "ignored", "ignore_label", "dontcare", "don't care"}
@@ -61,9 +61,7 @@ def find_class_lists(folders: Sequence[Path]) -> list[tuple[Path, tuple[ListedCl
     """Lists of classes that lie right in these folders, in their order; files of other content are passed over."""
     found = []
     for folder in dict.fromkeys(folders):
-        if not folder.is_dir():
-            continue
-        files = [file for file in folder.iterdir() if is_class_list(file.name) and file.is_file()]
+        files = [folder / name for name in scan(folder, ordered=False).others if is_class_list(name)]
         # A table says more than a list of names.
         for file in sorted(files, key=lambda file: (file.suffix.lower() != ".csv", file.name)):
             listed = read_class_list(file)

@@ -25,6 +25,8 @@ from striate.structures.annotation import VOID
 if TYPE_CHECKING:
     from PIL import Image
 
+_TINT, _NEARLY_ALL = 24, 0.99
+
 GRAY = 0x010101
 """A grey level times this is its packed colour."""
 
@@ -243,6 +245,9 @@ def _from_planes(planes: npt.NDArray[Any], lossy: bool = False, bits: int | None
     red, green, blue = planes[:3]
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return Codes(red, bits=bits, lossy=lossy)
+    if lossy and np.mean(planes[:3].max(axis=0) - planes[:3].min(axis=0) <= _TINT) > _NEARLY_ALL:
+        # Compression tints what was grey.
+        return Codes(green, bits=bits, lossy=True)
     if planes.dtype != np.uint8:
         shift = max(0, bits - 8)
         red, green, blue = (plane.astype(np.int64) >> shift for plane in (red, green, blue))

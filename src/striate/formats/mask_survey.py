@@ -113,7 +113,7 @@ class Survey:
         if not self.masks or self.two_tone:
             return bool(self.masks)
         if named:
-            return not any(mask.is_noisy for mask in self.masks)
+            return not any(mask.is_noisy or len(mask.colours) > _MOST_DISTINCT for mask in self.masks)
         return not self.lossy and all(mask.is_flat for mask in self.masks)
 
     def counts_without_gap(self) -> bool:

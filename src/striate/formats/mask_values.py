@@ -14,6 +14,7 @@ from striate.structures import Problem
 from striate.structures.annotation import MOST_MASK_CLASSES, VOID
 
 _VOC_BORDER = 0xE0E0C0
+_VOID_16 = 65_535
 _MOST_FREE_COLOURS = 60
 _SMALL = 40
 _DENSE = 0.25
@@ -70,6 +71,12 @@ def settle_values(path: Path, survey: Survey, listed: ListFile | None) -> Settle
         settled = by_list or (_free_colours(path, survey) if survey.coloured else _free_levels(path, survey))
         if listed is not None and not any(listed[0] in note for note in settled.notes):
             settled.notes.append(f"{listed[0]} does not say which colour is which class, so it is left aside.")
+    if len(settled.names) > MOST_MASK_CLASSES:
+        raise DataError(
+            f"{len(settled.names)} classes are listed; a mask can tell apart {MOST_MASK_CLASSES}.",
+            where=path,
+            fix="Merge classes, and leave those that never occur out of the list.",
+        )
     _note_sample(survey, settled)
     _report_unknown(survey, settled)
     _refuse_one_class(path, survey, settled)
@@ -125,7 +132,7 @@ def _listed(survey: Survey, file: str, classes: Sequence[ListedClass]) -> Settle
     rest = [one for one in classes if not one.is_void]
     voids = len(rest) >= 2 and not void_says
     names: dict[ListedClass, str | None] = {
-        one: None if (one.is_void and voids) or one.value == VOID else one.name for one in classes
+        one: None if (one.is_void and voids) or (one.is_void and one.value == VOID) else one.name for one in classes
     }
     if colours and _fits_colours(survey, set(colours), len(classes)):
         meanings = [(colour, names[one]) for colour, one in colours.items()]
@@ -189,7 +196,12 @@ def _free_levels(path: Path, survey: Survey) -> Settled:
     levels = survey.levels
     if levels <= {0, VOID}:
         return _build([(0, "background"), (VOID, "foreground")], False, ["255 is the foreground, 0 the background."])
+    void_16 = levels & {_VOID_16} if len(levels) > 2 else set()
+    # Below 0 are fractions and marks; they are reported as values of no class.
+    levels = {level for level in levels - void_16 if level >= 0}
     rest = levels - {VOID}
+    if not rest:
+        return _build([], False, [])
     dense = max(rest) <= _SMALL or len(rest) >= _DENSE * (max(rest) + 1)
     if len(rest) > MOST_MASK_CLASSES:
         raise DataError(
@@ -211,7 +223,8 @@ def _free_levels(path: Path, survey: Survey) -> Settled:
     shown = f"{classes[0]}..{classes[-1]}" if len(classes) > 6 else ", ".join(map(str, classes))
     notes = [f"No list of classes was found: classes are the values {shown}" + ("; 255 is void." if void else ".")]
     meanings: list[tuple[int, str | None]] = list(zip(classes, names, strict=True))
-    return _build(meanings if VOID in classes else [*meanings, (VOID, None)], False, notes)
+    voids = void_16 | (set() if VOID in classes else {VOID})
+    return _build([*meanings, *((level, None) for level in voids)], False, notes)
 
 
 def _note_sample(survey: Survey, settled: Settled) -> None:
