@@ -73,11 +73,11 @@ class PictureStore:
     """Copies or writes pictures into folders, each under a name of its own.
 
     Args:
-        by_stem: Names differ before their last dot, so that each can have a file of annotation called after it.
+        unique_stems: Whether names differ without their suffixes too, so that annotation can take them.
     """
 
-    def __init__(self, by_stem: bool = False) -> None:
-        self._by_stem = by_stem
+    def __init__(self, unique_stems: bool = False) -> None:
+        self._unique_stems = unique_stems
         self._taken: set[str] = set()
 
     def save(self, sample: Sample, folder: Path) -> Path:
@@ -103,12 +103,13 @@ class PictureStore:
 
     def _free(self, folder: Path, stem: str, suffix: str) -> Path:
         stored(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
-        candidate, number = stem, 1
-        while (key := str(folder / candidate) + ("" if self._by_stem else suffix)).lower() in self._taken:
+        ending = "" if self._unique_stems else suffix
+        free, number = stem, 1
+        while str(folder / f"{free}{ending}").lower() in self._taken:
             number += 1
-            candidate = f"{stem} ({number})"
-        self._taken.add(key.lower())
-        return folder / f"{candidate}{suffix}"
+            free = f"{stem} ({number})"
+        self._taken.add(str(folder / f"{free}{ending}").lower())
+        return folder / f"{free}{suffix}"
 
 
 def label_indices(annotation: Annotation | AnnotationSource | None, name: str, format: str) -> tuple[int, ...]:

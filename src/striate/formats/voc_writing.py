@@ -40,7 +40,7 @@ def write_voc(format: str, splits: dict[str, Sequence[Sample]], classes: tuple[s
     names = (BACKGROUND, *classes) if kind is Instances else classes
     label_map = format_label_map(names, [voc_colour(value % VOID) for value in range(len(names))])
     stored(out / LABEL_MAP, lambda: (out / LABEL_MAP).write_text(label_map, encoding="utf-8"))
-    store = PictureStore(by_stem=True)
+    store = PictureStore(unique_stems=True)
     for split, samples in splits.items():
         stems = [_write_sample(store, sample, kind, classes, out) for sample in samples]
         if set(splits) != {""}:

@@ -34,7 +34,7 @@ def write_yolo(format: str, splits: dict[str, Sequence[Sample]], classes: tuple[
         if isinstance(sample.annotation, Boxes | Instances):
             _refuse_flags(sample.annotation, sample.name)
     prepare_folder(out)
-    store = PictureStore(by_stem=True)
+    store = PictureStore(unique_stems=True)
     for split, samples in splits.items():
         for sample in samples:
             _write_sample(store, sample, kind, out, _FOLDERS.get(split, split))
