@@ -59,6 +59,9 @@ class NetworkRecipe(_Section):
         "auto", description="First layers: standard (stride 4), small (1), auto: 1 up to 40 pixels, 2 up to 80, else 4."
     )
     dropout: float | None = Field(None, ge=0, lt=1, description="Dropout before the last layer; the paper's.")
+    head: str | None = Field(
+        None, description="Head on the network's maps, for tasks that say where something is; see `striate nets`."
+    )
     head_first: bool | None = Field(
         None, description="Fit the last layer on fixed features before all layers learn (pretrained weights only)."
     )

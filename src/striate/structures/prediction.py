@@ -41,4 +41,24 @@ class ClassScores:
         return [(self.classes[i], float(self.scores[i])) for i in order]
 
 
-Prediction: TypeAlias = ClassScores
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentedPicture:
+    """A class for every pixel of one picture.
+
+    Attributes:
+        mask: `(H, W)` uint8, positions in the class names, at the picture's own size.
+        classes: `K` class names.
+    """
+
+    mask: npt.NDArray[np.uint8]
+    classes: tuple[str, ...]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of the pixels of each class that occurs, largest first."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        order = np.argsort(-counts, kind="stable")
+        return {self.classes[k]: float(counts[k] / self.mask.size) for k in order if counts[k]}
+
+
+Prediction: TypeAlias = ClassScores | SegmentedPicture

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from striate.errors import DataError
-from striate.networks import NetworkInfo, NetworkOptions
 from striate.structures import ClassScores, Label, Prediction, Sample
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task
 from striate.tasks.resampling import CALIBRATION_BINS, area_under_roc, calibration_error, divided, mean_of_defined
@@ -29,10 +28,6 @@ class Classification(Task):
     name = "classification"
     title = "which one class a picture shows"
     headline = "accuracy"
-
-    def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
-        """The network as published: its last layer already gives class scores."""
-        return info.build(options)
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """Class indices: `(N,)` int64.

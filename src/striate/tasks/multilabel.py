@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from striate.errors import DataError
-from striate.networks import NetworkInfo, NetworkOptions
 from striate.structures import ClassScores, Label, Labels, Prediction, Sample
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task
 from striate.tasks.classification import AUXILIARY_WEIGHT
@@ -33,10 +32,6 @@ class MultiLabel(Task):
     name = "multilabel"
     title = "which of several classes a picture shows, each by itself"
     headline = "mean_average_precision"
-
-    def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
-        """The network as published: one score a class."""
-        return info.build(options)
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """1 where a class holds: `(N, K)` uint8.
