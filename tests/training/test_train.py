@@ -14,6 +14,7 @@ from striate.data import Dataset
 from striate.errors import CheckpointError, RequestError, TrainingError
 from striate.evaluation import EpochRecord
 from striate.recipe import Recipe, read_recipe
+from striate.runs.lock import hold_run
 from striate.runs.run import Run
 from striate.training import train
 from striate.training.progress import Silent
@@ -91,6 +92,28 @@ def test_a_finished_run_is_not_trained_again(digits: Dataset, quick: Recipe, tmp
     again = train(None, run=run.path, resume=True)
     assert equal(before, weights(again.path))
     assert len(again.history) == 1
+
+
+def test_two_processes_never_train_one_run(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        train(digits, quick, run=tmp_path / "run", progress=CrashAfter(1))
+    sentence = r"run: another process is training this run\. Wait until it has ended, or stop it"
+    with hold_run(tmp_path / "run"):
+        before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+        with pytest.raises(RequestError, match=sentence):
+            train(None, run=tmp_path / "run", resume=True)
+        with pytest.raises(RequestError, match=sentence):
+            train(digits, quick, run=tmp_path / "run")
+        assert Run.open(tmp_path / "run").history
+        assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+    assert len(train(None, run=tmp_path / "run", resume=True).history) == 3
+
+
+def test_a_lock_left_by_a_killed_beginning_is_no_run(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with hold_run(tmp_path / "run"):
+        pass
+    assert train(digits, quick.with_values({"epochs": 1}), run=tmp_path / "run").history
 
 
 def test_resuming_without_a_run_says_what_to_give(tmp_path: Path) -> None:

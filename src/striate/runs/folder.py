@@ -13,6 +13,7 @@ evaluation.json            what was measured, by split
 scores/<split>.npz         names, scores and truth of every picture of a split
 verdict.json               underfit, overfit, balanced or too early, and why
 report.html                all of it, to read
+.training.lock             held by the process that trains the run; stays behind, and means nothing by itself
 """
 
 from __future__ import annotations

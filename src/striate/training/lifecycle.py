@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from striate.recipe import Recipe
 from striate.runs.environment import describe_environment
 from striate.runs.folder import RunFolder
 from striate.runs.known_pictures import open_own_data
+from striate.runs.lock import hold_run, refuse_held
 from striate.runs.naming import refuse_taken
 from striate.runs.run import Run
 from striate.runs.structures import RunFacts
@@ -65,6 +67,7 @@ def train(
     Raises:
         DataError: Nothing can be learned from the data.
         RecipeError, UnknownNameError: The recipe does not hold.
+        RequestError: The run folder is taken, or another process is training that run.
         CheckpointError: The run cannot be resumed.
         StorageError: The run folder cannot be written.
         TrainingError: The loss left the numbers.
@@ -107,17 +110,27 @@ def _start(
     claimed = _claim_folder(run, prepared).path if world.leads else None
     folder = RunFolder(share_object(claimed, world))
     facts = _facts(prepared)
-    if world.leads:
-        _write_beginning(folder, facts, prepared)
-        progress.say(f"run folder: {folder.path}")
-    return _work_through(folder, facts, prepared, clock, most_epochs, progress, world, resume=False)
+    with _held(folder, world):
+        if world.leads:
+            # Two processes may both have found the named folder empty.
+            refuse_taken(folder.path)
+            _write_beginning(folder, facts, prepared)
+            progress.say(f"run folder: {folder.path}")
+        return _work_through(folder, facts, prepared, clock, most_epochs, progress, world, resume=False)
 
 
 def _resume(folder: RunFolder, progress: Progress, world: World, started_s: float) -> Run:
-    facts = folder.read_facts()
-    if facts.status == "done":
-        progress.say(f"{folder.path} is finished already; nothing is left to do.")
-        return Run.open(folder.path)
+    if folder.read_facts().status != "done":
+        with _held(folder, world):
+            # Read again: another process may have finished it before this one held it.
+            facts = folder.read_facts()
+            if facts.status != "done":
+                return _go_on(folder, facts, progress, world, started_s)
+    progress.say(f"{folder.path} is finished already; nothing is left to do.")
+    return Run.open(folder.path)
+
+
+def _go_on(folder: RunFolder, facts: RunFacts, progress: Progress, world: World, started_s: float) -> Run:
     recipe = folder.read_recipe()
     dataset = _same_splits(open_own_data(facts, recipe), folder, facts)
     prepared = prepare_run(dataset, recipe, progress, fresh=False)
@@ -173,9 +186,15 @@ def _work_through(
     return Run.open(folder.path)
 
 
+def _held(folder: RunFolder, world: World) -> AbstractContextManager[None]:
+    """Keeps others from training this run; the leading process holds it for all of its world."""
+    return hold_run(folder.path) if world.leads else nullcontext()
+
+
 def _refuse_early(recipe: Recipe, run: Path | None) -> None:
     """Finds what is wrong with the request before any picture is read."""
     if run is not None:
+        refuse_held(run)
         refuse_taken(run)
     if recipe.network.name is not None:
         resolve_network(recipe.network.name)
