@@ -189,13 +189,16 @@ class Run:
 
         Args:
             paths: A picture, a folder of pictures, or several of these.
-            problems: Gets one entry for each picture that cannot be read.
+            problems: Gets one entry for each picture that cannot be read and each link that leads nowhere, and one
+                for each folder of answers that `striate predict` drew; folders of pictures may hold those.
             batch_size: Pictures in one pass through the network.
 
         Raises:
             RequestError: Nothing is at a path.
         """
-        for sample, size_hw, scores in self.answering.score(find_pictures(paths), problems, batch_size=batch_size):
+        for sample, size_hw, scores in self.answering.score(
+            find_pictures(paths, problems), problems, batch_size=batch_size
+        ):
             yield PicturePrediction(sample.name, size_hw, self.task.prediction(scores, self.classes))
 
     def evaluate(
