@@ -49,7 +49,7 @@ def dispatch(arguments: Sequence[str]) -> int:
                 write_answer(result.document)
             else:
                 result.show(answer_console())
-        return result if isinstance(result, int) else 0
+        return result.exit_code if isinstance(result, Answer) else result if isinstance(result, int) else 0
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
