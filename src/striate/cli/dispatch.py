@@ -175,8 +175,9 @@ def _fail_unexpectedly(error: Exception, as_json: bool) -> int:
     ) as log:
         log.write(f"striate {' '.join(sys.argv[1:])}\n\n")
         traceback.print_exception(error, file=log)
+    kind, cause = type(error).__name__, cause_of(error)
     text = (
-        f"this is a fault in Striate, not in your data ({type(error).__name__}: {cause_of(error)}). "
+        f"this is a fault in Striate, not in your data ({cause if cause.startswith(kind) else f'{kind}: {cause}'}). "
         f"What led to it is written in {log.name}; please report it."
     )
     return _fail(text, 1, as_json, kind=type(error).__name__)
