@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,9 @@ from striate.data.oddities import class_problems, find_oddities, shift_problems,
 from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
 from striate.errors import DataError, RequestError, UnknownNameError
-from striate.formats import FORMATS, Reading, read_folder
+from striate.formats import FORMATS, Reading, find_format, read_folder
 from striate.formats.foreign import find_damage
+from striate.formats.listing import walk
 from striate.structures import AnnotationSource, Problem, Sample
 
 _MOST_UNREADABLE = 0.5
@@ -80,6 +82,19 @@ class Survey:
     objects: Mapping[str, tuple[ObjectFacts, ...]]
 
 
+@dataclass(slots=True)
+class Found:
+    """What a survey has found so far, which stays known where the set is refused.
+
+    Attributes:
+        reading: The annotation, once it is read.
+        facts: Facts of the pictures of all its splits, in order, once they are scanned.
+    """
+
+    reading: Reading | None = None
+    facts: list[PictureFacts] = field(default_factory=list)
+
+
 def survey_data(
     path: str | Path,
     *,
@@ -87,20 +102,22 @@ def survey_data(
     format: str | None = None,
     wishes: SplitWishes | None = None,
     progress: Callable[[int, int], None] | None = None,
+    found: Found | None = None,
 ) -> Survey:
     """Reads the annotation, checks every picture, looks for duplicates, and keeps or makes the splits.
 
-    Arguments and errors are those of `striate.data.open_dataset`.
+    `found` gets what is found on the way; other arguments and errors are those of `striate.data.open_dataset`.
     """
     root = Path(path)
+    found = found if found is not None else Found()
     check_path(root)
     wishes = wishes or SplitWishes()
     _check_task_name(task)
-    reading = _for_task(read_folder(root, format, task), task)
+    found.reading = reading = _for_task(read_folder(root, format, task), task)
     _check_reading(root, reading, task)
     if damage := find_damage(root):
         raise damage
-    pool = _scan(root, reading, progress)
+    pool = _scan(root, reading, progress, found)
     _check_classes(root, reading, pool)
     duplicates = find_duplicates(pool.facts)
     splits, given, notes = _split(pool, duplicates, wishes)
@@ -132,8 +149,6 @@ def _describe_pool(
     problems: Sequence[Problem],
     notes: tuple[str, ...],
 ) -> Dataset:
-    usual_names = Counter(fact.channel_names for fact in pool.facts).most_common(1)[0][0]
-    median = np.median([fact.size_hw for fact in pool.facts], axis=0)
     return Dataset(
         root=root,
         task=reading.task,
@@ -141,14 +156,64 @@ def _describe_pool(
         classes=reading.classes,
         splits={name: tuple(pool.samples[i] for i in chosen) for name, chosen in splits.items()},
         given=given,
-        channels=len(usual_names),
-        channel_names=usual_names,
-        bit_depth=Counter(fact.bit_depth for fact in pool.facts).most_common(1)[0][0],
-        median_size_hw=(round(float(median[0])), round(float(median[1]))),
-        sizes_hw=dict(Counter(fact.size_hw for fact in pool.facts).most_common()),
+        **_usual(pool.facts),
         problems=tuple(sorted(problems, key=lambda problem: problem.severity != "dropped")),
         notes=notes,
     )
+
+
+def _usual(facts: Sequence[PictureFacts]) -> dict[str, Any]:
+    """What most pictures are like, as fields of a data set."""
+    names = Counter(fact.channel_names for fact in facts).most_common(1)[0][0]
+    median = np.median([fact.size_hw for fact in facts], axis=0)
+    return {
+        "channels": len(names),
+        "channel_names": names,
+        "bit_depth": Counter(fact.bit_depth for fact in facts).most_common(1)[0][0],
+        "median_size_hw": (round(float(median[0])), round(float(median[1]))),
+        "sizes_hw": dict(Counter(fact.size_hw for fact in facts).most_common()),
+    }
+
+
+def survey_refused(path: str | Path, format: str | None, found: Found, error: DataError) -> Survey:
+    """What is known of a set in which training finds nothing to learn, unsplit where it has no splits of its own.
+
+    Args:
+        path: The folder or file.
+        format: Name of its format; recognised where `None`.
+        found: What was found until it was refused.
+        error: Why it was.
+
+    Raises:
+        DataError: The same one, where not even the format is known.
+    """
+    root, reading = Path(path), found.reading
+    if reading is None:
+        try:
+            format = format or find_format(root)[0].name
+        except DataError:
+            raise error from None
+        files = len(walk(root)[0]) if root.is_dir() else 0
+        notes = (f"{files} files are named like pictures.",) if files else ()
+        return Survey(Dataset(root, "", format, (), {}, notes=notes), {}, (), {}, {})
+    sizes = [len(samples) for samples in reading.splits.values()]
+    ends = np.cumsum(sizes)
+    named = {name or "unsplit": samples for name, samples in reading.splits.items()}
+    facts = {name: tuple(found.facts[end - size : end]) for name, size, end in zip(named, sizes, ends, strict=True)}
+    readable = [fact for fact in found.facts if fact.readable]
+    dataset = Dataset(
+        root=root,
+        task=reading.task,
+        format=reading.format,
+        classes=reading.classes,
+        splits={name: tuple(samples) for name, samples in named.items()},
+        given=tuple(name for name in reading.splits if name),
+        **(_usual(readable) if readable else {}),
+        problems=(*reading.problems, *(problem for fact in found.facts for problem in fact.problems)),
+        notes=tuple(reading.notes),
+    )
+    labels = {name: tuple(class_indices(sample) for sample in samples) for name, samples in named.items()}
+    return Survey(dataset, facts, (), labels, {})
 
 
 def check_path(path: Path) -> None:
@@ -206,7 +271,7 @@ class _Pool:
     problems: list[Problem]
 
 
-def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None) -> _Pool:
+def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None, found: Found) -> _Pool:
     samples = [sample for part in reading.splits.values() for sample in part]
     splits = [name for name, part in reading.splits.items() for _ in part]
     done = 0
@@ -218,7 +283,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
             progress(done, len(samples))
 
     keeper = PictureKeeper()
-    facts = scan_pictures(samples, progress=report, keeper=keeper)
+    found.facts = facts = scan_pictures(samples, progress=report, keeper=keeper)
     samples = [keeper.holding(sample) for sample in samples]
     _refuse_unreadable(root, facts)
     bad_channels = unfit_channels(facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Callable
@@ -211,6 +212,31 @@ class PictureIndex:
                 return chosen
             ending = chosen or ending
         return ending
+
+    def leads_out(self, cell: str, near: str = "", found: bool = False) -> bool:
+        """Whether a cell means a picture out of the root.
+
+        Args:
+            cell: Text of the cell.
+            near: Folder of the table relative to the root.
+            found: Whether a picture in the root has that name. It is meant by an absolute path, which may be of
+                another machine or of the place that a set was copied from, but not by `../` where that is there.
+        """
+        wanted = cell.replace("\\", "/")
+        if posixpath.isabs(wanted) or Path(wanted).is_absolute():
+            return not found and _is_file(wanted)
+        if ".." not in wanted:
+            return False
+        full = posixpath.normpath(posixpath.join(near, wanted))
+        return full.split("/")[0] == ".." and (not found or _is_file(str(self.root / full)))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:
+        # No name of a file: too long, for example.
+        return False
 
 
 def _ends_like(wanted: str) -> Callable[[str], bool]:

@@ -30,6 +30,7 @@ from striate.structures import Labels, Problem, Sample
 TABLE_FILE = "labels.csv"
 PICTURES_FOLDER = "pictures"
 _LISTED = 20
+_INSIDE = "Give the folder that holds the table and the pictures, or put the pictures beside the table."
 
 
 @dataclass(slots=True)
@@ -196,9 +197,14 @@ def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row
     missing: list[str] = []
     unclear: list[str] = []
     unlabelled: list[str] = []
+    outside: list[str] = []
     for cells in table.body():
         split = _row_split(table, cells)
         matches = index.find(cells[columns.path], near, split)
+        if index.leads_out(cells[columns.path], near, bool(matches)):
+            # A picture of the same name in the folder is another one.
+            outside.append(cells[columns.path])
+            continue
         if len(matches) != 1:
             (unclear if matches else missing).append(cells[columns.path])
             continue
@@ -210,6 +216,8 @@ def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row
         rows.append(_Row(matches[0], labels, split, group))
     _note_reading(table, len(rows), found)
     _report(found, "missing-file", table, missing, "there is no such picture", "Correct the path, or add the file.")
+    leaves = f"that leads out of {index.root}, and only pictures in there are read"
+    _report(found, "outside-folder", table, outside, leaves, _INSIDE)
     several = "several pictures are called that"
     _report(found, "ambiguous-file", table, unclear, several, "Write the folder as well.")
     _report(found, "unlabelled", table, unlabelled, "the label is empty", "Fill it in.")
@@ -224,11 +232,18 @@ def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row
             )
         )
     if not rows:
-        _refuse_empty(table, missing)
+        _refuse_empty(table, missing, outside, index.root)
     return rows
 
 
-def _refuse_empty(table: _Table, missing: Sequence[str]) -> None:
+def _refuse_empty(table: _Table, missing: Sequence[str], outside: Sequence[str], root: Path) -> None:
+    if outside:
+        raise DataError(
+            f"no picture named in the column {_path_name(table)!r} was found in {root}; {len(outside)} of "
+            f"{len(table.body())} rows lead out of it, such as {outside[0]!r}.",
+            where=table.grid.file,
+            fix=_INSIDE,
+        )
     example = f", such as {missing[0]!r}" if missing else ""
     raise DataError(
         f"none of the {len(table.body())} pictures named in the column {_path_name(table)!r} was found{example}.",

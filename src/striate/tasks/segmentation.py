@@ -106,7 +106,7 @@ class Segmentation(Task):
         Raises:
             ValueError: Always; mixing pictures is refused before training begins.
         """
-        raise ValueError("pictures with masks are not mixed")
+        raise ValueError(f"masks of {classes} classes are not mixed; got {tuple(targets.shape)}")
 
     def scores(self, output: Any) -> Tensor:
         """Softmax over the classes: `(N, K, h, w)` float32, in the network's frame."""
@@ -236,7 +236,7 @@ def enlarged_answer(scores: Tensor, placement: Placement) -> npt.NDArray[np.uint
     for start in range(0, height, band):
         rows = torch.arange(start, min(start + band, height), device=device)
         down = ((rows + 0.5) * placement.scale_yx[0] + placement.offset_yx[0]) / frame_h * 2 - 1
-        grid = torch.stack(torch.broadcast_tensors(across[None, :], down[:, None]), -1)
+        grid = torch.stack([across.expand(len(rows), -1), down[:, None].expand(-1, width)], -1)
         part = functional.grid_sample(source, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
         answer[start : start + len(rows)] = part[0].argmax(0).to(torch.uint8).cpu().numpy()
     return answer

@@ -27,8 +27,8 @@ class FcnHead(Head):
         self.scores = nn.ModuleList(nn.Conv2d(stage.channels, classes, 1) for stage in stages)
         for score in list(self.scores)[:-1]:
             # As in the paper: finer scores start at nothing, so that the coarse ones are learned first.
-            nn.init.zeros_(score.weight)
-            nn.init.zeros_(score.bias)
+            for parameter in score.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, maps: dict[str, Tensor], size_hw: tuple[int, int]) -> Tensor:
         """Class scores before softmax: `(N, classes, *size_hw)`."""
