@@ -34,6 +34,11 @@ class SpatialNetwork(nn.Module):
         return self.head(self.backbone.forward_features(x), (int(x.shape[-2]), int(x.shape[-1])))
 
 
+def backbone_of(network: nn.Module) -> nn.Module:
+    """The part of a network that pretrained weights are for; all of it where it is no `SpatialNetwork`."""
+    return network.backbone if isinstance(network, SpatialNetwork) else network
+
+
 @torch.no_grad()
 def remove_unused(backbone: Network, options: NetworkOptions) -> None:
     """Replaces the largest modules that take no part in `forward_features` by nothing, in place."""

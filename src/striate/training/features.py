@@ -73,7 +73,7 @@ def fit_head(prepared: Prepared, most: int = 2000) -> None:
     part = features_of(prepared, replace(split, usable=split.usable[spread]))
     features = part.store.rows(part.usable).to(torch.float32)
     targets = torch.from_numpy(np.ascontiguousarray(split.targets[part.usable]))
-    head = prepared.network.head
+    head = _network_of(prepared).head
     if not isinstance(head, nn.Linear):
         return
     weight, bias = solve_head(features, targets, prepared)
@@ -103,7 +103,7 @@ def solve_head(features: Tensor, targets: Tensor, prepared: Prepared) -> tuple[T
 def features_of(prepared: Prepared, split: SplitPixels) -> SplitPixels:
     """A split's features by the network and machine settings of a prepared run."""
     setting = setting_of(prepared.recipe.machine)
-    return compute_features(prepared.network, split, prepared.recipe.input, prepared.device, setting)
+    return compute_features(_network_of(prepared), split, prepared.recipe.input, prepared.device, setting)
 
 
 def freeze_backbone(prepared: Prepared) -> None:
@@ -116,4 +116,15 @@ def freeze_backbone(prepared: Prepared) -> None:
         prepared.looked_at = features_of(prepared, prepared.looked_at)
     if prepared.validation is not None:
         prepared.validation = features_of(prepared, prepared.validation)
-    prepared.trained = prepared.network.head
+    prepared.trained = _network_of(prepared).head
+
+
+def _network_of(prepared: Prepared) -> Network:
+    """The network, which has one embedding for each picture.
+
+    Raises:
+        TypeError: It answers for places, not for whole pictures; such a recipe is refused earlier.
+    """
+    if not isinstance(prepared.network, Network):
+        raise TypeError(f"{type(prepared.network).__name__} has no embedding")
+    return prepared.network

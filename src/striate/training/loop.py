@@ -14,6 +14,7 @@ from striate.data.batches import Batch, TrainingBatches, step_seed
 from striate.data.pixels import normalise
 from striate.errors import TrainingError
 from striate.evaluation import EpochRecord
+from striate.networks.spatial import backbone_of
 from striate.recipe import Recipe
 from striate.tasks import LossSettings, Task
 from striate.tasks.truth import TruthStore
@@ -185,10 +186,10 @@ def batch_loss(network: nn.Module, work: Work, batch: Batch) -> Tensor:
 
 
 def set_training_mode(network: nn.Module, *, keep_statistics: bool) -> None:
-    """Training mode for all layers, batch normalisations aside where they keep their statistics."""
+    """Training mode for all layers, batch normalisations of the backbone aside where they keep their statistics."""
     network.train()
     if keep_statistics:
-        for module in network.modules():
+        for module in backbone_of(network).modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
 

@@ -19,7 +19,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from striate.errors import RequestError
+from striate.errors import RequestError, cause_of
 from striate.recipe import MachineRecipe
 
 
@@ -82,7 +82,7 @@ def choose_device(asked: str | None) -> torch.device:
         device = torch.device(asked)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = cause_of(error)
         raise RequestError(
             f"the device {asked!r} cannot be used here ({reason}).",
             where="--device",

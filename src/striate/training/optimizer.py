@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.networks import Network
+from striate.networks.spatial import SpatialNetwork
 from striate.recipe import OptimisationRecipe
 
 ADAM_BETA2 = 0.999
@@ -192,12 +193,14 @@ def build_optimizer(network: nn.Module, recipe: OptimisationRecipe) -> Optimizer
     `backbone_rate` times the learning rate.
 
     Args:
-        network: The network; where it is a `Network`, its head is told from its backbone.
+        network: The network; where it has a head, that is told from its backbone.
         recipe: A filled recipe section.
     """
     if recipe.learning_rate is None or recipe.optimizer is None:
         raise ValueError("the recipe has no learning rate or optimizer yet")
-    head = {id(weight) for weight in network.head.parameters()} if isinstance(network, Network) else set()
+    head = (
+        {id(weight) for weight in network.head.parameters()} if isinstance(network, Network | SpatialNetwork) else set()
+    )
     parts: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for weight in network.parameters():
         if weight.requires_grad:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from striate.data import Dataset
 from striate.data.pixels import ArrayStore, PixelStore, Preparation, channel_statistics, store_pixels
 from striate.errors import DataError
-from striate.networks import Network, NetworkInfo, NetworkOptions, WeightsUsed, build_network, resolve_network
+from striate.networks import NetworkInfo, NetworkOptions, WeightsUsed, build_network, resolve_network
 from striate.networks.weights import load_weights
 from striate.recipe import Recipe
 from striate.structures import Placement, Problem, Sample
@@ -27,6 +27,7 @@ from striate.training.defaults import (
     choose_optimisation,
     class_imbalance,
 )
+from striate.training.defaults_spatial import choose_for_places, choose_spatial_optimisation
 from striate.training.machine import choose_device
 from striate.training.progress import Progress
 
@@ -94,7 +95,7 @@ class Prepared:
     data: Dataset
     task: Task
     chooser: Chooser
-    network: Network
+    network: nn.Module
     trained: nn.Module
     info: NetworkInfo
     options: NetworkOptions
@@ -136,6 +137,8 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
     chooser = Chooser(recipe)
     task = TASKS.get(data.task)
     _refuse_hopeless(data)
+    if task.spatial:
+        choose_for_places(chooser, data)
     choose_input(chooser, data, device)
     choose_augmentation(chooser, data)
     choose_cache(chooser, data)
@@ -149,6 +152,10 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
     if data.splits.get("validation"):
         validation = read_split(data, "validation", chooser.recipe, task, progress, problems)
     _fill_scale(chooser, data, train.store, weights)
+    if task.spatial:
+        choose_spatial_optimisation(
+            chooser, pretrained=weights is not None and weights.name != "none", pictures=len(train.usable)
+        )
     choose_optimisation(
         chooser,
         network,
@@ -208,7 +215,7 @@ def read_split(
 
 def _build(
     chooser: Chooser, data: Dataset, *, load: bool
-) -> tuple[NetworkInfo, NetworkOptions, Network, WeightsUsed | None]:
+) -> tuple[NetworkInfo, NetworkOptions, nn.Module, WeightsUsed | None]:
     recipe = chooser.recipe
     info = resolve_network(str(recipe.network.name))
     options = NetworkOptions(
@@ -219,11 +226,12 @@ def _build(
         pooling=recipe.network.pooling,
         stem=recipe.network.stem,
         dropout=recipe.network.dropout,
+        head=recipe.network.head,
     )
     torch.manual_seed(recipe.optimisation.seed)
-    network = build_network(info.name, options)
-    weights = load_weights(network, info, recipe.network.weights or "auto", options) if load else None
-    return info, options, network, weights
+    backbone = build_network(info.name, options)
+    weights = load_weights(backbone, info, recipe.network.weights or "auto", options) if load else None
+    return info, options, TASKS.get(data.task).finish_network(backbone, options), weights
 
 
 def _looked_at(data: Dataset, train: SplitPixels, recipe: Recipe, task: Task, progress: Progress) -> SplitPixels:
