@@ -127,8 +127,13 @@ def test_a_damaged_checkpoint_names_itself_and_what_is_left(digits: Dataset, qui
     with pytest.raises(Crash):
         train(digits, quick, run=tmp_path / "run", progress=CrashAfter(2))
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(CheckpointError, match=r"checkpoint\.pt: this checkpoint is damaged.*best\.safetensors"):
+    whole = r"checkpoint\.pt: this checkpoint is damaged \(PytorchStreamReader [^().]+\)\. The best .*best\.safetensors"
+    with pytest.raises(CheckpointError, match=whole):
         train(None, run=tmp_path / "run", resume=True)
+    for content, cause in ((b"", "it ends too early"), (b"hello world", "KeyError: 101")):
+        (tmp_path / "run" / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(CheckpointError, match=rf"this checkpoint is damaged \({cause}\)"):
+            train(None, run=tmp_path / "run", resume=True)
 
 
 def test_a_run_folder_in_use_is_never_overwritten(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from striate.cli.commands import COMMANDS, module_name
 from striate.cli.output import Answer, answer_console, say, write_answer, write_json
-from striate.errors import RequestError, StriateError, UnknownNameError
+from striate.errors import RequestError, StriateError, UnknownNameError, cause_of
 
 INTERRUPTED = 130
 _JSON_HELP = "Print one JSON document on standard output; everything else goes to standard error."
@@ -175,9 +175,9 @@ def _fail_unexpectedly(error: Exception, as_json: bool) -> int:
     ) as log:
         log.write(f"striate {' '.join(sys.argv[1:])}\n\n")
         traceback.print_exception(error, file=log)
-    first = str(error).strip().split("\n")[0]
+    kind, cause = type(error).__name__, cause_of(error)
     text = (
-        f"this is a fault in Striate, not in your data ({type(error).__name__}: {first}). "
+        f"this is a fault in Striate, not in your data ({cause if cause.startswith(kind) else f'{kind}: {cause}'}). "
         f"What led to it is written in {log.name}; please report it."
     )
     return _fail(text, 1, as_json, kind=type(error).__name__)

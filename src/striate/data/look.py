@@ -118,7 +118,10 @@ class Look:
             if len(head) + len(notes) + len(classes) + len(problems) <= _SCREEN:
                 break
         lines = [*head, *notes[: max(0, _SCREEN - len(head) - len(classes) - len(problems))], *classes, *problems]
-        return lines if self.refused is None else [*lines, *_entry("refused", str(self.refused), width, _SCREEN)]
+        if self.refused is None:
+            return lines
+        place = "" if self.refused.where in (None, str(data.root)) else f"{self.refused.where}: "
+        return [*lines, *_entry("refused", f"{place}{self.refused.what} {self.refused.fix}", width, _SCREEN)]
 
     def describe_pictures(self) -> str:
         """Sizes, channels and bit depth in words."""
@@ -198,6 +201,7 @@ def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:
         subsequent_indent=" " * _INDENT,
         max_lines=most,
         placeholder=" ...",
+        break_on_hyphens=False,
     )
 
 

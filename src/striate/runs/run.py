@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.errors import CheckpointError, PictureError, RequestError
+from striate.errors import CheckpointError, PictureError, RequestError, cause_of
 from striate.evaluation import EpochRecord, Evaluation, Verdict, evaluate
 from striate.networks import resolve_network
 from striate.recipe import Recipe
@@ -128,7 +128,7 @@ class Run:
             network.load_state_dict(state)
         except RuntimeError as error:
             raise CheckpointError(
-                f"these weights are not of the network in run.json ({str(error).splitlines()[-1].strip()}).",
+                f"these weights are not of the network in run.json ({cause_of(error)}).",
                 where=self.folder.weights_path("best"),
                 fix="Put the run's own files back.",
             ) from error
