@@ -182,6 +182,16 @@ def test_advice_fits_the_run():
     assert judged(HELPLESS, minutes=3).advice[0].endswith("--minutes 6.")
 
 
+@pytest.mark.parametrize("history", [HELPLESS, MEMORISED], ids=["underfit", "overfit"])
+def test_pretrained_weights_are_advised_of_a_network_that_has_some(history):
+    own = " ".join(judged(history, net="resnet18").advice)
+    assert ": --weights auto." in own
+    none = " ".join(judged(history, net="resnet20", other_net="timm/tf_efficientnet_lite0").advice)
+    assert "--net timm/tf_efficientnet_lite0 --weights auto (there are none for resnet20 here)." in none
+    assert ": --weights auto" not in none
+    assert "--weights" not in " ".join(judged(history, pretrained=True, other_net="timm/x").advice)
+
+
 def test_flat_curves_of_few_epochs_are_not_said_to_rise():
     flat = judged(curve([0.3, 0.5, 0.51, 0.51], [0.3, 0.5, 0.5, 0.51]))
     assert "Both curves are flat over the last 2 epochs." in flat.evidence

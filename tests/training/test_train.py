@@ -52,6 +52,8 @@ def test_a_run_learns_and_leaves_everything_in_its_folder(digits: Dataset, quick
     assert run.metrics.split == "test"
     assert run.metrics.headline.value > 0.6 > run.metrics.baseline.value
     assert run.verdict is not None
+    # Nobody published weights for the network of this run.
+    assert not any(": --weights auto" in advice for advice in run.verdict.advice)
     names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
     expected = "recipe.yaml run.json choices.json metrics.jsonl splits.json best.safetensors last.safetensors"
     assert set(expected.split()) | {"report.html", "evaluation.json", "verdict.json"} <= names
