@@ -36,7 +36,7 @@ class CrashAfter(Silent):
 @pytest.fixture(autouse=True)
 def _same_data(monkeypatch: pytest.MonkeyPatch, digits: Dataset) -> None:
     # A resumed run opens its data again by path; here that is the set in memory.
-    monkeypatch.setattr("striate.runs.known_pictures.open_dataset", lambda *_, **__: digits)
+    monkeypatch.setattr("striate.runs.known_pictures.open_by_recipe", lambda *_, **__: digits)
 
 
 def weights(run: Path, which: str = "last") -> dict[str, torch.Tensor]:

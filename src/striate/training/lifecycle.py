@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from striate import __version__
-from striate.data import Dataset, open_dataset
+from striate.data import Dataset, open_by_recipe
 from striate.errors import CheckpointError, DataError, RequestError
 from striate.networks import resolve_network
 from striate.networks.base import count_parameters
@@ -99,7 +100,7 @@ def _start(
     if recipe.optimisation.epochs is None and recipe.optimisation.minutes is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES})
         progress.say(f"no time or number of epochs given: {DEFAULT_MINUTES:g} minutes are taken (--minutes)")
-    dataset = open_for_training(data, recipe, progress)
+    dataset = open_by_recipe(data, recipe, progress=partial(progress.part, "checking pictures"))
     _say_problems(dataset, progress)
     prepared = prepare_run(dataset, recipe, progress)
     clock = Clock(recipe.optimisation.minutes, started_s=started_s)
@@ -132,7 +133,7 @@ def _resume(folder: RunFolder, progress: Progress, world: World, started_s: floa
 
 def _go_on(folder: RunFolder, facts: RunFacts, progress: Progress, world: World, started_s: float) -> Run:
     recipe = folder.read_recipe()
-    dataset = _same_splits(open_own_data(facts, recipe), folder, facts)
+    dataset = _same_splits(open_own_data(facts, recipe, partial(progress.part, "checking pictures")), folder, facts)
     prepared = prepare_run(dataset, recipe, progress, fresh=False)
     torch.set_num_threads(setting_of(recipe.machine).threads)
     clock = Clock(recipe.optimisation.minutes, started_s=started_s)
@@ -207,25 +208,6 @@ def _refuse_early(recipe: Recipe, run: Path | None) -> None:
             fix=f"Give a file, or one of {', '.join(WEIGHT_CHOICES)}.",
         )
     choose_device(recipe.machine.device)
-
-
-def open_for_training(data: Dataset | str | Path, recipe: Recipe, progress: Progress) -> Dataset:
-    """Opens a path as the recipe says; a data set is given back as it is.
-
-    Raises:
-        DataError: Nothing is there, it cannot be understood, or nothing can be learned from it.
-    """
-    if isinstance(data, Dataset):
-        return data
-    return open_dataset(
-        data,
-        task=recipe.data.task,
-        format=recipe.data.format,
-        validation_share=recipe.data.validation_share,
-        test_share=recipe.data.test_share,
-        seed=recipe.optimisation.seed,
-        progress=lambda done, total: progress.part("checking pictures", done, total),
-    )
 
 
 def _say_problems(data: Dataset, progress: Progress) -> None:
