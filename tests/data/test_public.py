@@ -86,7 +86,7 @@ def test_a_download_that_breaks_leaves_nothing_behind(
     fake(monkeypatch, "broken", fetch)
     if existed:
         (tmp_path / "out").mkdir()
-    with pytest.raises(WorkError, match=r"broken: the download failed \(File not found or corrupted\.\)"):
+    with pytest.raises(WorkError, match=r"broken: the download failed \(File not found or corrupted\)"):
         get_public("broken", tmp_path / "out")
     assert [path.name for path in tmp_path.rglob("*")] == (["out"] if existed else [])
 
