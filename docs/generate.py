@@ -65,6 +65,14 @@ def networks_table() -> str:
     return "\n".join(table(heads, rows))
 
 
+def heads_table() -> str:
+    """Every head on a network's maps."""
+    from striate.networks.heads import HEADS
+
+    rows = ((f"`{each.name}`", each.task, each.title, f"{each.paper}. {each.note}") for each in HEADS)
+    return "\n".join(table(("name", "task", "what it does", "paper, and where we differ"), rows))
+
+
 def formats_table() -> str:
     """Every format that can be read and written."""
     from striate.formats import FORMATS
@@ -108,6 +116,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "recipe": recipe_table,
     "commands": commands_reference,
     "networks": networks_table,
+    "heads": heads_table,
     "formats": formats_table,
     "tasks": tasks_table,
     "metrics": metrics_table,

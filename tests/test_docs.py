@@ -14,6 +14,7 @@ from striate.data.public import PUBLIC_SETS
 from striate.data.synthetic import MAKERS
 from striate.formats import FORMATS
 from striate.networks import NETWORKS
+from striate.networks.heads import HEADS
 from striate.recipe import recipe_fields
 from striate.registry import Registry
 from striate.tasks import TASKS
@@ -58,6 +59,7 @@ def test_every_recipe_field_is_documented() -> None:
     ("registry", "name"),
     [
         pytest.param(NETWORKS, "networks.md", id="networks"),
+        pytest.param(HEADS, "networks.md", id="heads"),
         pytest.param(FORMATS, "data.md", id="formats"),
         pytest.param(TASKS, "data.md", id="tasks"),
         pytest.param(MAKERS, "data.md", id="makers"),

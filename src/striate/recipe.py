@@ -60,7 +60,7 @@ class NetworkRecipe(_Section):
     )
     dropout: float | None = Field(None, ge=0, lt=1, description="Dropout before the last layer; the paper's.")
     head: str | None = Field(
-        None, description="Head on the network's maps, for tasks that say where something is; see `striate nets`."
+        None, description="Head on the network's maps, for tasks that say where something is; see docs/networks.md."
     )
     head_first: bool | None = Field(
         None, description="Fit the last layer on fixed features before all layers learn (pretrained weights only)."

@@ -287,6 +287,54 @@ def _painted(objects: Instances) -> Mask:
     return Mask(classes)
 
 
+def renumbered(
+    annotation: Annotation | AnnotationSource | None, place: tuple[int, ...]
+) -> Annotation | AnnotationSource | None:
+    """Annotation whose class positions point into another list of names.
+
+    Args:
+        annotation: What there is.
+        place: The new position of each class.
+    """
+    match annotation:
+        case Label(index):
+            return Label(place[index])
+        case Labels(indices):
+            return Labels(tuple(sorted(place[index] for index in indices)))
+        case Boxes() | Instances():
+            return replace(annotation, classes=np.array(place, np.int64)[annotation.classes])
+        case Mask():
+            table = np.full(VOID + 1, VOID, np.uint8)
+            table[: len(place)] = place
+            return Mask(table[annotation.classes])
+        case None:
+            return None
+    return RenumberedAnnotation(annotation, place)
+
+
+@dataclass(frozen=True, slots=True)
+class RenumberedAnnotation:
+    """Annotation in files, read and renumbered."""
+
+    source: AnnotationSource
+    place: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Path of the annotation."""
+        return self.source.name
+
+    def read(self) -> Annotation:
+        """Reads and renumbers it.
+
+        Raises:
+            PictureError: It cannot be read.
+        """
+        found = renumbered(self.source.read(), self.place)
+        assert not isinstance(found, AnnotationSource | None)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class ConvertedAnnotation:
     """Annotation in files, read and turned into what another task wants."""

@@ -41,6 +41,7 @@ class FitContext:
         pretrained: Whether it started from pretrained weights.
         other_net: A network to take for pretrained weights, where this one can have none; empty where it can.
         frozen: Whether only the last layer was trained.
+        spatial: Whether the answer says where something is.
         weight_decay: Weight decay used.
         minutes: Time limit, where one was set.
         seed_values: Validation headline of runs that differ in the seed alone.
@@ -60,6 +61,7 @@ class FitContext:
     pretrained: bool = False
     other_net: str = ""
     frozen: bool = False
+    spatial: bool = False
     weight_decay: float | None = None
     minutes: float | None = None
     seed_values: tuple[float, ...] = ()
@@ -112,11 +114,13 @@ def _when_underfit(fit: Fit, context: FitContext) -> Iterator[str]:
     named = f" than {context.net}" if context.net else ""
     if small or not rising:
         yield f"Take a larger network{named}: --net resnet18 or resnet34; 'striate nets' lists parameters and accuracy."
-    yield "Give the network larger pictures, if the classes differ in details: --set input.size_hw='[H, W]'."
+    why = "things are small or borders matter" if context.spatial else "the classes differ in details"
+    yield f"Give the network larger pictures, if {why}: --set input.size_hw='[H, W]'."
     if not rising and not hopeless:
         yield "Try a higher learning rate: --set optimisation.learning_rate=... (three times the one in recipe.yaml)."
     if context.augmented:
-        yield "Weaken the augmentation, which may make the task harder than it is: --set augmentation.mixup=0 first."
+        first = "zoom" if context.spatial else "mixup"
+        yield f"Weaken the augmentation, which may make the task harder than it is: --set augmentation.{first}=0 first."
     if not rising:
         yield "If all that changes nothing, the classes may not be told apart by these pictures: check the labels."
 
@@ -135,9 +139,9 @@ def _when_overfit(fit: Fit, context: FitContext) -> Iterator[str]:
         )
     if not context.pretrained:
         yield f"Start from pretrained weights, which need fewer pictures: {_pretrained(context)}."
-    elif not context.frozen and per_class < 50:
+    elif not context.frozen and not context.spatial and per_class < 50:
         yield "Train the last layer only, so that there is less to learn by heart: --set network.frozen=true."
-    if context.augmented:
+    if context.augmented and not context.spatial:
         yield "Mix pictures and their labels: --set augmentation.mixup=0.2, or --set augmentation.cutmix=1."
     decay = context.weight_decay or 0.0
     yield f"Raise the weight decay: --set optimisation.weight_decay={max(3 * decay, 0.0005):.2g} (it was {decay:g})."

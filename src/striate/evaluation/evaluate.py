@@ -170,7 +170,7 @@ def _class_warnings(per_class: tuple[dict[str, object], ...], split: str) -> lis
     never = [
         f"'{row['class']}' ({plural(counts[str(row['class'])], 'picture')})"
         for row in per_class
-        if counts[str(row["class"])] and row.get("precision") is None
+        if counts[str(row["class"])] and row.get("precision", 0.0) is None
     ]
     warnings = []
     if absent:

@@ -133,7 +133,7 @@ def _draw(images: int, resamples: int, seed: int) -> Iterator[Floats]:
 
 def _support(targets: Targets, classes: int) -> Mapping[str, int]:
     """Pictures that the metrics of one class alone rest on."""
-    if targets.ndim != 1 or classes != 2:
+    if not isinstance(targets, np.ndarray) or targets.ndim != 1 or classes != 2:
         return {}
     counts = np.bincount(targets, minlength=2)
     return {"sensitivity": int(counts[1]), "specificity": int(counts[0])}

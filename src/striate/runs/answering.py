@@ -24,7 +24,7 @@ from striate.tasks.base import Scores, Targets, View
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
     from striate.data.pixels import PixelStore
 
@@ -124,7 +124,7 @@ class Answering:
 
         batches = in_order(chunk.store, chunk.places, batch_size)
         for place, output in run_network(self.network, batches, self.recipe.input, device=self.device):
-            _refuse_damage(output)
+            _refuse_damage(self.task.scores(output))
             yield place, output
 
 
@@ -138,11 +138,8 @@ class _Chunk:
     places: npt.NDArray[np.int64]
 
 
-def _refuse_damage(output: Any) -> None:
-    import torch
-
-    tensors = [output] if isinstance(output, torch.Tensor) else output.values() if isinstance(output, dict) else output
-    if not all(bool(torch.isfinite(one).all()) for one in tensors if isinstance(one, torch.Tensor)):
+def _refuse_damage(scores: Tensor) -> None:
+    if not bool(scores.isfinite().all()):
         raise CheckpointError(
             "the network's answers are not finite numbers, so its weights are damaged.",
             where="weights",

@@ -32,7 +32,7 @@ from striate.evaluation import EpochRecord, Evaluation, Verdict
 from striate.recipe import Recipe, read_recipe, write_recipe
 from striate.runs.files import atomic_write, plain, read_json, storage_error, write_json
 from striate.runs.naming import claim_named, claim_numbered, other_runs, slug, today
-from striate.runs.structures import FORMAT_VERSION, RunFacts, SplitScores
+from striate.runs.structures import FORMAT_VERSION, RunFacts, SplitScores, pack_rows, unpack_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -297,7 +297,8 @@ class RunFolder:
             return None
         try:
             with np.load(path, allow_pickle=False) as found:
-                return SplitScores(tuple(str(name) for name in found["names"]), found["scores"], found["targets"])
+                names = tuple(str(name) for name in found["names"])
+                return SplitScores(names, unpack_rows(found, "scores"), unpack_rows(found, "targets"))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(
                 f"this file is damaged ({cause_of(error)}).",
@@ -307,8 +308,9 @@ class RunFolder:
 
     def write_train_targets(self, targets: Targets) -> None:
         """Writes `train_targets.npz`."""
+        arrays = pack_rows(targets, "targets")
         atomic_write(
-            self.path / "train_targets.npz", lambda file: np.savez_compressed(file, allow_pickle=False, targets=targets)
+            self.path / "train_targets.npz", lambda file: np.savez_compressed(file, allow_pickle=False, **arrays)
         )
 
     def read_train_targets(self) -> Targets:
@@ -320,8 +322,7 @@ class RunFolder:
         path = self.path / "train_targets.npz"
         try:
             with np.load(path, allow_pickle=False) as found:
-                targets: Targets = found["targets"]
-                return targets
+                return unpack_rows(found, "targets")
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(
                 f"this file is missing or damaged ({cause_of(error)}).",

@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from striate.data import Dataset, open_by_recipe, open_dataset
+from striate.data.annotations import renumbered
+from striate.data.splits import class_indices
 from striate.errors import DataError, RequestError
 from striate.evaluation.words import listed, plural
 from striate.recipe import Recipe
 from striate.runs.folder import RunFolder
 from striate.runs.structures import RunFacts
-from striate.structures import Annotation, AnnotationSource, Label, Labels, Sample
+from striate.structures import AnnotationSource, Sample
 
 ALL = "all"
 """Name of a measurement on every picture of other data that comes without splits."""
@@ -62,17 +64,22 @@ def with_classes_of(samples: list[Sample], classes: tuple[str, ...], wanted: tup
     """
     if classes == wanted:
         return samples
-    place = {name: wanted.index(name) for name in classes if name in wanted}
-    shown = {classes[index] for sample in samples for index in _indices(sample.annotation)}
-    unknown = sorted(shown - place.keys())
+    shown = {classes[index] for sample in samples for index in class_indices(sample)}
+    if any(isinstance(sample.annotation, AnnotationSource) for sample in samples):
+        # What lies in files of its own may show every class that is listed.
+        shown |= set(classes)
+    unknown = sorted(shown - set(wanted))
     if unknown:
         what = f"class {listed(unknown)} is" if len(unknown) == 1 else f"classes {listed(unknown)} are"
         raise DataError(
             f"{what} unknown to the network, which knows {listed(list(wanted), 20)}.",
-            where=next(one.name for one in samples if unknown[0] in {classes[i] for i in _indices(one.annotation)}),
+            where=next(
+                (one.name for one in samples if unknown[0] in {classes[i] for i in class_indices(one)}), samples[0].name
+            ),
             fix="Rename them to the names the network was trained with, or leave those pictures out.",
         )
-    return [replace(sample, annotation=_moved(sample.annotation, classes, place)) for sample in samples]
+    place = tuple(wanted.index(name) if name in wanted else -1 for name in classes)
+    return [replace(sample, annotation=renumbered(sample.annotation, place)) for sample in samples]
 
 
 def _own_split(folder: RunFolder, facts: RunFacts, recipe: Recipe, split: str | None) -> tuple[list[Sample], str]:
@@ -104,19 +111,3 @@ def _other_split(data: Dataset, split: str | None) -> tuple[list[Sample], str]:
             f"this data has no split {split!r}.", where=data.root, fix=f"Splits: {', '.join(data.splits)}, {ALL}."
         )
     return list(data.splits[split]), split
-
-
-def _indices(annotation: Annotation | AnnotationSource | None) -> tuple[int, ...]:
-    if isinstance(annotation, Label):
-        return (annotation.index,)
-    return annotation.indices if isinstance(annotation, Labels) else ()
-
-
-def _moved(
-    annotation: Annotation | AnnotationSource | None, classes: tuple[str, ...], place: dict[str, int]
-) -> Annotation | AnnotationSource | None:
-    if isinstance(annotation, Label):
-        return Label(place[classes[annotation.index]])
-    if isinstance(annotation, Labels):
-        return Labels(tuple(sorted(place[classes[index]] for index in annotation.indices)))
-    return annotation

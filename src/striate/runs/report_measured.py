@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from striate.evaluation.calibration import reliability
 from striate.evaluation.confusion import confused_pairs
 from striate.evaluation.words import format_metric, in_words, plural, title_of
@@ -13,11 +9,8 @@ from striate.pages import Column, Part, Section, beside, chart, gallery, note, t
 from striate.runs import report_charts
 from striate.runs.report_content import MOST_MISTAKES, Content
 from striate.runs.structures import SplitScores
-from striate.structures import ClassScores
-from striate.tasks.classification import confusion_matrix
 from striate.tasks.metric_names import metric_info
 
-_ORDER = {False: "these gave the truth the lowest score", True: "these have the largest share of wrong pixels"}
 _COLUMN_TITLES = {
     "count": "pictures",
     "f1": "F1",
@@ -34,13 +27,10 @@ def confusion_section(content: Content) -> Section | None:
     if scores is None or not len(scores.targets):
         return None
     classes = content.facts.classes
-    if content.task.spatial:
-        counts = scores.scores.sum(0)
-    elif scores.targets.ndim == 1:
-        counts = confusion_matrix(scores.scores, scores.targets, len(classes))
-    else:
+    found = content.task.confusion(scores.scores, scores.targets, classes)
+    if found is None:
         return None
-    unit = "pixels" if content.task.spatial else "pictures"
+    counts, unit = found
     pairs = confused_pairs(counts, classes)
     matrix = chart(
         report_charts.confusion_chart(counts, classes),
@@ -85,7 +75,7 @@ def mistakes_section(content: Content) -> Section | None:
     shown, missing = [], []
     for index in worst[:MOST_MISTAKES]:
         name = scores.names[index]
-        caption, detail = _mistake_words(content, int(index))
+        caption, detail = content.task.mistake_words(scores.scores, scores.targets, int(index), content.facts.classes)
         if name in content.pictures:
             shown.append(
                 thumbnail(content.pictures[name], caption, detail=f"{detail} · {name}", alt=f"{name}: {caption}")
@@ -94,7 +84,7 @@ def mistakes_section(content: Content) -> Section | None:
             missing.append({"picture": name, "what": caption, "scores": detail})
     total = f"{plural(len(worst), 'mistake')} on {plural(len(scores.targets), 'picture')}"
     body: list[str | Part] = [
-        f"{total}; {_ORDER[content.task.spatial]}. Wrong labels and unclear pictures are found here first."
+        f"{total}; {content.task.worst_first}. Wrong labels and unclear pictures are found here first."
     ]
     if shown:
         body.append(gallery(shown))
@@ -103,43 +93,6 @@ def mistakes_section(content: Content) -> Section | None:
             table(missing, caption="These pictures are not at hand any more" if shown or content.facts.data else "")
         )
     return Section("The worst mistakes", body)
-
-
-def _mistake_words(content: Content, index: int) -> tuple[str, str]:
-    assert content.scores is not None
-    scores, target, classes = content.scores.scores[index], content.scores.targets[index], content.facts.classes
-    if content.task.spatial:
-        return _pixel_words(scores, classes)
-    answer = content.task.prediction(scores, classes)
-    assert isinstance(answer, ClassScores)
-    if not answer.several:
-        true = classes[int(target)]
-        return (
-            f"{true}, answered {answer.label}",
-            f"{answer.label} {answer.score:.1%}, {true} {scores[int(target)]:.1%}",
-        )
-    return _labels_words(answer, np.asarray(target))
-
-
-def _pixel_words(table: Any, classes: tuple[str, ...]) -> tuple[str, str]:
-    """How much of a picture is wrong, and what is taken for what most, from its confusion matrix."""
-    wrong = np.array(table, np.float64)
-    np.fill_diagonal(wrong, 0)
-    total = max(float(np.sum(table)), 1.0)
-    true, answered = np.unravel_index(int(wrong.argmax()), wrong.shape)
-    return (
-        f"{wrong.sum() / total:.1%} of its pixels wrong",
-        f"mostly {classes[true]} taken for {classes[answered]} ({wrong[true, answered] / total:.1%})",
-    )
-
-
-def _labels_words(answer: ClassScores, target: Any) -> tuple[str, str]:
-    present = answer.scores >= answer.threshold
-    missed = [name for name, here, said in zip(answer.classes, target > 0, present, strict=True) if here and not said]
-    wrong = [name for name, here, said in zip(answer.classes, target > 0, present, strict=True) if said and not here]
-    words = [f"missed {', '.join(missed)}"] * bool(missed) + [f"wrongly {', '.join(wrong)}"] * bool(wrong)
-    doubtful = {name: score for name, score in answer.ranked() if name in (*missed, *wrong)}
-    return "; ".join(words), ", ".join(f"{name} {score:.1%}" for name, score in doubtful.items())
 
 
 def certainty_section(content: Content) -> Section | None:

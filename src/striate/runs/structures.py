@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -10,7 +11,8 @@ import numpy.typing as npt
 
 from striate.evaluation import Estimate
 from striate.networks import NetworkOptions
-from striate.structures import Prediction
+from striate.structures import Prediction, Ragged
+from striate.tasks.base import Scores, Targets
 
 FORMAT_VERSION = 1
 """Version of the layout of a run folder; raised when an older Striate could no longer read a new folder."""
@@ -141,8 +143,8 @@ class SplitScores:
     """
 
     names: tuple[str, ...]
-    scores: npt.NDArray[Any]
-    targets: npt.NDArray[Any]
+    scores: Scores
+    targets: Targets
 
     def __post_init__(self) -> None:
         if not len(self.names) == len(self.scores) == len(self.targets):
@@ -151,4 +153,19 @@ class SplitScores:
 
     def as_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays that need no pickling."""
-        return {"names": np.array(self.names, dtype=np.str_), "scores": self.scores, "targets": self.targets}
+        names = np.array(self.names, dtype=np.str_)
+        return {"names": names, **pack_rows(self.scores, "scores"), **pack_rows(self.targets, "targets")}
+
+
+def pack_rows(rows: Any, name: str) -> dict[str, npt.NDArray[Any]]:
+    """Rows of a task, an array or `Ragged`, as arrays for a file."""
+    return rows.as_arrays(name) if isinstance(rows, Ragged) else {name: rows}
+
+
+def unpack_rows(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Any:
+    """What `pack_rows` gave.
+
+    Raises:
+        KeyError, ValueError: It is not there, or does not fit together.
+    """
+    return arrays[name] if name in arrays else Ragged.from_arrays(arrays, name)

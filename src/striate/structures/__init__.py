@@ -14,7 +14,7 @@ from striate.structures.annotation import (
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.picture import Picture
 from striate.structures.placement import Placement
-from striate.structures.prediction import ClassScores, Prediction, SegmentedPicture
+from striate.structures.prediction import ClassScores, DetectedObjects, Prediction, SegmentedPicture
 from striate.structures.problem import Problem
 from striate.structures.ragged import Ragged
 from striate.structures.sample import PictureSource, Sample
@@ -26,6 +26,7 @@ __all__ = [
     "AnnotationSource",
     "Boxes",
     "ClassScores",
+    "DetectedObjects",
     "FeatureSpec",
     "Instances",
     "Label",

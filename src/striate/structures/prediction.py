@@ -90,4 +90,58 @@ class SegmentedPicture:
         return {"mask": found}
 
 
-Prediction: TypeAlias = ClassScores | SegmentedPicture
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectedObjects:
+    """Objects found in one picture.
+
+    Attributes:
+        boxes_xyxy: `(N, 4)` float32, in pixels of the picture, the surest first.
+        classes: `(N,)` int64, positions in the class names.
+        scores: `(N,)` float32 in 0..1.
+        names: `K` class names.
+    """
+
+    boxes_xyxy: npt.NDArray[np.float32]
+    classes: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def label(self) -> str:
+        """The class of the surest object; empty where none was found."""
+        return self.names[int(self.classes[0])] if len(self) else ""
+
+    @property
+    def score(self) -> float:
+        """Its score; 0 where none was found."""
+        return float(self.scores[0]) if len(self) else 0.0
+
+    def surer_than(self, score: float) -> DetectedObjects:
+        """Those that score at least this much."""
+        kept = self.scores >= score
+        return DetectedObjects(self.boxes_xyxy[kept], self.classes[kept], self.scores[kept], self.names)
+
+    def ranked(self, top: int | None = None) -> list[tuple[str, float]]:
+        """Classes of which something was found, with the highest score of each, the surest first."""
+        best: dict[str, float] = {}
+        for kind, score in zip(self.classes.tolist(), self.scores.tolist(), strict=True):
+            best[self.names[kind]] = max(score, best.get(self.names[kind], 0.0))
+        return sorted(best.items(), key=lambda pair: -pair[1])[:top]
+
+    def as_document(self, top: int | None = None) -> dict[str, Any]:
+        """Plain data: every object with class, score and corners; `top` changes nothing."""
+        del top
+        return {
+            "boxes": [
+                {"class": self.names[kind], "score": score, "xyxy": box}
+                for kind, score, box in zip(
+                    self.classes.tolist(), self.scores.tolist(), self.boxes_xyxy.tolist(), strict=True
+                )
+            ]
+        }
+
+
+Prediction: TypeAlias = ClassScores | SegmentedPicture | DetectedObjects

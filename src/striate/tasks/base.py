@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,12 @@ from striate.registry import Registry
 from striate.structures import Placement, Prediction, Sample
 from striate.tasks.truth import ArrayTruth, Motion, TruthStore
 
-Scores = npt.NDArray[Any]
-Targets = npt.NDArray[Any]
+Scores: TypeAlias = Any
+"""What is kept of the answers of some pictures: an array whose first axis is the picture, or a `Ragged`. Only the task
+knows which; all others take its length and choose pictures by an index."""
+
+Targets: TypeAlias = Any
+"""Truth of some pictures, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,14 @@ class Task(ABC):
         return truth
 
     @abstractmethod
-    def loss(self, output: Any, targets: Tensor, settings: LossSettings) -> Tensor:
-        """Mean loss of a batch, a scalar. `output` is what the network returned; `targets` may be soft (mixup)."""
+    def loss(self, output: Any, targets: Any, settings: LossSettings) -> Tensor:
+        """Mean loss of a batch, a scalar.
+
+        Args:
+            output: What the network returned.
+            targets: Rows of `build_truth`; for whole pictures they may be soft (mixup).
+            settings: What the recipe says.
+        """
 
     @abstractmethod
     def soften(self, targets: Tensor, classes: int) -> Tensor:
@@ -157,6 +167,12 @@ class Task(ABC):
         found = {name for row in rows for name in row if names is None or name in names}
         return {name: np.array([row.get(name, np.nan) for row in rows], dtype=np.float64) for name in found}
 
+    def class_counts(self, targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+        """How often each class occurs, `(K,)`: pictures, pixels or objects, whatever the loss is a mean over."""
+        if targets.ndim == 2:
+            return np.asarray(targets.sum(axis=0), dtype=np.int64)
+        return np.bincount(targets, minlength=len(classes)).astype(np.int64)
+
     @abstractmethod
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
         """`(K,)` weights of the loss with which rare classes count as much as common ones."""
@@ -172,6 +188,23 @@ class Task(ABC):
     @abstractmethod
     def baseline_scores(self, train_targets: Targets, targets: Targets, classes: tuple[str, ...]) -> Scores:
         """What an answer that never looks at the picture would get on the pictures whose truth is `targets`."""
+
+    def confusion(
+        self, scores: Scores, targets: Targets, classes: tuple[str, ...]
+    ) -> tuple[npt.NDArray[np.int64], str] | None:
+        """What is taken for what, `(K, K)`, true class by row and answered class by column, and of what it is a count.
+
+        `None` for tasks in which an answer is not one class instead of another.
+        """
+        del scores, targets, classes
+        return None
+
+    @abstractmethod
+    def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
+        """What is wrong about the answer for one picture: a caption, and the figures behind it."""
+
+    worst_first: str = "these gave the truth the lowest score"
+    """How `mistakes` are ordered, in words."""
 
     @abstractmethod
     def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:

@@ -161,6 +161,21 @@ class Classification(ClassScoresTask):
         shares = np.bincount(train_targets, minlength=len(classes)) / max(len(train_targets), 1)
         return np.tile(shares.astype(np.float32), (len(targets), 1))
 
+    def confusion(
+        self, scores: Scores, targets: Targets, classes: tuple[str, ...]
+    ) -> tuple[npt.NDArray[np.int64], str]:
+        """Pictures by true and answered class."""
+        return confusion_matrix(scores, targets, len(classes)), "pictures"
+
+    def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
+        """The true class and the answer, with the score of each."""
+        own = scores[index]
+        true, answered = int(targets[index]), int(own.argmax())
+        return (
+            f"{classes[true]}, answered {classes[answered]}",
+            f"{classes[answered]} {own[answered]:.1%}, {classes[true]} {own[true]:.1%}",
+        )
+
     def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
         """Wrongly answered pictures, those that gave the truth the lowest score first."""
         wrong = np.flatnonzero(scores.argmax(axis=1) != targets)

@@ -49,6 +49,15 @@ METRICS: dict[str, MetricInfo] = {
     "label_accuracy": MetricInfo(
         "label accuracy", "Share of single labels, over all pictures and classes, that are right."
     ),
+    "map50": MetricInfo(
+        "mAP50", "Average precision of found boxes that overlap a true one by half at least, averaged over the classes."
+    ),
+    "map": MetricInfo("mAP", "The same, averaged over overlaps of 0.5 to 0.95 in steps of 0.05 (COCO's main figure)."),
+    "map75": MetricInfo("mAP75", "The same at an overlap of 0.75: boxes must fit tightly."),
+    "map_small": MetricInfo("mAP, small", "mAP of objects under 32 x 32 pixels."),
+    "map_medium": MetricInfo("mAP, medium", "mAP of objects of 32 x 32 to 96 x 96 pixels."),
+    "map_large": MetricInfo("mAP, large", "mAP of objects over 96 x 96 pixels."),
+    "recall": MetricInfo("recall", "Share of the objects that are found at all, over the same overlaps."),
     "mean_iou": MetricInfo(
         "mean IoU",
         "Intersection over union of truth and answer, averaged over the classes, so that a small one counts as much.",

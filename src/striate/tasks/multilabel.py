@@ -148,6 +148,16 @@ class MultiLabel(ClassScoresTask):
         shares = train_targets.sum(axis=0, dtype=np.float64) / max(len(train_targets), 1)
         return np.tile(shares.astype(np.float32).reshape(1, len(classes)), (len(targets), 1))
 
+    def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
+        """What was missed and what wrongly named, with its scores."""
+        own, true = scores[index], targets[index] > 0
+        said = own >= THRESHOLD
+        missed = [classes[k] for k in np.flatnonzero(true & ~said)]
+        wrong = [classes[k] for k in np.flatnonzero(said & ~true)]
+        words = [f"missed {', '.join(missed)}"] * bool(missed) + [f"wrongly {', '.join(wrong)}"] * bool(wrong)
+        doubtful = [k for k in np.argsort(-own, kind="stable") if true[k] != said[k]]
+        return "; ".join(words), ", ".join(f"{classes[k]} {own[k]:.1%}" for k in doubtful)
+
     def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
         """Pictures with at least one wrong label, the highest log loss first."""
         wrong = np.flatnonzero(((scores >= THRESHOLD) != (targets > 0)).any(axis=1))

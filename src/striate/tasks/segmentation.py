@@ -201,6 +201,27 @@ class Segmentation(Task):
         scores[:, :, commonest] = targets
         return scores
 
+    def confusion(
+        self, scores: Scores, targets: Targets, classes: tuple[str, ...]
+    ) -> tuple[npt.NDArray[np.int64], str]:
+        """Pixels by true and answered class."""
+        del targets, classes
+        return np.asarray(scores.sum(0), np.int64), "pixels"
+
+    def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
+        """How much of the picture is wrong, and what is taken for what most."""
+        del targets
+        wrong = scores[index].astype(np.float64)
+        total = max(wrong.sum(), 1.0)
+        np.fill_diagonal(wrong, 0)
+        true, answered = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        return (
+            f"{wrong.sum() / total:.1%} of its pixels wrong",
+            f"mostly {classes[true]} taken for {classes[answered]} ({wrong[true, answered] / total:.1%})",
+        )
+
+    worst_first = "these have the largest share of wrong pixels"
+
     def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
         """Pictures with wrong pixels, the largest share of wrong ones first."""
         del targets

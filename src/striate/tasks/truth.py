@@ -18,7 +18,13 @@ _THREADS = 8
 
 
 class Motion(Protocol):
-    """What a random change did to the geometry of a batch; see `striate.data.augmentation`."""
+    """What a random change did to the geometry of a batch; see `striate.data.augmentation`.
+
+    Attributes:
+        size_hw: Height and width of the pictures that came out.
+    """
+
+    size_hw: tuple[int, int]
 
     def planes(self, planes: Tensor) -> Tensor:
         """Planes of classes or object numbers `(n, H, W)`, moved as the pixels were; never mixed."""

@@ -45,7 +45,10 @@ def choose_for_places(chooser: Chooser, data: Dataset) -> None:
     )
     photograph = data.channels >= 3 and data.bit_depth == 8 and min(data.median_size_hw) > SMALL_SIDE
     chooser.fill("augmentation.mirror", 0.5 if photograph else 0.0, "a place has no left and right of its own")
-    chooser.fill("augmentation.rotate_deg", 5.0, "small turns keep the meaning")
+    if data.task == "segmentation":
+        chooser.fill("augmentation.rotate_deg", 5.0, "small turns keep the meaning")
+    else:
+        chooser.fill("augmentation.rotate_deg", 0.0, "the box around a turned object is larger than the object")
     chooser.fill("augmentation.zoom", 0.2, "objects appear at several sizes")
     chooser.fill("augmentation.shift", 0.1, "objects appear at several places")
     chooser.fill("augmentation.crop_area", 1.0, "zoom and shift do the same")
@@ -56,13 +59,14 @@ def choose_for_places(chooser: Chooser, data: Dataset) -> None:
     chooser.fill("network.head_first", False, "a head of several layers has no closed form")
 
 
-def choose_spatial_optimisation(chooser: Chooser, *, pretrained: bool, pictures: int) -> None:
+def choose_spatial_optimisation(chooser: Chooser, *, pretrained: bool, pictures: int, imbalance: float) -> None:
     """Batch, rates and regularisation, before `choose_optimisation` fills the rest.
 
     Args:
         chooser: Gets the choices.
         pretrained: Whether the backbone comes with weights.
         pictures: Number of training pictures.
+        imbalance: Pixels or objects of the commonest class for one of the rarest.
     """
     chooser.fill("optimisation.batch_size", min(BATCH, max(2, pictures // 8)), "each picture has thousands of places")
     size = chooser.recipe.optimisation.batch_size or BATCH
@@ -74,6 +78,9 @@ def choose_spatial_optimisation(chooser: Chooser, *, pretrained: bool, pictures:
         "optimisation.backbone_rate",
         0.3 if pretrained else 1.0,
         "pretrained layers need small changes" if pretrained else "all layers start fresh",
+    )
+    chooser.fill(
+        "optimisation.class_balance", imbalance > 20, f"the commonest class takes {imbalance:,.0f} times the rarest one"
     )
     chooser.fill("optimisation.label_smoothing", 0.0, "borders are uncertain enough")
     chooser.fill("optimisation.ema", 0.99, "an average of weights is steadier than the last")

@@ -99,6 +99,7 @@ def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dic
         pretrained=facts.weights.get("name", "none") != "none",
         other_net=_other_net(session),
         frozen=bool(recipe.network.frozen),
+        spatial=prepared.task.spatial,
         weight_decay=recipe.optimisation.weight_decay,
         minutes=recipe.optimisation.minutes,
         test=test,

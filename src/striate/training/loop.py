@@ -195,8 +195,9 @@ def set_training_mode(network: nn.Module, *, keep_statistics: bool) -> None:
 
 
 def _as_float(output: object) -> object:
-    if isinstance(output, Tensor):
-        return output.float()
+    in_float = getattr(output, "float", None)
+    if in_float is not None:
+        return in_float()
     if isinstance(output, tuple):
         parts = [part.float() if isinstance(part, Tensor) else part for part in output]
         return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)

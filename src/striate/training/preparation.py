@@ -152,17 +152,11 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
     if data.splits.get("validation"):
         validation = read_split(data, "validation", chooser.recipe, task, progress, problems)
     _fill_scale(chooser, data, train.store, weights)
+    pretrained = weights is not None and weights.name != "none"
+    imbalance = class_imbalance(task.class_counts(train.targets[train.usable], data.classes))
     if task.spatial:
-        choose_spatial_optimisation(
-            chooser, pretrained=weights is not None and weights.name != "none", pictures=len(train.usable)
-        )
-    choose_optimisation(
-        chooser,
-        network,
-        pretrained=weights is not None and weights.name != "none",
-        pictures=len(train.usable),
-        imbalance=class_imbalance(_class_counts(train, len(data.classes))),
-    )
+        choose_spatial_optimisation(chooser, pretrained=pretrained, pictures=len(train.usable), imbalance=imbalance)
+    choose_optimisation(chooser, network, pretrained=pretrained, pictures=len(train.usable), imbalance=imbalance)
     return Prepared(
         data, task, chooser, network, network, info, options, weights, device, train, looked_at, validation, problems
     )
@@ -267,13 +261,6 @@ def _fill_scale(chooser: Chooser, data: Dataset, store: PixelStore, weights: Wei
 def stored_dtype(data: Dataset) -> np.dtype[np.generic]:
     """Type that prepared pixels are kept in: that of most pictures; signed 16 bits become float32."""
     return np.dtype({8: np.uint8, 16: np.uint16}.get(data.bit_depth, np.float32))
-
-
-def _class_counts(train: SplitPixels, classes: int) -> npt.NDArray[np.int64]:
-    targets = train.targets[train.usable]
-    if targets.ndim == 2:
-        return np.asarray(targets.sum(axis=0), dtype=np.int64)
-    return np.bincount(targets, minlength=classes).astype(np.int64)
 
 
 def _refuse_hopeless(data: Dataset) -> None:

@@ -144,8 +144,9 @@ class Session:
                 continue
             scores, targets = self.score(trainee.answering, split)
             figures[name] = task.headline_value(scores, targets)
+            # Tasks with places have no loss that could be measured from what is kept of their answers.
             everyone = np.ones((1, len(targets)))
-            losses = task.resampled_metrics(scores, targets, everyone, ("log_loss",))
+            losses = {} if task.spatial else task.resampled_metrics(scores, targets, everyone, ("log_loss",))
             if "log_loss" in losses:
                 figures[f"{name}_loss"] = float(losses["log_loss"][0])
         deciding = figures.get("validation", figures["train"])

@@ -28,7 +28,8 @@ class DeepLabV3Head(Head):
     def __init__(self, spec: FeatureSpec, classes: int) -> None:
         super().__init__()
         stages = one_stage_a_stride(spec)
-        middle = max((stage for stage in stages if stage.stride <= STRIDE), key=lambda stage: stage.stride)
+        fine = [stage for stage in stages if stage.stride <= STRIDE] or [stages[0]]
+        middle = fine[-1]
         self.stages = _distinct(middle, stages[-1])
         channels = sum(stage.channels for stage in self.stages)
         self.pyramid = DeepLabHead(channels, classes)

@@ -1,0 +1,155 @@
+"""Whole runs of tasks that say where something is, on made scenes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from striate.data import Dataset
+from striate.errors import RecipeError
+from striate.evaluation import EpochRecord
+from striate.networks.spatial import SpatialNetwork
+from striate.recipe import Recipe
+from striate.structures import VOID, Mask, Picture, Sample, SegmentedPicture
+from striate.training import train
+from striate.training.progress import Silent
+
+SIZE = (40, 48)
+
+
+def scene(index: int) -> tuple[np.ndarray, np.ndarray]:
+    """A bright square (class 1) and a dark disc (class 2) on noise, and their mask."""
+    random = np.random.default_rng(index)
+    pixels = random.normal(120, 12, SIZE)
+    mask = np.zeros(SIZE, np.uint8)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    top, left, side = random.integers(2, 20), random.integers(2, 28), random.integers(8, 14)
+    mask[top : top + side, left : left + side] = 1
+    mask[(y - random.integers(8, 32)) ** 2 + (x - random.integers(8, 40)) ** 2 < random.integers(20, 60)] = 2
+    pixels[mask == 1] += 70
+    pixels[mask == 2] -= 70
+    mask[0] = VOID
+    return np.clip(pixels, 0, 255).astype(np.uint8), mask
+
+
+@dataclass(frozen=True)
+class Scene:
+    index: int
+
+    @property
+    def name(self) -> str:
+        return f"scene-{self.index}"
+
+    def read(self) -> Picture:
+        return Picture(scene(self.index)[0][None], ("gray",))
+
+
+@pytest.fixture
+def scenes() -> Dataset:
+    samples = [Sample(Scene(i), Mask(scene(i)[1]), size_hw=SIZE) for i in range(80)]
+    return Dataset(
+        root=Path("scenes"),
+        task="segmentation",
+        format="masks",
+        classes=("background", "square", "disc"),
+        splits={"train": tuple(samples[:48]), "validation": tuple(samples[48:64]), "test": tuple(samples[64:])},
+        channels=1,
+        channel_names=("gray",),
+        median_size_hw=SIZE,
+        sizes_hw={SIZE: 80},
+    )
+
+
+@pytest.fixture
+def quick() -> Recipe:
+    return Recipe().with_values(
+        {
+            "network.name": "lenet5",
+            "epochs": 8,
+            "learning_rate": 0.01,
+            "machine.precision": "fp32",
+            "machine.channels_last": False,
+            "machine.threads": 1,
+            "machine.device": "cpu",
+        }
+    )
+
+
+def test_masks_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    run = train(scenes, quick, run=tmp_path / "run")
+    assert isinstance(run.network, SpatialNetwork)
+    assert run.recipe.input.size_hw == (32, 64)
+    measured = run.metrics
+    assert measured.split == "test"
+    assert measured.headline.name == "mean_iou"
+    assert measured.headline.low <= measured.headline.value <= measured.headline.high
+    assert measured.headline.value > 0.6 > measured.baseline.value
+    assert any("pixel accuracy" in warning and "says nothing" in warning for warning in measured.warnings) == (
+        next(one.value for one in measured.metrics if one.name == "pixel_accuracy")
+        <= run.evaluations["test"].baseline.value
+    )
+    assert run.verdict is not None
+    page = run.report.read_text(encoding="utf-8")
+    for words in ("mean IoU", "What is taken for what", "number: pixels", "of its pixels wrong"):
+        assert words in page
+    again = run.evaluate(scenes, "test")
+    assert again.headline.value == pytest.approx(measured.headline.value, abs=1e-6)
+
+
+def test_answers_come_at_the_size_of_each_picture(scenes: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    from PIL import Image
+
+    run = train(scenes, quick, run=tmp_path / "run")
+    pixels, mask = scene(70)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    Image.fromarray(np.kron(pixels, np.ones((2, 2), np.uint8))).save(tmp_path / "b.png")
+    small, large = run.predict([tmp_path / "a.png", tmp_path / "b.png"])
+    assert small.size_hw == SIZE
+    assert isinstance(small.prediction, SegmentedPicture)
+    assert isinstance(large.prediction, SegmentedPicture)
+    assert large.prediction.mask.shape == (80, 96)
+    known = mask != VOID
+    assert (small.prediction.mask == mask)[known].mean() > 0.9
+    assert set(small.as_dict()["mask"]) <= {"background", "square", "disc"}
+
+
+class CrashAfter(Silent):
+    def __init__(self, epoch: int) -> None:
+        self.at = epoch
+
+    def epoch(self, record: EpochRecord, epochs: int, verdict: str, left_s: float | None) -> None:
+        if record.epoch == self.at:
+            raise KeyError("crash")
+
+
+def test_a_resumed_run_ends_with_the_same_weights(
+    scenes: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("striate.runs.known_pictures.open_by_recipe", lambda *_, **__: scenes)
+    quick = quick.with_values({"epochs": 4})
+    train(scenes, quick, run=tmp_path / "whole")
+    with pytest.raises(KeyError, match="crash"):
+        train(scenes, quick, run=tmp_path / "cut", progress=CrashAfter(3))
+    train(None, run=tmp_path / "cut", resume=True)
+    whole, cut = (load_file(tmp_path / name / "weights" / "last.safetensors") for name in ("whole", "cut"))
+    assert whole.keys() == cut.keys()
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+@pytest.mark.parametrize("field", ["augmentation.mixup", "network.frozen"])
+def test_wishes_that_only_whole_pictures_can_have_are_refused(scenes: Dataset, quick: Recipe, field: str) -> None:
+    with pytest.raises(RecipeError, match="is for answers about whole pictures, and segmentation says where"):
+        train(scenes, quick.with_values({field: 1}))
+
+
+def test_pictures_of_other_shapes_are_padded_and_the_padding_is_void(
+    scenes: Dataset, quick: Recipe, tmp_path: Path
+) -> None:
+    tall = replace(scenes, sizes_hw={SIZE: 79, (40, 20): 1})
+    run = train(tall, quick.with_values({"epochs": 1}), run=tmp_path / "run")
+    assert run.recipe.input.fit == "pad"
