@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from striate.data.dataset import Dataset
+from striate.data.look_objects import ObjectLook, look_at_objects
 from striate.data.splits import class_counts
 from striate.data.survey import SplitWishes, Survey, survey_data
 from striate.formats import FORMATS
@@ -46,6 +47,11 @@ class Look:
             for name, labels in self.survey.labels.items()
         }
 
+    @property
+    def objects(self) -> ObjectLook | None:
+        """What there is to say about boxes or masks; `None` where there are none."""
+        return look_at_objects(self.survey)
+
     def problems_by_kind(self) -> dict[str, list[Problem]]:
         """Problems of each kind; kinds for which pictures were left out first, then rare kinds before common ones."""
         kinds: dict[str, list[Problem]] = {}
@@ -56,13 +62,15 @@ class Look:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        data = self.dataset
+        data, objects = self.dataset, self.objects
         return {
             "path": str(data.root),
             "task": data.task,
             "format": data.format,
             "classes": list(data.classes),
             "class_counts": self.class_counts,
+            "objects": objects and objects.objects_as_dict(),
+            "pixels": objects and objects.pixels_as_dict(),
             "splits": {name: len(samples) for name, samples in data.splits.items()},
             "given_splits": list(data.given),
             "images": data.images,
@@ -91,8 +99,12 @@ class Look:
         head += _entry("format", f"{data.format}: {FORMATS.get(data.format).title}", width, 2)
         head += _entry("pictures", self.describe_pictures(), width, 2)
         head += _entry("splits", self.describe_splits(), width, 2)
+        objects = self.objects
+        for title, sentence in objects.sentences() if objects else ():
+            head += _entry(title, sentence, width, 2)
         notes = [line for note in data.notes for line in _entry("", note, width, 2)]
-        classes = list(self._class_lines(width))
+        kinds = min(_PROBLEM_LINES, max(1, len(self.problems_by_kind())))
+        classes = list(self._class_lines(width, max(4, min(_CLASS_LINES, _SCREEN - 1 - len(head) - kinds)), objects))
         for most in (4, 3, 2, 1):  # problems get the room that is left
             problems = list(self._problem_lines(width, most))
             if len(head) + len(notes) + len(classes) + len(problems) <= _SCREEN:
@@ -124,26 +136,30 @@ class Look:
         )
         return sizes if data.splits.get("test") else f"{sizes}; no test split"
 
-    def _class_lines(self, width: int) -> Iterator[str]:
+    def _class_lines(self, width: int, most: int, objects: ObjectLook | None) -> Iterator[str]:
         totals = Counter[str]()
         for counts in self.class_counts.values():
             totals.update(counts)
         names = list(self.dataset.classes)
         hidden = 0
-        if len(names) > _CLASS_LINES:
+        if len(names) > most:
             ranked = sorted(names, key=lambda name: -totals[name])
-            hidden = len(names) - _CLASS_LINES + 1
-            names = ranked[: _CLASS_LINES - 2] + ranked[-1:]
+            hidden = len(names) - most + 1
+            names = ranked[: most - 2] + ranked[-1:]
         longest = min(24, max(len(name) for name in names))
-        digits = len(str(max(totals.values())))
-        room = max(4, width - _INDENT - longest - digits - 3)
+        heading, texts = objects.columns(totals) if objects else ("", _right_aligned(totals))
+        room = max(4, width - _INDENT - longest - len(texts[names[0]]) - 3)
+        title = "classes"
+        if heading:
+            yield f"  {title:<{_INDENT - 2}}{'':<{longest}}  {heading}"
+            title = ""
         for number, name in enumerate(names):
             if hidden and number == len(names) - 1:
                 yield from _entry("", f"... {hidden} more classes, the smallest:", width)
             bar = "#" * max(1 if totals[name] else 0, round(room * totals[name] / max(totals.values())))
             label = textwrap.shorten(name, longest, placeholder="...") if len(name) > longest else name
-            title = "" if number else "classes"
-            yield f"  {title:<{_INDENT - 2}}{label:<{longest}}  {totals[name]:>{digits}} {bar}".rstrip()
+            yield f"  {title:<{_INDENT - 2}}{label:<{longest}}  {texts[name]} {bar}".rstrip()
+            title = ""
 
     def _problem_lines(self, width: int, most: int) -> Iterator[str]:
         kinds = self.problems_by_kind()
@@ -159,6 +175,11 @@ class Look:
             left_out = ", left out" if first.severity == "dropped" else ""
             yield from _entry(title, f"{len(problems)} {kind}{left_out}: {what}", width, most)
             title = ""
+
+
+def _right_aligned(counts: Mapping[str, int]) -> dict[str, str]:
+    digits = len(str(max(counts.values())))
+    return {name: f"{count:>{digits}}" for name, count in counts.items()}
 
 
 def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:

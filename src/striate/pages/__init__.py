@@ -9,6 +9,7 @@ from striate.pages.charts import (
     SPLIT_COLORS,
     WARNING_COLOR,
 )
+from striate.pages.overlays import background_index, class_color, draw_annotation, legend
 from striate.pages.page import Section, render_page, write_page
 from striate.pages.part import Body, Part, join
 from striate.pages.parts import (
@@ -41,18 +42,22 @@ __all__ = [
     "Part",
     "Section",
     "Thumbnail",
+    "background_index",
     "beside",
     "callout",
     "chart",
+    "class_color",
     "code",
     "details",
     "display_pixels",
+    "draw_annotation",
     "fact_list",
     "figures",
     "format_number",
     "gallery",
     "heading",
     "join",
+    "legend",
     "lines",
     "note",
     "picture_uri",
