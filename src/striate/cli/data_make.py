@@ -18,9 +18,7 @@ def command(
     ] = None,
     scale: Annotated[int, typer.Option(help="Factor by which pictures are enlarged.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Which pictures are taken, and how scenes are composed.")] = 0,
-    task: Annotated[
-        str, typer.Option(help="classification, detection, segmentation or instances.")
-    ] = "classification",
+    task: Annotated[str, typer.Option(help="classification, detection, segmentation or instances.")] = "classification",
     format: Annotated[
         str | None, typer.Option(help="Format to write; folders, coco (boxes, instances) or masks where not given.")
     ] = None,

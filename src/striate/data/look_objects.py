@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,14 +61,15 @@ class ObjectLook:
     @cached_property
     def sides_px(self) -> Floats:
         """Square root of the area of each object, in pixels: the side of a square as large as it."""
-        return np.sqrt(np.concatenate([one.areas for part in self.survey.objects.values() for one in part]))
+        areas = np.concatenate([one.areas for part in self.survey.objects.values() for one in part])
+        return np.asarray(np.sqrt(areas), np.float64)
 
     @cached_property
     def side_shares(self) -> Floats:
         """The same as a share of the side of a square as large as its picture."""
         facts = [fact for part in self.survey.facts.values() for fact in part]
         pictures = np.sqrt(np.array([fact.size_hw[0] * fact.size_hw[1] for fact in facts], np.float64))
-        return self.sides_px / np.repeat(pictures, self.counts)
+        return np.asarray(self.sides_px / np.repeat(pictures, self.counts), np.float64)
 
     @cached_property
     def objects_by_class(self) -> dict[str, int]:
@@ -113,9 +113,7 @@ class ObjectLook:
         return {
             "count": int(self.counts.sum()),
             "by_class": self.objects_by_class,
-            "by_split": {
-                split: sum(len(one.classes) for one in part) for split, part in self.survey.objects.items()
-            },
+            "by_split": {split: sum(len(one.classes) for one in part) for split, part in self.survey.objects.items()},
             "per_picture": {
                 "median": float(np.median(self.counts)),
                 "most": int(self.counts.max()),
@@ -144,13 +142,13 @@ class ObjectLook:
         return [("objects", first), ("sizes", f"{sizes}; nine in ten from {low} to {high} pixels")]
 
     def _pixel_sentences(self) -> list[tuple[str, str]]:
-        void = f"{percent(self.void_share)} of all pixels are void and count neither way" if self.void_share else ""
+        void = f"{percent(self.void_share)} are void and count neither way" if self.void_share else ""
         if self.trap is None:
             return [("pixels", void)] if void else []
         name, share = self.trap
         finds = "that finds nothing" if name.lower() == "background" else f"that is {name!r} everywhere"
         warning = f"{percent(share)} of pixels are {name!r}: an answer {finds} would be right there"
-        return [("pixels", f"{warning}; {void}" if void else warning)]
+        return [("pixels", f"{warning} ({void})" if void else warning)]
 
     def columns(self, pictures: Mapping[str, int]) -> tuple[str, dict[str, str]]:
         """What stands beside each class: a heading, and text of equal width for each.
@@ -159,7 +157,7 @@ class ObjectLook:
             pictures: Pictures of each class.
         """
         if self.semantic:
-            beside, title = {name: percent(share) for name, share in self.pixel_shares.items()}, "pixels"
+            beside, title = {name: _tenths(share) for name, share in self.pixel_shares.items()}, "pixels"
         else:
             beside, title = {name: str(count) for name, count in self.objects_by_class.items()}, "objects"
         first = max(len("pictures"), *(len(str(count)) for count in pictures.values()))
@@ -179,6 +177,10 @@ def percent(share: float) -> str:
     if value == 0 or value >= 99.95:
         return f"{value:.0f} %"
     return f"{value:.0f} %" if 10 <= value < 99.5 else f"{_short(value)} %"
+
+
+def _tenths(share: float) -> str:
+    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def _short(value: float) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from striate.structures import VOID, Annotation, Boxes, Instances, Mask, Picture, Sample
+from striate.structures import VOID, Annotation, Instances, Mask, Picture, Sample
 
 DIGITS = tuple("0123456789")
 SCENE_SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
@@ -172,9 +172,7 @@ def _pools(labels: npt.NDArray[np.int64], seed: int) -> dict[str, npt.NDArray[np
     return {split: np.concatenate(part) for split, part in parts.items()}
 
 
-def _stream(
-    random: np.random.Generator, labels: npt.NDArray[np.int64], pool: npt.NDArray[np.int64]
-) -> Iterator[int]:
+def _stream(random: np.random.Generator, labels: npt.NDArray[np.int64], pool: npt.NDArray[np.int64]) -> Iterator[int]:
     """Digits without end, all ten in each ten, in an order by chance."""
     by_digit = [pool[labels[pool] == digit] for digit in np.unique(labels)]
     while True:
