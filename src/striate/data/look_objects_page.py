@@ -11,6 +11,7 @@ import numpy.typing as npt
 from striate.data.look_objects import ObjectLook, percent
 from striate.data.look_pictures import Shown
 from striate.pages import (
+    BACKGROUND_COLOR,
     COLORWAY,
     Column,
     Part,
@@ -155,12 +156,12 @@ def _per_picture(objects: ObjectLook) -> Part:
 def _sides(objects: ObjectLook) -> Part:
     sides = objects.sides_px
     figure = _histogram(np.log2(np.maximum(sides, 0.5)), 30)
-    ticks = np.arange(np.floor(np.log2(max(0.5, sides.min()))), np.ceil(np.log2(sides.max())) + 1)
+    ticks = _octaves(np.log2(np.maximum(sides, 0.5)))
     figure.update_layout(
         xaxis={
             "title": "side in pixels (root of the area)",
-            "tickvals": ticks.tolist(),
-            "ticktext": [f"{2**tick:g}" for tick in ticks],
+            "tickvals": ticks,
+            "ticktext": [f"{2**tick:.3g}" for tick in ticks],
         },
         yaxis_title="objects",
     )
@@ -203,15 +204,21 @@ def _aspects(objects: ObjectLook) -> Part:
     heights, widths = np.maximum(objects.sides_hw.T, 0.5)
     ratios = np.log2(widths / heights)
     figure = _histogram(ratios, 30)
-    most = max(1, int(np.ceil(np.abs(ratios).max())))
-    ticks = list(range(-most, most + 1, max(1, most // 3)))
-    words = [f"{2**tick} : 1" if tick >= 0 else f"1 : {2**-tick}" for tick in ticks]
+    ticks = _octaves(ratios)
+    words = [f"{2**tick:.3g} : 1" if tick >= 0 else f"1 : {2**-tick:.3g}" for tick in ticks]
     figure.update_layout(
         xaxis={"title": "width to height", "tickvals": ticks, "ticktext": words}, yaxis_title="objects"
     )
     middle = 2 ** float(np.median(ratios))
     caption = f"Shape of boxes: the median is {middle:.2f} times as wide as high"
     return chart(figure, f"Bars: objects by width divided by height. {caption}.", caption=caption, height_px=380)
+
+
+def _octaves(logarithms: npt.NDArray[np.float64]) -> list[float]:
+    """Places of ticks on an axis of logarithms to base 2: whole powers, with halves between where they are few."""
+    low, high = float(logarithms.min()), float(logarithms.max())
+    step = 0.5 if high - low < 3 else 1.0 if high - low < 8 else 2.0
+    return [float(tick) for tick in np.arange(np.floor(low / step) * step, high + step, step)]
 
 
 def _histogram(values: npt.NDArray[np.float64], bins: int) -> Figure:
@@ -261,18 +268,22 @@ def _pixels(objects: ObjectLook) -> Iterator[Part]:
     background = background_index(data.classes)
     names = list(shares)[::-1] if len(shares) <= _MOST_TOGETHER else sorted(shares, key=lambda name: shares[name])
     names = [name for name in names if shares[name] > 0]
+    places = [data.classes.index(name) for name in names]
     figure = go.Figure(
         go.Bar(
             y=names,
             x=[shares[name] for name in names],
             orientation="h",
-            marker_color=[COLORWAY[7] if data.classes.index(name) == background else COLORWAY[0] for name in names],
+            marker_color=[BACKGROUND_COLOR if i == background else class_color(i) for i in places],
             hovertemplate="%{y}: %{x:.2%} of pixels<extra></extra>",
         )
     )
     largest = max(shares, key=lambda name: shares[name])
-    wide = max(shares.values()) > 50 * min(shares[name] for name in names)
-    axis = {"type": "log"} if wide else {"rangemode": "tozero"}
+    least = min(shares[name] for name in names)
+    # From a whole power of ten on, so that ticks are few and bars begin at one.
+    decades = {"type": "log", "dtick": 1, "range": [float(np.floor(np.log10(least) - 0.1)), 0]}
+    wide = max(shares.values()) > 50 * least
+    axis = decades if wide else {"rangemode": "tozero"}
     figure.update_layout(xaxis={"title": "share of pixels" + " (log scale)" * wide, "tickformat": ".2~%", **axis})
     figure.update_yaxes(type="category")
     text = f"Bars: share of the pixels of each class; {largest} has most ({percent(shares[largest])})."

@@ -16,6 +16,9 @@ from striate.pages import Thumbnail, display_pixels, draw_annotation, thumbnail
 from striate.structures import Annotation, Boxes, Instances, Label, Labels, Picture, Sample
 
 _MARGIN = 0.25
+_PIECE_FILL = 0.12
+"""An object on its own is looked at closely, so its mask hardly covers it."""
+
 _FEWEST_NAMED = 13
 """From this number of classes on colours are no longer enough, so names stand beside boxes."""
 
@@ -82,7 +85,7 @@ class Shown:
             except PictureError:
                 continue
             piece, moved = _cut_out(picture, one, self.sizes_hw[sample.name])
-            pixels = draw_annotation(piece, moved, self.survey.dataset.classes, max_side=side)
+            pixels = draw_annotation(piece, moved, self.survey.dataset.classes, max_side=side, fill=_PIECE_FILL)
             found.append(thumbnail(pixels, alt=sample.name, max_side=side))
         return found
 

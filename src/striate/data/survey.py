@@ -5,29 +5,23 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from striate.data.annotations import (
-    SPATIAL_TASKS,
-    Checked,
-    ConvertedAnnotation,
-    ObjectFacts,
-    annotation_for,
-    check_annotations,
-)
+from striate.data.annotations import SPATIAL_TASKS, Checked, ObjectFacts, check_annotations
 from striate.data.dataset import Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
 from striate.data.facts import PictureFacts
 from striate.data.oddities import class_problems, find_oddities, shift_problems, unfit_channels
+from striate.data.readings import read_for_task
 from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
-from striate.errors import DataError, RequestError, UnknownNameError
-from striate.formats import FORMATS, Reading, read_folder
+from striate.errors import DataError, RequestError
+from striate.formats import Reading
 from striate.formats.foreign import find_damage
-from striate.structures import AnnotationSource, Problem, Sample
+from striate.structures import Problem, Sample
 
 _MOST_UNREADABLE = 0.5
 _LARGEST_SHARE = 0.5
@@ -95,9 +89,8 @@ def survey_data(
     root = Path(path)
     check_path(root)
     wishes = wishes or SplitWishes()
-    _check_task_name(task)
-    reading = _for_task(read_folder(root, format, task), task)
-    _check_reading(root, reading, task)
+    reading = read_for_task(root, format, task)
+    _check_reading(root, reading)
     if damage := find_damage(root):
         raise damage
     pool = _scan(root, reading, progress)
@@ -168,19 +161,7 @@ def check_path(path: Path) -> None:
     )
 
 
-def _check_task_name(task: str | None) -> None:
-    known = sorted({name for fmt in FORMATS for name in fmt.tasks} | {"multilabel"})
-    if task is not None and task not in known:
-        raise UnknownNameError(f"there is no task named {task!r}.", where="task", fix=f"Known: {', '.join(known)}.")
-
-
-def _check_reading(root: Path, reading: Reading, task: str | None) -> None:
-    if task is not None and task != reading.task:
-        raise DataError(
-            f"the task {task} was asked for, but the annotation here ({reading.format}) is for {reading.task}.",
-            where=root,
-            fix=f"Leave the task out or say {reading.task}; another format may be named with --format.",
-        )
+def _check_reading(root: Path, reading: Reading) -> None:
     strange = [problem for problem in reading.problems if problem.kind == "unknown-label"]
     if strange:
         more = f" ({len(strange)} such classes in all)" if len(strange) > 1 else ""
@@ -254,30 +235,6 @@ def _refuse_unusable(root: Path, checked: Sequence[Checked]) -> None:
             where=root,
             fix=lost[0].fix,
         )
-
-
-def _for_task(reading: Reading, task: str | None) -> Reading:
-    """The reading for another task, where its annotation tells enough for that."""
-    if task is None or task == reading.task:
-        return reading
-    splits = {}
-    for split, samples in reading.splits.items():
-        turned = [_turned(sample, reading.task, task) for sample in samples]
-        if any(sample is None for sample in turned):
-            return reading
-        splits[split] = [sample for sample in turned if sample is not None]
-    notes = [*reading.notes, f"The annotation is for {reading.task}; it was turned into what {task} needs."]
-    classes = ("background", *reading.classes) if task == "segmentation" else reading.classes
-    return replace(reading, task=task, splits=splits, notes=notes, classes=classes)
-
-
-def _turned(sample: Sample, has: str, wants: str) -> Sample | None:
-    if isinstance(sample.annotation, AnnotationSource):
-        # What lies in files is instances or a mask; only the former tell enough for other tasks.
-        able = has == "instances" and wants in ("detection", "segmentation", "multilabel")
-        return replace(sample, annotation=ConvertedAnnotation(sample.annotation, wants)) if able else None
-    found = None if sample.annotation is None else annotation_for(wants, sample.annotation)
-    return None if found is None else replace(sample, annotation=found)
 
 
 def _refuse_unreadable(root: Path, facts: Sequence[PictureFacts]) -> None:

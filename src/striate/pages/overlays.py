@@ -35,10 +35,13 @@ BACKGROUND_NAMES = ("background", "bg", "_background_", "unlabeled", "unlabelled
 VOID_NAME = "nobody knows"
 """What a legend calls pixels and objects that count neither way."""
 
-_FILL = 0.42
+FILL = 0.42
+"""How much of its class's colour a mask has inside its outline."""
+
 _VOID_FILL = 0.55
 _GRAY = 150
 _DASH = 6
+_CRISP_FACTOR = 3
 _MASK_AT_LEAST = 0.4
 _NAMED_AT_MOST = 60
 """Objects above which names would hide the picture."""
@@ -71,6 +74,7 @@ def draw_annotation(
     names: bool = False,
     max_side: int | None = None,
     size_hw: tuple[int, int] | None = None,
+    fill: float = FILL,
 ) -> Pixels:
     """Draws boxes and masks over a picture.
 
@@ -84,9 +88,10 @@ def draw_annotation(
         classes: Class names.
         scores: A score for each object, written beside its box.
         names: Whether the class is written beside each box.
-        max_side: Longest side of the result, in pixels; the picture is made smaller for it, and a tiny one larger by a
-            whole factor. It keeps its size where `None`.
+        max_side: Longest side of the result, in pixels, to which the picture is scaled; a tiny one by a whole factor,
+            so that its pixels stay squares, and perhaps not quite as far. It keeps its size where `None`.
         size_hw: Height and width that coordinates refer to, where the picture was read smaller than it is.
+        fill: How much of its colour a mask has inside its outline, from 0 (the outline alone) to 1 (opaque).
 
     Returns:
         `(3, H, W)`.
@@ -95,11 +100,11 @@ def draw_annotation(
     shown, _ = display_pixels(pixels, picture.channel_names if isinstance(picture, Picture) else ())
     canvas = _scaled(Image.fromarray(shown).convert("RGB"), max_side)
     if isinstance(annotation, Mask):
-        canvas = _draw_mask(canvas, annotation, background_index(classes))
+        canvas = _draw_mask(canvas, annotation, background_index(classes), fill)
     elif isinstance(annotation, Boxes | Instances):
         size_hw = annotation.size_hw if isinstance(annotation, Instances) else size_hw or pixels.shape[1:3]
         if isinstance(annotation, Instances):
-            canvas = _draw_instances(canvas, annotation)
+            canvas = _draw_instances(canvas, annotation, fill)
         _draw_boxes(canvas, annotation, size_hw, _texts(annotation, classes, scores, names=names))
     return np.ascontiguousarray(np.moveaxis(np.asarray(canvas, np.uint8), -1, 0))
 
@@ -130,8 +135,8 @@ def _scaled(image: Image.Image, max_side: int | None) -> Image.Image:
     longest = max(image.size)
     if max_side is None or longest == max_side:
         return image
-    if longest < max_side:
-        factor = max_side // longest
+    factor = max_side // longest
+    if factor >= _CRISP_FACTOR:
         return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     width, height = (max(1, round(side * max_side / longest)) for side in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -141,7 +146,7 @@ def _rgb(color: str) -> tuple[int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
-def _draw_mask(canvas: Image.Image, mask: Mask, background: int | None) -> Image.Image:
+def _draw_mask(canvas: Image.Image, mask: Mask, background: int | None, fill: float) -> Image.Image:
     small = np.asarray(Image.fromarray(mask.classes).resize(canvas.size, Image.Resampling.NEAREST))
     pixels = np.asarray(canvas, np.float32).copy()
     for index in np.unique(small).tolist():
@@ -149,11 +154,11 @@ def _draw_mask(canvas: Image.Image, mask: Mask, background: int | None) -> Image
         if index == VOID:
             _hatch(pixels, inside)
         elif index != background:
-            _fill(pixels, inside, _rgb(class_color(index)))
+            _fill(pixels, inside, _rgb(class_color(index)), fill)
     return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
 
 
-def _draw_instances(canvas: Image.Image, objects: Instances) -> Image.Image:
+def _draw_instances(canvas: Image.Image, objects: Instances, fill: float) -> Image.Image:
     pixels = np.asarray(canvas, np.float32).copy()
     # The largest first, so that what lies over it is seen. One at a time: dense masks of all would fill the memory.
     for index in np.argsort(-objects.areas(), kind="stable").tolist():
@@ -162,13 +167,13 @@ def _draw_instances(canvas: Image.Image, objects: Instances) -> Image.Image:
         if objects.iscrowd[index] or objects.ignore[index]:
             _hatch(pixels, inside)
         else:
-            _fill(pixels, inside, _rgb(class_color(int(objects.classes[index]))))
+            _fill(pixels, inside, _rgb(class_color(int(objects.classes[index]))), fill)
     return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
 
 
-def _fill(pixels: npt.NDArray[np.float32], inside: Flags, color: tuple[int, int, int]) -> None:
+def _fill(pixels: npt.NDArray[np.float32], inside: Flags, color: tuple[int, int, int], fill: float) -> None:
     tone = np.array(color, np.float32)
-    pixels[inside] += _FILL * (tone - pixels[inside])
+    pixels[inside] += fill * (tone - pixels[inside])
     pixels[_edge(inside)] = tone
 
 
