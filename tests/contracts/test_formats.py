@@ -80,13 +80,13 @@ def classes_of(fmt: Format, task: str) -> tuple[str, ...]:
 
 def of_one_class(samples: dict[str, list[Sample]]) -> dict[str, list[Sample]]:
     """The same objects, all of the first class."""
-    return {
-        split: [
-            replace(one, annotation=replace(one.annotation, classes=np.zeros(len(one.annotation), np.int64)))
-            for one in part
-        ]
-        for split, part in samples.items()
-    }
+    return {split: [one_of_one_class(one) for one in part] for split, part in samples.items()}
+
+
+def one_of_one_class(sample: Sample) -> Sample:
+    instances = sample.read_annotation()
+    assert isinstance(instances, Instances)
+    return replace(sample, annotation=replace(instances, classes=np.zeros(len(instances), np.int64)))
 
 
 def written_samples(tmp_path: Path, fmt: Format, task: str, splits: tuple[str, ...]) -> dict[str, list[Sample]]:

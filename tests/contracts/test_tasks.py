@@ -89,7 +89,7 @@ def test_per_class_rows_are_json_with_name_and_count(task, answers):
 
 
 def test_baseline_ignores_the_picture(task, answers):
-    scores = task.baseline_scores(answers[1], 5, CLASSES)
+    scores = task.baseline_scores(answers[1], answers[1][:5], CLASSES)
     assert len(scores) == 5
     assert (scores == scores[0]).all()
 

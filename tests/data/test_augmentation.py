@@ -112,3 +112,52 @@ def test_cutmix_weights_are_the_area_that_is_left() -> None:
     for index, one in enumerate(mixed):
         if int(mixing.partner[index]) != index:
             assert float((one == pixels[index]).float().mean()) == pytest.approx(float(mixing.weight[index]))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"mirror": 1.0},
+        {"shift": 0.25, "mirror": 0.5, "flip": 0.5},
+        {"quarter_turns": True, "shift": 0.2},
+        {"rotate_deg": 20.0, "zoom": 0.2, "mirror": 0.5},
+        {"crop_area": 0.4, "mirror": 0.5},
+        {},
+    ],
+)
+def test_truth_moves_with_the_pixels(recipe: dict[str, object]) -> None:
+    size = (40, 40)
+    pictures = torch.zeros(16, 1, *size)
+    pictures[:, :, 12:22, 15:29] = 1.0
+    augmentation = Augmentation(AugmentationRecipe(**recipe), size, seed=1)
+    rows = slice(0, 16)
+    moved = augmentation.move(pictures, 3, rows, 16)
+    motion = augmentation.motion(size, 3, rows, 16)
+    planes = motion.planes((pictures[:, 0] * 7).to(torch.uint8))
+    assert planes.dtype == torch.uint8
+    assert set(planes.unique().tolist()) <= {0, 7}
+    assert ((planes == 7) != (moved[:, 0] > 0.5)).float().mean() < 0.01
+    boxes = motion.boxes(torch.tensor([[[15.0, 12.0, 29.0, 22.0]]]).repeat(16, 1, 1))
+    for picture, (left, top, right, bottom) in zip(moved[:, 0], boxes[:, 0].tolist(), strict=True):
+        inside = (picture > 0.5).nonzero()
+        if not len(inside):
+            continue
+        (first_row, first_column), (last_row, last_column) = inside.amin(0).tolist(), inside.amax(0).tolist()
+        # The box around a moved box holds all of the moved object.
+        assert left <= first_column + 0.6
+        assert top <= first_row + 0.6
+        assert right >= last_column + 0.4
+        assert bottom >= last_row + 0.4
+
+
+def test_boxes_of_a_mirrored_and_shifted_picture_are_exact() -> None:
+    size = (20, 30)
+    pictures = torch.zeros(8, 1, *size)
+    pictures[:, :, 6:11, 8:15] = 1.0
+    augmentation = Augmentation(AugmentationRecipe(mirror=0.5, flip=0.5, shift=0.1), size, seed=2)
+    moved = augmentation.move(pictures, 0, slice(0, 8), 8)
+    boxes = augmentation.motion(size, 0, slice(0, 8), 8).boxes(torch.tensor([[[8.0, 6.0, 15.0, 11.0]]] * 8))
+    for picture, box in zip(moved[:, 0], boxes[:, 0].tolist(), strict=True):
+        inside = picture.nonzero()
+        (top, left), (bottom, right) = inside.amin(0).tolist(), (inside.amax(0) + 1).tolist()
+        assert box == pytest.approx([left, top, right, bottom], abs=1e-4)

@@ -44,26 +44,9 @@ def voc(root: Path) -> None:
     text(root / "VOC" / "Annotations" / "1.xml", "<annotation><object><bndbox></bndbox></object></annotation>")
 
 
-def coco(root: Path) -> None:
-    picture(root / "train2017" / "1.png")
-    picture(root / "val2017" / "1.png")
-    content = {"images": [{"file_name": "1.png"}], "annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}]}
-    text(root / "annotations" / "instances.json", json.dumps(content))
-
-
 def labelme(root: Path) -> None:
     picture(root / "1.png")
     text(root / "1.json", json.dumps({"shapes": [], "imagePath": "1.png"}))
-
-
-def box_table(root: Path) -> None:
-    picture(root / "1.png")
-    text(root / "boxes.csv", "filename,class,xmin,ymin,xmax,ymax\n1.png,cat,1,2,3,4\n")
-
-
-def box_table_without_header(root: Path) -> None:
-    picture(root / "1.png")
-    text(root / "boxes.csv", "1.png,cat,1,2,3,4\n1.png,dog,5,6,7,8\n")
 
 
 def masks_in_folders(root: Path) -> None:
@@ -114,10 +97,7 @@ CASES = {
     yolo_beside: "boxes in YOLO text files",
     yolo_outlines: "outlines in YOLO text files, annotation for instance segmentation",
     voc: "boxes in Pascal VOC XML files",
-    coco: "a JSON file like COCO's",
     labelme: "outlines in LabelMe JSON files",
-    box_table: "a table of boxes",
-    box_table_without_header: "a table of boxes",
     masks_in_folders: "in a folder beside them, annotation for segmentation (seen in masks)",
     masks_for_each_object: "pictures with mask pictures in a folder beside them",
     masks_beside: "pictures with a mask picture for each",

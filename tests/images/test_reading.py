@@ -142,6 +142,7 @@ def test_exif_orientation_is_undone(tmp_path: Path, orientation: int, suffix: st
     assert picture.size_hw == (24, 40)
     np.testing.assert_allclose(picture.pixels.transpose(1, 2, 0), upright, atol=3)
     agrees_with_header(path)
+    assert read_header(path).orientation == orientation
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

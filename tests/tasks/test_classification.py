@@ -87,7 +87,7 @@ def test_per_class_by_hand():
 
 
 def test_baseline_is_the_commonest_training_class_with_its_share():
-    scores = TASK.baseline_scores(np.array([1, 1, 1, 0]), 5, CLASSES)
+    scores = TASK.baseline_scores(np.array([1, 1, 1, 0]), np.zeros(5, np.int64), CLASSES)
     assert scores.shape == (5, 3)
     assert scores[4].tolist() == [0.25, 0.75, 0.0]
     assert TASK.headline_value(scores, np.array([1, 1, 0, 0, 2])) == pytest.approx(2 / 5)

@@ -69,5 +69,7 @@ def conversion_answer(done: Conversion) -> Answer:
     splits = ", ".join(f"{name} {count}" for name, count in document["splits"].items())
     return Answer(
         document,
-        lambda console: console.print(f"{done.images} pictures are in {done.out} as {done.format} ({splits})."),
+        lambda console: console.print(
+            f"{done.images} pictures are in {done.out} as {done.format} ({splits}).", soft_wrap=True
+        ),
     )

@@ -38,4 +38,6 @@ def command(
 
     folder = make_data(name, out, MakeOptions(images, scale, seed, task, format))
     document = {"name": name, "out": folder}
-    return Answer(document, lambda console: console.print(f"{name} is in {folder}. Now: striate look {folder}"))
+    return Answer(
+        document, lambda console: console.print(f"{name} is in {folder}. Now: striate look {folder}", soft_wrap=True)
+    )

@@ -34,6 +34,49 @@ class Mixing:
     weight: Tensor
 
 
+class Motion:
+    """What was done to the geometry of a batch, for truth that has places.
+
+    Args:
+        theta: `(n, 2, 3)` maps from output to input coordinates, both -1..1; `None` where nothing moved.
+        source_hw: Height and width of the pictures that went in.
+        size_hw: Height and width of those that came out.
+    """
+
+    def __init__(self, theta: Tensor | None, source_hw: tuple[int, int], size_hw: tuple[int, int]) -> None:
+        self.theta = theta
+        self.source_hw = source_hw
+        self.size_hw = size_hw
+
+    def planes(self, planes: Tensor) -> Tensor:
+        """Planes of classes or object numbers `(n, H, W)`, moved as the pixels were; values are never mixed."""
+        if self.theta is None:
+            return planes
+        theta = self.theta.to(planes.device)
+        grid = functional.affine_grid(theta, [len(theta), 1, *self.size_hw], align_corners=False)
+        # float32 holds whole numbers up to 2**24, more than any picture has objects.
+        moved = functional.grid_sample(
+            planes[:, None].to(torch.float32), grid, mode="nearest", padding_mode="border", align_corners=False
+        )
+        return moved[:, 0].round().to(planes.dtype)
+
+    def boxes(self, boxes_xyxy: Tensor) -> Tensor:
+        """The smallest boxes around the moved ones, not clipped: `(n, M, 4)`, in pixels."""
+        if self.theta is None:
+            return boxes_xyxy
+        theta = self.theta.to(boxes_xyxy)
+        source = boxes_xyxy.new_tensor([self.source_hw[1], self.source_hw[0]])
+        out = boxes_xyxy.new_tensor([self.size_hw[1], self.size_hw[0]])
+        left, top, right, bottom = boxes_xyxy.unbind(-1)
+        corners = torch.stack([left, top, right, top, left, bottom, right, bottom], -1)
+        corners = corners.view(*boxes_xyxy.shape[:-1], 4, 2) / source * 2 - 1
+        # The map goes from output to input; boxes go the other way.
+        inverse = torch.linalg.inv(theta[:, :, :2])
+        moved = torch.einsum("nij,nmkj->nmki", inverse, corners - theta[:, None, None, :, 2])
+        moved = (moved + 1) / 2 * out
+        return torch.cat([moved.amin(-2), moved.amax(-2)], -1)
+
+
 class Augmentation:
     """Draws and applies the random changes of a recipe.
 
@@ -65,14 +108,22 @@ class Augmentation:
         Returns:
             `(n, C, *size_hw)`.
         """
-        if not self._moves and pixels.shape[-2:] == self.size_hw:
+        source_hw = (int(pixels.shape[-2]), int(pixels.shape[-1]))
+        if not self._moves and source_hw == self.size_hw:
             return pixels
         draw = _Draw(self.seed, "move", step, whole)
-        if not self._resamples and pixels.shape[-2:] == self.size_hw:
+        if not self._resamples and source_hw == self.size_hw:
             return self._shift_whole_pixels(pixels, draw, rows)
-        theta = self._matrices(draw, (int(pixels.shape[-2]), int(pixels.shape[-1])))[rows].to(pixels.device)
+        theta = self._matrices(draw, source_hw)[rows].to(pixels.device)
         grid = functional.affine_grid(theta, [len(theta), 1, *self.size_hw], align_corners=False)
         return functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+    def motion(self, source_hw: tuple[int, int], step: int, rows: slice, whole: int) -> Motion:
+        """What `move` does to the geometry of the same batch; the arguments are those of `move`."""
+        if not self._moves and source_hw == self.size_hw:
+            return Motion(None, source_hw, self.size_hw)
+        theta = self._matrices(_Draw(self.seed, "move", step, whole), source_hw)[rows]
+        return Motion(theta, source_hw, self.size_hw)
 
     def colour(self, pixels: Tensor, step: int, rows: slice, whole: int) -> Tensor:
         """Changes brightness, contrast and saturation, and blanks rectangles; normalised pixels in and out."""
@@ -124,8 +175,7 @@ class Augmentation:
 
         Beyond the border the edge goes on, as it does in `move` otherwise.
         """
-        _, _, shift_y, shift_x = self._window(draw)
-        mirror, flip = draw.chance(self.recipe.mirror or 0.0), draw.chance(self.recipe.flip or 0.0)
+        shift_y, shift_x, mirror, flip = self._draw_shift(draw)
         places = []
         for side, shift, turned in zip(self.size_hw, (shift_y, shift_x), (flip, mirror), strict=True):
             forwards = torch.arange(side)
@@ -137,6 +187,12 @@ class Augmentation:
         picture = torch.arange(count, device=pixels.device).view(-1, 1, 1, 1)
         channel = torch.arange(channels, device=pixels.device).view(1, -1, 1, 1)
         return pixels[picture, channel, places[0][:, None, :, None], places[1][:, None, None, :]]
+
+    def _draw_shift(self, draw: _Draw) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Shifts, mirrors and flips, drawn in the order in which `_matrices` draws them."""
+        _, _, shift_y, shift_x = self._window(draw)
+        draw.spread(0.0)
+        return shift_y, shift_x, draw.chance(self.recipe.mirror or 0.0), draw.chance(self.recipe.flip or 0.0)
 
     def _matrices(self, draw: _Draw, source_hw: tuple[int, int]) -> Tensor:
         """`(whole, 2, 3)` maps from output to input coordinates, both -1..1, as `affine_grid` takes them."""
@@ -155,7 +211,7 @@ class Augmentation:
         theta[:, 0, 1] = -sine * zoom_y * aspect * flip
         theta[:, 1, 0] = sine * zoom_x / aspect * mirror
         theta[:, 1, 1] = cosine * zoom_y * flip
-        if recipe.quarter_turns and not (recipe.rotate_deg or recipe.zoom or (recipe.crop_area or 1.0) < 1.0):
+        if not (recipe.rotate_deg or recipe.zoom or (recipe.crop_area or 1.0) < 1.0):
             # Whole pixels where nothing needs resampling: a shift must not blur.
             shift_x = (shift_x * source_hw[1] / 2).round() * (2 / source_hw[1])
             shift_y = (shift_y * source_hw[0] / 2).round() * (2 / source_hw[0])

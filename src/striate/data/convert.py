@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from striate.data.annotations import MENDED_KINDS, SPATIAL_TASKS, check_annotations
@@ -181,7 +181,12 @@ def _usable(
         [sample for sample, _ in pairs], [fact.size_hw for _, fact in pairs], len(reading.classes)
     )
     problems += [problem for one in checked for problem in one.problems]
-    return [one.sample for one in checked if one.sample is not None], problems
+    kept = [
+        replace(one.sample, size_hw=fact.size_hw)
+        for one, (_, fact) in zip(checked, pairs, strict=True)
+        if one.sample is not None
+    ]
+    return kept, problems
 
 
 def _shifted(progress: Callable[[int, int], None] | None, before: int, total: int) -> Callable[[int], None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,16 +32,6 @@ class Shown:
 
     survey: Survey
 
-    @cached_property
-    def sizes_hw(self) -> dict[str, tuple[int, int]]:
-        """Height and width of each picture, by its name."""
-        data, facts = self.survey.dataset, self.survey.facts
-        return {
-            sample.name: fact.size_hw
-            for split, samples in data.splits.items()
-            for sample, fact in zip(samples, facts[split], strict=True)
-        }
-
     def thumbnails(
         self, samples: Sequence[Sample], captions: Sequence[str], side: int, *, named: bool = False
     ) -> list[Thumbnail]:
@@ -65,7 +54,7 @@ class Shown:
             if annotation is None or isinstance(annotation, Label | Labels):
                 found.append(thumbnail(picture, caption, detail=detail, alt=sample.name, max_side=side))
             else:
-                found.append(self._drawn(picture, annotation, caption, detail, sample.name, side))
+                found.append(self._drawn(picture, sample, annotation, caption, detail, side))
         return found
 
     def objects(self, chosen: Sequence[tuple[Sample, int]], side: int) -> list[Thumbnail]:
@@ -81,16 +70,16 @@ class Shown:
                 annotation = sample.read_annotation()
                 assert isinstance(annotation, Boxes | Instances)
                 one = annotation[position : position + 1]
-                picture = _read_small(sample, self._enough(sample, one, side))
+                picture = _read_small(sample, _enough(sample, one, side))
             except PictureError:
                 continue
-            piece, moved = _cut_out(picture, one, self.sizes_hw[sample.name])
+            piece, moved = _cut_out(picture, one, sample.size_hw or picture.size_hw)
             pixels = draw_annotation(piece, moved, self.survey.dataset.classes, max_side=side, fill=_PIECE_FILL)
             found.append(thumbnail(pixels, alt=sample.name, max_side=side))
         return found
 
     def _drawn(
-        self, picture: Picture, annotation: Annotation, caption: str, detail: str, name: str, side: int
+        self, picture: Picture, sample: Sample, annotation: Annotation, caption: str, detail: str, side: int
     ) -> Thumbnail:
         classes = self.survey.dataset.classes
         pixels = draw_annotation(
@@ -99,18 +88,21 @@ class Shown:
             classes,
             names=len(classes) >= _FEWEST_NAMED,
             max_side=side,
-            size_hw=self.sizes_hw[name],
+            size_hw=sample.size_hw,
         )
         remark = "" if picture.bit_depth == 8 else display_pixels(picture.pixels, picture.channel_names)[1]
         detail = "; ".join(text for text in (detail, remark) if text)
-        return thumbnail(pixels, caption, detail=detail, alt=name, max_side=side)
+        return thumbnail(pixels, caption, detail=detail, alt=sample.name, max_side=side)
 
-    def _enough(self, sample: Sample, one: Boxes | Instances, side: int) -> tuple[int, int]:
-        """The size at which a picture must be read so that an object has as many pixels as are shown."""
-        left, top, right, bottom = one.boxes_xyxy[0].tolist()
-        share = min(1.0, side / max(1.0, right - left, bottom - top))
-        height, width = self.sizes_hw[sample.name]
-        return max(1, round(height * share)), max(1, round(width * share))
+
+def _enough(sample: Sample, one: Boxes | Instances, side: int) -> tuple[int, int]:
+    """The size at which a picture must be read so that an object has as many pixels as are shown."""
+    if sample.size_hw is None:
+        return 1 << 20, 1 << 20
+    left, top, right, bottom = one.boxes_xyxy[0].tolist()
+    share = min(1.0, side / max(1.0, right - left, bottom - top))
+    height, width = sample.size_hw
+    return max(1, round(height * share)), max(1, round(width * share))
 
 
 def _read_small(sample: Sample, at_least_hw: tuple[int, int]) -> Picture:

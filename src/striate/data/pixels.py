@@ -24,7 +24,7 @@ from striate.data.scan_cache import cache_folder
 from striate.errors import PictureError, StorageError
 from striate.images import to_channels
 from striate.recipe import InputRecipe
-from striate.structures import Picture, Problem, Sample
+from striate.structures import Picture, Placement, Problem, Sample
 
 Pixels = npt.NDArray[np.generic]
 Fit = Literal["squash", "crop", "pad"]
@@ -51,6 +51,22 @@ class Preparation:
             raise ValueError("the recipe has no input.size_hw yet")
         return cls(recipe.size_hw, channels, recipe.fit or "squash")
 
+    def place(self, size_hw: tuple[int, int]) -> Placement:
+        """Where a picture of this size comes to lie in the frame that `prepare` gives."""
+        height, width = self.size_hw
+        if self.fit == "squash":
+            return Placement(size_hw, self.size_hw, (height / size_hw[0], width / size_hw[1]), (0.0, 0.0))
+        inner_h, inner_w, top, left = self._inner(size_hw)
+        sign = -1.0 if self.fit == "crop" else 1.0
+        return Placement(size_hw, self.size_hw, (inner_h / size_hw[0], inner_w / size_hw[1]), (sign * top, sign * left))
+
+    def _inner(self, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Height and width of the scaled picture, and how far its corner lies from the frame's."""
+        ratios = (self.size_hw[0] / size_hw[0], self.size_hw[1] / size_hw[1])
+        ratio = max(ratios) if self.fit == "crop" else min(ratios)
+        inner_h, inner_w = max(1, round(size_hw[0] * ratio)), max(1, round(size_hw[1] * ratio))
+        return inner_h, inner_w, abs(inner_h - self.size_hw[0]) // 2, abs(inner_w - self.size_hw[1]) // 2
+
 
 def prepare(picture: Picture, preparation: Preparation) -> Pixels:
     """A picture at the size and with the channels the network sees: `(C, H, W)`, dtype unchanged.
@@ -66,16 +82,11 @@ def prepare(picture: Picture, preparation: Preparation) -> Pixels:
         return np.ascontiguousarray(pixels)
     if preparation.fit == "squash":
         return _resize(pixels, height, width)
-    ratios = (height / pixels.shape[1], width / pixels.shape[2])
-    ratio = max(ratios) if preparation.fit == "crop" else min(ratios)
-    inner_h = max(1, round(pixels.shape[1] * ratio))
-    inner_w = max(1, round(pixels.shape[2] * ratio))
+    inner_h, inner_w, top, left = preparation._inner((pixels.shape[1], pixels.shape[2]))
     inner = _resize(pixels, inner_h, inner_w)
     if preparation.fit == "crop":
-        top, left = (inner_h - height) // 2, (inner_w - width) // 2
         return np.ascontiguousarray(inner[:, top : top + height, left : left + width])
     padded = np.zeros((pixels.shape[0], height, width), dtype=pixels.dtype)
-    top, left = (height - inner_h) // 2, (width - inner_w) // 2
     padded[:, top : top + inner_h, left : left + inner_w] = inner
     return padded
 

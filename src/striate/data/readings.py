@@ -29,17 +29,36 @@ def read_for_task(path: Path, format: str | None = None, task: str | None = None
         DataError: It cannot be understood, or does not tell enough for the task.
         UnknownNameError: No such format or task.
     """
+    reading = read_turned(path, format, task)
+    refuse_other_task(path, reading, task)
+    return reading
+
+
+def read_turned(path: Path, format: str | None, task: str | None) -> Reading:
+    """The same, but annotation that does not tell enough for the task is given as it is.
+
+    Raises:
+        DataError: It cannot be understood.
+        UnknownNameError: No such format or task.
+    """
     check_task_name(task)
-    reading = read_folder(path, format, task)
-    turned = _turned(reading, task)
-    if task is not None and turned.task != task:
-        offers = " or ".join((reading.task, *TURNS_INTO.get(reading.task, ())))
-        raise DataError(
-            f"the task {task} was asked for, but the annotation here ({reading.format}) is for {reading.task}.",
-            where=path,
-            fix=f"Leave the task out or say {offers}; another format may be named with --format.",
-        )
-    return turned
+    return _turned(read_folder(path, format, task), task)
+
+
+def refuse_other_task(path: Path, reading: Reading, task: str | None) -> None:
+    """Refuses annotation that is not for the task wanted.
+
+    Raises:
+        DataError: It is for another one; the tasks that it tells enough for are named.
+    """
+    if task is None or task == reading.task:
+        return
+    offers = " or ".join((reading.task, *TURNS_INTO.get(reading.task, ())))
+    raise DataError(
+        f"the task {task} was asked for, but the annotation here ({reading.format}) is for {reading.task}.",
+        where=path,
+        fix=f"Leave the task out or say {offers}; another format may be named with --format.",
+    )
 
 
 def check_task_name(task: str | None) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from striate.data.dataset import Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
 from striate.data.facts import PictureFacts
 from striate.data.oddities import class_problems, find_oddities, shift_problems, unfit_channels
-from striate.data.readings import read_for_task
+from striate.data.readings import read_turned, refuse_other_task
 from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
 from striate.errors import DataError, RequestError
@@ -74,6 +75,19 @@ class Survey:
     objects: Mapping[str, tuple[ObjectFacts, ...]]
 
 
+@dataclass(slots=True)
+class Found:
+    """What a survey has found so far, which stays known where the set is refused.
+
+    Attributes:
+        reading: The annotation, once it is read.
+        facts: Facts of the pictures of all its splits, in order, once they are scanned.
+    """
+
+    reading: Reading | None = None
+    facts: list[PictureFacts] = field(default_factory=list)
+
+
 def survey_data(
     path: str | Path,
     *,
@@ -81,19 +95,22 @@ def survey_data(
     format: str | None = None,
     wishes: SplitWishes | None = None,
     progress: Callable[[int, int], None] | None = None,
+    found: Found | None = None,
 ) -> Survey:
     """Reads the annotation, checks every picture, looks for duplicates, and keeps or makes the splits.
 
-    Arguments and errors are those of `striate.data.open_dataset`.
+    `found` gets what is found on the way; other arguments and errors are those of `striate.data.open_dataset`.
     """
     root = Path(path)
+    found = found if found is not None else Found()
     check_path(root)
     wishes = wishes or SplitWishes()
-    reading = read_for_task(root, format, task)
+    found.reading = reading = read_turned(root, format, task)
+    refuse_other_task(root, reading, task)
     _check_reading(root, reading)
     if damage := find_damage(root):
         raise damage
-    pool = _scan(root, reading, progress)
+    pool = _scan(root, reading, progress, found)
     _check_classes(root, reading, pool)
     duplicates = find_duplicates(pool.facts)
     splits, given, notes = _split(pool, duplicates, wishes)
@@ -125,8 +142,6 @@ def _describe_pool(
     problems: Sequence[Problem],
     notes: tuple[str, ...],
 ) -> Dataset:
-    usual_names = Counter(fact.channel_names for fact in pool.facts).most_common(1)[0][0]
-    median = np.median([fact.size_hw for fact in pool.facts], axis=0)
     return Dataset(
         root=root,
         task=reading.task,
@@ -134,14 +149,23 @@ def _describe_pool(
         classes=reading.classes,
         splits={name: tuple(pool.samples[i] for i in chosen) for name, chosen in splits.items()},
         given=given,
-        channels=len(usual_names),
-        channel_names=usual_names,
-        bit_depth=Counter(fact.bit_depth for fact in pool.facts).most_common(1)[0][0],
-        median_size_hw=(round(float(median[0])), round(float(median[1]))),
-        sizes_hw=dict(Counter(fact.size_hw for fact in pool.facts).most_common()),
+        **usual_picture(pool.facts),
         problems=tuple(sorted(problems, key=lambda problem: problem.severity != "dropped")),
         notes=notes,
     )
+
+
+def usual_picture(facts: Sequence[PictureFacts]) -> dict[str, Any]:
+    """What most pictures are like, as fields of a data set."""
+    names = Counter(fact.channel_names for fact in facts).most_common(1)[0][0]
+    median = np.median([fact.size_hw for fact in facts], axis=0)
+    return {
+        "channels": len(names),
+        "channel_names": names,
+        "bit_depth": Counter(fact.bit_depth for fact in facts).most_common(1)[0][0],
+        "median_size_hw": (round(float(median[0])), round(float(median[1]))),
+        "sizes_hw": dict(Counter(fact.size_hw for fact in facts).most_common()),
+    }
 
 
 def check_path(path: Path) -> None:
@@ -187,7 +211,7 @@ class _Pool:
     problems: list[Problem]
 
 
-def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None) -> _Pool:
+def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None, found: Found) -> _Pool:
     samples = [sample for part in reading.splits.values() for sample in part]
     splits = [name for name, part in reading.splits.items() for _ in part]
     done = 0
@@ -199,7 +223,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
             progress(done, len(samples))
 
     keeper = PictureKeeper()
-    facts = scan_pictures(samples, progress=report, keeper=keeper)
+    found.facts = facts = scan_pictures(samples, progress=report, keeper=keeper)
     samples = [keeper.holding(sample) for sample in samples]
     _refuse_unreadable(root, facts)
     bad_channels = unfit_channels(facts)
@@ -211,7 +235,8 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
         problems += [problem for one in checked for problem in one.problems]
         for index, one in zip(kept, checked, strict=True):
             if one.sample is not None:
-                samples[index], objects[index] = one.sample, one.facts
+                samples[index] = replace(one.sample, size_hw=facts[index].size_hw)
+                objects[index] = one.facts
         kept = list(objects)
         _refuse_unusable(root, checked)
     labels = [objects[i].present if objects else class_indices(samples[i]) for i in kept]

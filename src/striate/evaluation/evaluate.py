@@ -54,7 +54,7 @@ def evaluate(
         raise ValueError(
             f"evaluate needs as many scores as targets and at least one; got {len(scores)}, {len(targets)}"
         )
-    constant = task.baseline_scores(train_targets, len(targets), classes)
+    constant = task.baseline_scores(train_targets, targets, classes)
     metrics = metric_estimates(task, scores, targets, classes, seed=seed, resamples=resamples)
     headline = next((one for one in metrics if one.name == task.headline), None)
     if headline is None:
@@ -64,7 +64,7 @@ def evaluate(
         *_split_warnings(split),
         *_constant_warnings(task, scores, constant, targets, metrics, classes),
         *_class_warnings(per_class, split),
-        *class_share_shift(train_targets, targets, classes, split),
+        *(() if task.spatial else class_share_shift(train_targets, targets, classes, split)),
         *map(capitalised, shift),
     ]
     if validation is not None and split == "test":

@@ -1,46 +1,61 @@
-"""Runs a network over pictures, without gradients, and keeps its scores."""
+"""Runs a network over pictures, without gradients, and keeps what its answers are measured by."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from striate.recipe import InputRecipe
 from striate.tasks import Task
+from striate.tasks.base import Scores, View
 
 
-@torch.inference_mode()
-def score_batches(
+def measure_batches(
     network: nn.Module,
     batches: Iterable[tuple[slice, Tensor]],
     task: Task,
+    recipe: InputRecipe,
+    view: Callable[[slice], View],
+    *,
+    device: torch.device,
+    precision: str = "fp32",
+    channels_last: bool = False,
+) -> Scores:
+    """What a network answers to stored pictures, as its task measures it: in order, first axis the picture.
+
+    Args:
+        network: Set to evaluation mode.
+        batches: Places and stored pixels, as `striate.data.batches.in_order` gives them.
+        task: Turns outputs into answers.
+        recipe: A filled input recipe.
+        view: What is known of the pictures at some places.
+        device: Where the network is.
+        precision: "fp32", "bf16" or "fp16".
+        channels_last: Memory format of the network.
+    """
+    outputs = run_network(network, batches, recipe, device=device, precision=precision, channels_last=channels_last)
+    return task.join([task.answers(output, view(place)) for place, output in outputs])
+
+
+@torch.inference_mode()
+def run_network(
+    network: nn.Module,
+    batches: Iterable[tuple[slice, Tensor]],
     recipe: InputRecipe,
     *,
     device: torch.device,
     precision: str = "fp32",
     channels_last: bool = False,
-) -> npt.NDArray[np.float32]:
-    """Scores of stored pictures, in order: first axis the picture.
-
-    Args:
-        network: Set to evaluation mode.
-        batches: Places and stored pixels, as `striate.data.batches.in_order` gives them.
-        task: Turns outputs into scores.
-        recipe: A filled input recipe.
-        device: Where the network is.
-        precision: "fp32", "bf16" or "fp16".
-        channels_last: Memory format of the network.
-    """
+) -> Iterator[tuple[slice, Any]]:
+    """Outputs of a network, batch by batch, with the places of their pictures; arguments as `measure_batches` has."""
     from striate.data.pixels import normalise
 
     network.eval()
     kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    parts: list[npt.NDArray[np.float32]] = []
-    for _, stored in batches:
+    for place, stored in batches:
         pixels = stored.to(device)
         if stored.ndim == 4:
             pixels = normalise(pixels, recipe)
@@ -48,5 +63,4 @@ def score_batches(
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=kinds.get(precision, torch.bfloat16), enabled=precision in kinds):
             output = network(pixels)
-        parts.append(task.scores(output).float().cpu().numpy())
-    return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+        yield place, output

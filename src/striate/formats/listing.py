@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,3 +141,21 @@ def holds_pictures(folder: str | Path, depth: int = 2) -> bool:
     except (PermissionError, NotADirectoryError, FileNotFoundError):
         return False
     return depth > 0 and any(holds_pictures(child, depth - 1) for child in deeper)
+
+
+def visit(folder: Path, most: int = 60, depth: int = 5) -> Iterator[tuple[Path, Listing]]:
+    """Some folders of a set with what lies in them, the upper ones first: enough to tell what kind of set it is.
+
+    Args:
+        folder: The set.
+        most: Folders that are looked at.
+        depth: Folders inside each other that are looked at.
+    """
+    waiting = deque([(folder, 0)])
+    while waiting and most > 0:
+        current, level = waiting.popleft()
+        listing = scan(current, ordered=False)
+        most -= 1
+        yield current, listing
+        if level < depth:
+            waiting += [(current / name, level + 1) for name in sorted(listing.folders, key=natural_key)]

@@ -3,24 +3,82 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import Literal
 
-from striate.formats.foreign import ANNOTATION_FOLDERS
-from striate.formats.listing import split_of
+from striate.formats.listing import is_picture_name, split_of
 
-PICTURE_ENDINGS = ("image", "img", "rgb", "leftimg8bit", "photo", "raw", "orig")
-MASK_ENDINGS = (
-    *("gtfine_labelids", "gtfine_instanceids", "gtfine_color", "gtfine_labeltrainids", "labelids", "labeltrainids"),
-    *("masks", "mask", "seg", "segmentation", "semantic", "labels", "label", "gt", "groundtruth", "annotation"),
-    *("annotations", "instances", "instance", "color", "l", "matte"),
+PICTURE_WORDS = ("image", "img", "rgb", "leftimg8bit", "photo", "raw", "orig", "original", "training", "test")
+MASK_WORDS = (
+    *("gtfine_labeltrainids", "gtfine_labelids", "gtfine_instanceids", "gtfine_color", "labeltrainids", "labelids"),
+    *("instanceids", "masks", "mask", "seg", "segmentation", "semantic", "labels", "label", "gt", "groundtruth"),
+    *("ground_truth", "annotation", "annotations", "instances", "instance", "color", "l", "matte", "manual"),
+    *("manual1", "1stho"),
 )
-"""Words that stand at the end of a file name after `_`, `-`, `.` or a blank and are no part of the picture's name."""
+"""Words at the end or the beginning of a file name, set off by `_`, `-`, `.` or a blank, that only say what it is."""
+
+Role = Literal["picture", "mask", "instance", "other"]
+"""What lies in a folder by its name: pictures, masks, masks with a value for each object, or something else."""
 
 _SEPARATORS = r"[-_. ]"
-_FOLDER_ENDING = re.compile(rf"{_SEPARATORS}?(annot|annots|annotations?|masks?|labels?|gt|images?|imgs?)$")
+_SPLIT = r"train(?:ing)?|trn|val(?:id(?:ation|ate)?)?|dev|test(?:ing)?|tst"
+_SPLIT_AROUND = re.compile(rf"(?:({_SPLIT}){_SEPARATORS}?)?(.*?)(?:{_SEPARATORS}?({_SPLIT}))?")
+_ROLES: dict[Role, tuple[str, ...]] = {
+    "picture": (
+        *("image", "images", "img", "imgs", "jpegimages", "imagestr", "imagests", "frame", "frames", "leftimg8bit"),
+        *("rgb", "rgbleft", "rgbright", "image_2", "photo", "photos", "picture", "pictures", "input", "inputs"),
+        *("original", "originals", "raw"),
+    ),
+    "mask": (
+        *("mask", "masks", "label", "labels", "labelstr", "labelsts", "label_2", "annotation", "annotations", "annot"),
+        *("annots", "ground_truth", "groundtruth", "gt", "gts", "gtfine", "gtcoarse", "gtleft", "gtright", "truth"),
+        *("seg", "segs", "segmentation", "segmentations", "segmentationclass", "segmentationclassaug", "semantic"),
+        *("semseg", "semantic_rgb", "bmp_masks", "png_masks", "seg_masks", "segmentation_masks", "trimaps"),
+        *("target", "targets", "manual", "1st_manual", "labelids"),
+    ),
+    "instance": (*("instance", "instances", "segmentationobject", "instance_masks", "label_images", "instanceids"),),
+    "other": (
+        *("depth", "depthleft", "depthright", "panoptic", "disparity", "scribbles", "polygons", "edges", "gttxt"),
+        *("superpixels", "calib"),
+    ),
+}
+_ROLE_OF = {word: role for role, words in _ROLES.items() for word in words}
+
+
+@dataclass(frozen=True, slots=True)
+class FolderName:
+    """What the name of a folder says.
+
+    Attributes:
+        split: The split, where it names one (`val`, `trainannot`, `masks_test`).
+        role: What lies in it, where the name says so.
+        rest: The name itself, folded, where it says neither.
+        word: The word that says the role, folded (`annot` of `trainannot`).
+    """
+
+    split: str | None
+    role: Role | None
+    rest: str
+    word: str = ""
+
+
+@lru_cache(maxsize=4096)
+def read_folder_name(name: str) -> FolderName:
+    """Takes a folder name apart into split and role."""
+    lower = name.casefold().strip()
+    if lower in _ROLE_OF:
+        return FolderName(None, _ROLE_OF[lower], "", lower)
+    match = _SPLIT_AROUND.fullmatch(lower)
+    split = match and (match[1] or match[3])
+    if match and split and not match[2]:
+        return FolderName(split_of(split), None, "")
+    if match and split and match[2] in _ROLE_OF:
+        return FolderName(split_of(split), _ROLE_OF[match[2]], "", match[2])
+    return FolderName(None, None, lower)
 
 
 @dataclass(slots=True)
@@ -44,79 +102,101 @@ def pair_files(pictures: Sequence[str], annotations: Sequence[str]) -> Pairing:
     """Pairs files by name, and where names repeat by the folders around them.
 
     Extensions never matter. A file of the same name in the place that corresponds comes first (`train/images/a.jpg`
-    and `train/masks/a.png`, `train/a.jpg` and `trainannot/a.png`), then one whose name ends in a word like `_mask`,
-    then, where it is the only one, a file of that name anywhere.
+    and `train/masks/a.png`, `train/a.jpg` and `trainannot/a.png`), then one whose name differs by a word like `_mask`
+    or `gt_`, then, where it is the only one, a file of that name anywhere. Where two files fit equally well, none is
+    taken.
 
     Args:
         pictures: Paths relative to the data set, with forward slashes.
         annotations: Paths of annotation files, likewise; none of them is among the pictures.
     """
     found = Pairing()
-    left, taken = list(pictures), set[str]()
-    rules = (
-        ("the same name", _place, str.casefold, str.casefold),
-        ("the same name but for words like _mask", _place, _picture_stem, _mask_stem),
-        ("the same name in another folder", _nowhere, str.casefold, str.casefold),
-        ("the same name but for words like _mask in another folder", _nowhere, _picture_stem, _mask_stem),
-    )
-    used = []
-    for words, place, picture_stem, mask_stem in rules:
-        theirs: defaultdict[tuple[object, str], list[str]] = defaultdict(list)
-        for annotation in annotations:
-            if annotation not in taken:
-                theirs[place(annotation), mask_stem(PurePosixPath(annotation).stem)].append(annotation)
-        counts: defaultdict[tuple[object, str], int] = defaultdict(int)
-        keys = [(place(picture), picture_stem(PurePosixPath(picture).stem)) for picture in left]
-        for key in keys:
-            counts[key] += 1
-        still = []
-        for picture, key in zip(left, keys, strict=True):
-            if len(theirs.get(key, ())) == 1 and counts[key] == 1:
-                found.pairs[picture] = theirs[key][0]
-                taken.add(theirs[key][0])
-            else:
-                still.append(picture)
-        if len(still) < len(left):
-            used.append(words)
-        left = still
+    left, taken, used = list(pictures), set[str](), []
+    for where, place in (("", place_of), (" in another folder", _nowhere)):
+        for words, picture_stem, annotation_stem in _RULES:
+            theirs: defaultdict[tuple[object, str], list[str]] = defaultdict(list)
+            for annotation in annotations:
+                if annotation not in taken:
+                    theirs[place(annotation), annotation_stem(PurePosixPath(annotation).stem)].append(annotation)
+            keys = [(place(picture), picture_stem(PurePosixPath(picture).stem)) for picture in left]
+            counts = Counter(keys)
+            still = []
+            for picture, key in zip(left, keys, strict=True):
+                if len(theirs.get(key, ())) == 1 and counts[key] == 1:
+                    found.pairs[picture] = theirs[key][0]
+                    taken.add(theirs[key][0])
+                else:
+                    still.append(picture)
+            if len(still) < len(left):
+                used.append(words + where)
+            left = still
     found.pictures = left
     found.annotations = [annotation for annotation in annotations if annotation not in taken]
     found.how = ", or ".join(used)
     return found
 
 
+@lru_cache(maxsize=4096)
+def _place_of_folder(folder: str) -> tuple[str, ...]:
+    names = [read_folder_name(part) for part in PurePosixPath(folder).parts]
+    return tuple(name.split or name.rest for name in names if name.split or name.rest)
+
+
 def place_of(path: str) -> tuple[str, ...]:
     """Folders of a path without those that only say "pictures" or "annotation", splits by their usual name."""
-    return _place(path)
+    return _place_of_folder(path.rpartition("/")[0])
 
 
-def _place(path: str) -> tuple[str, ...]:
-    parts = []
-    for part in PurePosixPath(path).parent.parts:
-        lower = part.casefold()
-        if lower in ANNOTATION_FOLDERS and _FOLDER_ENDING.sub("", lower) not in _SPLIT_STEMS:
-            continue
-        stem = _FOLDER_ENDING.sub("", lower) or lower
-        parts.append(split_of(stem) or stem)
-    return tuple(parts)
-
-
-_SPLIT_STEMS: Mapping[str, None] = dict.fromkeys(("train", "val", "valid", "validation", "test"))
+def split_of_path(path: str) -> str:
+    """The split that a folder of a path is named after (`train/images`, `images/val2017`); `""` where none is."""
+    parts = (split_of(part.rstrip("0123456789")) for part in place_of(path))
+    return next((split for split in parts if split is not None), "")
 
 
 def _nowhere(_path: str) -> tuple[str, ...]:
     return ()
 
 
-def _picture_stem(stem: str) -> str:
-    return _without(stem, PICTURE_ENDINGS)
+def _alternatives(words: Sequence[str]) -> str:
+    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
 
 
-def _mask_stem(stem: str) -> str:
-    return _without(stem, MASK_ENDINGS)
+def _ending(words: Sequence[str]) -> re.Pattern[str]:
+    return re.compile(rf"(.+?){_SEPARATORS}({_alternatives(words)})")
 
 
-def _without(stem: str, endings: Sequence[str]) -> str:
-    lower = stem.casefold()
-    match = re.match(rf"(.+?){_SEPARATORS}({'|'.join(sorted(map(re.escape, endings), key=len, reverse=True))})$", lower)
-    return match[1] if match else lower
+def _beginning(words: Sequence[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?:{_alternatives(words)})(?:{_SEPARATORS}|(?=\d))(.+)")
+
+
+_PICTURE_ENDING, _MASK_ENDING = _ending(PICTURE_WORDS), _ending(MASK_WORDS)
+_PICTURE_BEGINNING, _MASK_BEGINNING = _beginning(PICTURE_WORDS), _beginning(MASK_WORDS)
+
+
+def mask_ending(stem: str) -> tuple[str, str] | None:
+    """A file name without its suffix, taken apart: the name of a picture and a word like `mask`, both folded."""
+    match = _MASK_ENDING.fullmatch(stem.casefold())
+    return None if match is None else (_without_suffix(match[1]), match[2])
+
+
+def _without_suffix(stem: str) -> str:
+    """Some tools call the mask of `a.jpg` `a.jpg.png`."""
+    return stem.rpartition(".")[0] if is_picture_name(stem) else stem
+
+
+def _without(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def shorten(stem: str) -> str:
+        lower = _without_suffix(stem.casefold())
+        match = pattern.fullmatch(lower)
+        return _without_suffix(match[1]) if match else lower
+
+    return shorten
+
+
+_RULES: tuple[tuple[str, Callable[[str], str], Callable[[str], str]], ...] = (
+    ("the same name", str.casefold, str.casefold),
+    ("the same name but for words like _mask", str.casefold, _without(_MASK_ENDING)),
+    ("the same name but for words like _mask", _without(_PICTURE_ENDING), _without(_MASK_ENDING)),
+    ("the same name but for words like mask_ in front", _without(_PICTURE_BEGINNING), _without(_MASK_BEGINNING)),
+)
+"""How names may differ, the most certain first: in words, and what of the picture's and of the annotation's counts."""

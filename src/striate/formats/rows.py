@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +13,14 @@ from functools import cached_property
 from pathlib import Path
 
 from striate.errors import DataError
-from striate.formats.listing import is_picture_name, split_of, walk
+from striate.formats.listing import holds_pictures, is_picture_name, scan, split_of, walk
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 _DELIMITERS = ("\t", ";", ",", "|", " ")
 _LARGEST = 512 << 20
 _SAMPLE = 200
 _MOST_COLUMNS = 64
+_MOST_TABLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,52 @@ class Grid:
     ragged: tuple[int, ...] = ()
 
 
-def decode_text(file: Path) -> tuple[str, str]:
+def table_files(path: Path) -> list[Path]:
+    """Tables in a folder and in the folders right below; or the one table that the path is."""
+    if path.is_file():
+        return [path] if path.suffix.lower() in TABLE_SUFFIXES else []
+    listing = scan(path)
+    files = [path / name for name in listing.others]
+    for folder in listing.folders[:_MOST_TABLES]:
+        below = [path / folder / name for name in scan(path / folder, ordered=False).others if _is_table(name)]
+        # Folders full of text files hold boxes, one file for each picture.
+        files += below if len(below) <= 3 else []
+    return [file for file in files if _is_table(file.name)][:_MOST_TABLES]
+
+
+def _is_table(name: str) -> bool:
+    return name.lower().endswith(TABLE_SUFFIXES) and not re.match(r"(readme|license|licence|source)\b", name, re.I)
+
+
+def root_of_table(table: Path) -> Path:
+    """Where to look for the pictures of a table: beside it and below, else beside its folder."""
+    beside = table.resolve().parent
+    return beside if holds_pictures(beside, 8) else beside.parent
+
+
+def split_of_table(file: Path, root: Path) -> str:
+    """The split that the name of a table says, or the folder it lies in."""
+    words = re.split(r"[-_. ]+", file.stem)
+    splits = [split for word in words if (split := split_of(word)) is not None]
+    if not splits and file.resolve().parent != root.resolve():
+        splits = [split for split in [split_of(file.parent.name)] if split is not None]
+    return splits[0] if splits else ""
+
+
+def decode_text(file: Path, most: int = 0) -> tuple[str, str]:
     """Text of a file and its encoding: UTF-16 with its mark, UTF-8 with or without, else Latin-1.
+
+    Args:
+        file: The file.
+        most: Bytes that are enough; the lines that end in them are read. 0 is the whole file.
 
     Raises:
         DataError: It cannot be read, or is too large to be a table of pictures.
     """
     try:
-        if file.stat().st_size > _LARGEST:
+        if not most and file.stat().st_size > _LARGEST:
             raise DataError(f"a table of more than {_LARGEST >> 20} MB.", where=file, fix="Split it up.")
-        data = file.read_bytes()
+        data = _read_lines(file, most) if most else file.read_bytes()
     except OSError as error:
         raise DataError(
             f"the table cannot be read ({error.strerror}).", where=file, fix="Check the path and its rights."
@@ -61,13 +100,28 @@ def decode_text(file: Path) -> tuple[str, str]:
         return data.decode("latin-1"), "latin-1"
 
 
-def parse_grids(file: Path) -> list[Grid]:
+def _read_lines(file: Path, most: int) -> bytes:
+    """Whole lines at the beginning of a file."""
+    with file.open("rb") as opened:
+        data = opened.read(most)
+        if opened.read(1):
+            # UTF-16 has a zero byte on either side of its line ends.
+            end = data.rfind(b"\n") + 1
+            data = data[: end + (data[end : end + 1] == b"\0")] if end else data
+    return data
+
+
+def parse_grids(file: Path, most: int = 0) -> list[Grid]:
     """All ways to cut a table into at least two columns, the likeliest delimiter first.
+
+    Args:
+        file: The table.
+        most: Bytes at its beginning that are enough; 0 is the whole file.
 
     Raises:
         DataError: See `decode_text`.
     """
-    text, encoding = decode_text(file)
+    text, encoding = decode_text(file, most)
     if "\0" in text[:4096]:
         return []
     grids = []
@@ -158,6 +212,31 @@ class PictureIndex:
                 return chosen
             ending = chosen or ending
         return ending
+
+    def leads_out(self, cell: str, near: str = "", found: bool = False) -> bool:
+        """Whether a cell means a picture out of the root.
+
+        Args:
+            cell: Text of the cell.
+            near: Folder of the table relative to the root.
+            found: Whether a picture in the root has that name. It is meant by an absolute path, which may be of
+                another machine or of the place that a set was copied from, but not by `../` where that is there.
+        """
+        wanted = cell.replace("\\", "/")
+        if posixpath.isabs(wanted) or Path(wanted).is_absolute():
+            return not found and _is_file(wanted)
+        if ".." not in wanted:
+            return False
+        full = posixpath.normpath(posixpath.join(near, wanted))
+        return full.split("/")[0] == ".." and (not found or _is_file(str(self.root / full)))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:
+        # No name of a file: too long, for example.
+        return False
 
 
 def _ends_like(wanted: str) -> Callable[[str], bool]:

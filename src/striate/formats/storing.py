@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,9 +70,14 @@ def folder_name_of(class_name: str, format: str) -> str:
 
 
 class PictureStore:
-    """Copies or writes pictures into folders, each under a name of its own."""
+    """Copies or writes pictures into folders, each under a name of its own.
 
-    def __init__(self) -> None:
+    Args:
+        unique_stems: Whether names differ without their suffixes too, so that annotation can take them.
+    """
+
+    def __init__(self, unique_stems: bool = False) -> None:
+        self._unique_stems = unique_stems
         self._taken: set[str] = set()
 
     def save(self, sample: Sample, folder: Path) -> Path:
@@ -98,12 +103,13 @@ class PictureStore:
 
     def _free(self, folder: Path, stem: str, suffix: str) -> Path:
         stored(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
-        candidate, number = f"{stem}{suffix}", 1
-        while str(folder / candidate).lower() in self._taken:
+        ending = "" if self._unique_stems else suffix
+        free, number = stem, 1
+        while str(folder / f"{free}{ending}").lower() in self._taken:
             number += 1
-            candidate = f"{stem} ({number}){suffix}"
-        self._taken.add(str(folder / candidate).lower())
-        return folder / candidate
+            free = f"{stem} ({number})"
+        self._taken.add(str(folder / f"{free}{ending}").lower())
+        return folder / f"{free}{suffix}"
 
 
 def label_indices(annotation: Annotation | AnnotationSource | None, name: str, format: str) -> tuple[int, ...]:
@@ -134,3 +140,60 @@ def refuse_several(annotation: Annotation | AnnotationSource | None, name: str, 
             fix="Write the format `table` or `medmnist`.",
         )
     return label_indices(annotation, name, format)[0]
+
+
+def kind_of_objects(
+    splits: dict[str, Sequence[Sample]], kinds: tuple[type[Annotation], ...], format: str
+) -> type[Annotation]:
+    """The kind of annotation that all samples have. Of those whose annotation lies in files only the first is read.
+
+    Raises:
+        RequestError: It is none of the kinds that the format holds, or several at once, or there are no samples.
+        PictureError: The annotation of the first sample cannot be read.
+    """
+    chosen: type[Annotation] | None = None
+    for sample in _all(splits):
+        annotation = sample.annotation
+        if isinstance(annotation, AnnotationSource):
+            if chosen is not None:
+                continue
+            annotation = annotation.read()
+        if not isinstance(annotation, kinds):
+            raise _no_objects(sample, annotation, kinds, format)
+        if chosen not in (None, type(annotation)):
+            raise _no_objects(sample, annotation, (chosen,), format)
+        chosen = type(annotation)
+    if chosen is None:
+        raise RequestError("there are no pictures to write.", where=format, fix="Name a set that has some.")
+    return chosen
+
+
+def objects_of(sample: Sample, kind: type[T], format: str) -> T:
+    """Annotation of a sample, read where it lies in a file.
+
+    Raises:
+        RequestError: It is of another kind.
+        PictureError: It cannot be read.
+    """
+    annotation = sample.read_annotation()
+    if not isinstance(annotation, kind):
+        raise _no_objects(sample, annotation, (kind,), format)
+    return annotation
+
+
+_WORDS = {"Boxes": "boxes", "Mask": "a mask of classes", "Instances": "masks of single objects"}
+
+
+def _no_objects(
+    sample: Sample, found: Annotation | None, expected: Iterable[type[object]], format: str
+) -> RequestError:
+    seen = "no annotation" if found is None else _WORDS.get(type(found).__name__, "a label")
+    wanted = " or ".join(_WORDS[kind.__name__] for kind in expected)
+    return RequestError(
+        f"picture {sample.name} has {seen}, and `{format}` was to write {wanted}.",
+        fix="Leave this picture out, or write a format that holds it (`striate data convert --help` lists them).",
+    )
+
+
+def _all(splits: dict[str, Sequence[Sample]]) -> Iterable[Sample]:
+    return (sample for part in splits.values() for sample in part)

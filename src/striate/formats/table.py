@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,25 @@ from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.columns import Columns, is_set, understand_columns
 from striate.formats.labelled import Entry, Findings, build_reading
-from striate.formats.listing import holds_pictures, natural_key, scan, split_of
-from striate.formats.rows import TABLE_SUFFIXES, Grid, PathColumn, PictureIndex, find_path_column, parse_grids
+from striate.formats.listing import natural_key, split_of
+from striate.formats.rows import (
+    Grid,
+    PathColumn,
+    PictureIndex,
+    find_path_column,
+    parse_grids,
+    root_of_table,
+    split_of_table,
+    table_files,
+)
 from striate.formats.storing import PictureStore, label_indices, prepare_folder, stored
 from striate.images import FileSource
 from striate.structures import Labels, Problem, Sample
 
 TABLE_FILE = "labels.csv"
 PICTURES_FOLDER = "pictures"
-_MOST_TABLES = 20
 _LISTED = 20
+_INSIDE = "Give the folder that holds the table and the pictures, or put the pictures beside the table."
 
 
 @dataclass(slots=True)
@@ -58,10 +66,10 @@ class _TableFormat(Format):
     tasks = ("classification", "multilabel")
 
     def sniff(self, path: Path) -> Sniff | None:
-        files = _table_files(path)
+        files = table_files(path)
         if not files:
             return None
-        index = PictureIndex(path if path.is_dir() else _root_of(path))
+        index = PictureIndex(path if path.is_dir() else root_of_table(path))
         tables, unclear = _understand_all(files, index)
         if not tables:
             # Reading says which columns could be the label.
@@ -74,9 +82,9 @@ class _TableFormat(Format):
 
     def read(self, path: Path, task: str | None = None) -> Reading:
         del task
-        root = path if path.is_dir() else _root_of(path)
+        root = path if path.is_dir() else root_of_table(path)
         index = PictureIndex(root)
-        tables, unclear = _understand_all(_table_files(path), index)
+        tables, unclear = _understand_all(table_files(path), index)
         if not tables and unclear:
             raise unclear[0]
         if not tables:
@@ -128,29 +136,6 @@ class _TableFormat(Format):
         stored(table, lambda: table.write_text(text.getvalue(), encoding="utf-8", newline="\n"))
 
 
-def _table_files(path: Path) -> list[Path]:
-    """Tables in a folder and in the folders right below; or the one table that the path is."""
-    if path.is_file():
-        return [path] if path.suffix.lower() in TABLE_SUFFIXES else []
-    listing = scan(path)
-    files = [path / name for name in listing.others]
-    for folder in listing.folders[:_MOST_TABLES]:
-        below = [path / folder / name for name in scan(path / folder, ordered=False).others if _is_table(name)]
-        # Folders full of text files hold boxes, one file for each picture.
-        files += below if len(below) <= 3 else []
-    return [file for file in files if _is_table(file.name)][:_MOST_TABLES]
-
-
-def _is_table(name: str) -> bool:
-    return name.lower().endswith(TABLE_SUFFIXES) and not re.match(r"(readme|license|licence|source)\b", name, re.I)
-
-
-def _root_of(table: Path) -> Path:
-    """Where to look for the pictures of a table: beside it and below, else beside its folder."""
-    beside = table.resolve().parent
-    return beside if holds_pictures(beside, 8) else beside.parent
-
-
 def _understand(file: Path, index: PictureIndex) -> _Table | None:
     near = file.resolve().parent.relative_to(index.root.resolve()).as_posix().strip(".")
     for grid in parse_grids(file):
@@ -159,7 +144,7 @@ def _understand(file: Path, index: PictureIndex) -> _Table | None:
             continue
         columns = understand_columns(grid, found)
         if columns is not None:
-            return _Table(grid, found, columns, _split_of_file(file, index.root))
+            return _Table(grid, found, columns, split_of_table(file, index.root))
     return None
 
 
@@ -174,15 +159,6 @@ def _understand_all(files: Sequence[Path], index: PictureIndex) -> tuple[list[_T
         else:
             tables += [] if table is None else [table]
     return tables, unclear
-
-
-def _split_of_file(file: Path, root: Path) -> str:
-    """The split that the name of a table says, or the folder it lies in."""
-    words = re.split(r"[-_. ]+", file.stem)
-    splits = [split for word in words if (split := split_of(word)) is not None]
-    if not splits and file.resolve().parent != root.resolve():
-        splits = [split for split in [split_of(file.parent.name)] if split is not None]
-    return splits[0] if splits else ""
 
 
 def _path_name(table: _Table) -> str:
@@ -221,9 +197,14 @@ def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row
     missing: list[str] = []
     unclear: list[str] = []
     unlabelled: list[str] = []
+    outside: list[str] = []
     for cells in table.body():
         split = _row_split(table, cells)
         matches = index.find(cells[columns.path], near, split)
+        if index.leads_out(cells[columns.path], near, bool(matches)):
+            # A picture of the same name in the folder is another one.
+            outside.append(cells[columns.path])
+            continue
         if len(matches) != 1:
             (unclear if matches else missing).append(cells[columns.path])
             continue
@@ -235,6 +216,8 @@ def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row
         rows.append(_Row(matches[0], labels, split, group))
     _note_reading(table, len(rows), found)
     _report(found, "missing-file", table, missing, "there is no such picture", "Correct the path, or add the file.")
+    leaves = f"that leads out of {index.root}, and only pictures in there are read"
+    _report(found, "outside-folder", table, outside, leaves, _INSIDE)
     several = "several pictures are called that"
     _report(found, "ambiguous-file", table, unclear, several, "Write the folder as well.")
     _report(found, "unlabelled", table, unlabelled, "the label is empty", "Fill it in.")
@@ -249,11 +232,18 @@ def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row
             )
         )
     if not rows:
-        _refuse_empty(table, missing)
+        _refuse_empty(table, missing, outside, index.root)
     return rows
 
 
-def _refuse_empty(table: _Table, missing: Sequence[str]) -> None:
+def _refuse_empty(table: _Table, missing: Sequence[str], outside: Sequence[str], root: Path) -> None:
+    if outside:
+        raise DataError(
+            f"no picture named in the column {_path_name(table)!r} was found in {root}; {len(outside)} of "
+            f"{len(table.body())} rows lead out of it, such as {outside[0]!r}.",
+            where=table.grid.file,
+            fix=_INSIDE,
+        )
     example = f", such as {missing[0]!r}" if missing else ""
     raise DataError(
         f"none of the {len(table.body())} pictures named in the column {_path_name(table)!r} was found{example}.",

@@ -45,7 +45,7 @@ class Header:
         kind: Kind of file, for example `jpeg`.
         frames: Pictures in the file; only the first is read.
         notes: What reading changes or leaves out, one phrase each ("CMYK, turned into RGB").
-        orientation: EXIF orientation as the file says it, 1 to 8; reading turns the picture upright.
+        orientation: EXIF orientation of the stored pixels, which reading undoes; 1 where they are upright.
     """
 
     size_hw: tuple[int, int]

@@ -99,13 +99,13 @@ class _Tiff(PictureKind):
     def read_header(self, path: Path) -> Header:
         import tifffile
 
-        with _decoding(path), tifffile.TiffFile(path) as file:
+        with decoding_tiff(path), tifffile.TiffFile(path) as file:
             return _header(path, _find_layout(path, file))
 
     def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:  # noqa: ARG002
         import tifffile
 
-        with _decoding(path), tifffile.TiffFile(path) as file:
+        with decoding_tiff(path), tifffile.TiffFile(path) as file:
             layout = _find_layout(path, file)
             header = _header(path, layout)
             plane = _read_plane(file, layout)
@@ -116,7 +116,8 @@ class _Tiff(PictureKind):
 
 
 @contextmanager
-def _decoding(path: Path) -> Iterator[None]:
+def decoding_tiff(path: Path) -> Iterator[None]:
+    """Turns what tifffile raises on bad files into a `PictureError`."""
     import tifffile
 
     # Without a handler of the application's, tifffile's remarks on a bad file would go to standard error; the error

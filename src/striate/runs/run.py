@@ -8,9 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from striate.errors import CheckpointError, PictureError, RequestError
+from striate.errors import CheckpointError, PictureError, RequestError, cause_of
 from striate.evaluation import EpochRecord, Evaluation, Verdict, evaluate
 from striate.networks import resolve_network
 from striate.recipe import Recipe
@@ -128,7 +126,7 @@ class Run:
             network.load_state_dict(state)
         except RuntimeError as error:
             raise CheckpointError(
-                f"these weights are not of the network in run.json ({str(error).splitlines()[-1].strip()}).",
+                f"these weights are not of the network in run.json ({cause_of(error)}).",
                 where=self.folder.weights_path("best"),
                 fix="Put the run's own files back.",
             ) from error
@@ -189,14 +187,16 @@ class Run:
 
         Args:
             paths: A picture, a folder of pictures, or several of these.
-            problems: Gets one entry for each picture that cannot be read.
+            problems: Gets one entry for each picture that cannot be read and each link that leads nowhere, and one
+                for each folder of answers that `striate predict` drew; folders of pictures may hold those.
             batch_size: Pictures in one pass through the network.
 
         Raises:
             RequestError: Nothing is at a path.
         """
-        for sample, size_hw, scores in self.answering.score(find_pictures(paths), problems, batch_size=batch_size):
-            yield PicturePrediction(sample.name, size_hw, self.task.prediction(scores, self.classes))
+        found = find_pictures(paths, problems)
+        for sample, size_hw, answer in self.answering.predict(found, self.classes, problems, batch_size=batch_size):
+            yield PicturePrediction(sample.name, size_hw, answer)
 
     def evaluate(
         self,
@@ -224,14 +224,11 @@ class Run:
         """
         problems = [] if problems is None else problems
         samples, name = pictures_of_split(self.folder, self.facts, self.recipe, data, split)
-        answers = list(self.answering.score(samples, problems))
-        if not answers:
+        read, scores, targets = self.answering.measure(samples, self.classes, problems)
+        if not read:
             raise RequestError(
                 f"not one picture of the {name} split can be read.", where=name, fix="See `striate look`."
             )
-        read = [sample for sample, _, _ in answers]
-        scores = np.stack([row for _, _, row in answers])
-        targets = self.task.targets(read, self.classes)
         known = self.evaluations
         measured = evaluate(
             self.task,

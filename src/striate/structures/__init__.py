@@ -13,8 +13,10 @@ from striate.structures.annotation import (
 )
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.picture import Picture
-from striate.structures.prediction import ClassScores, Prediction
+from striate.structures.placement import Placement
+from striate.structures.prediction import ClassScores, Prediction, SegmentedPicture
 from striate.structures.problem import Problem
+from striate.structures.ragged import Ragged
 from striate.structures.sample import PictureSource, Sample
 
 __all__ = [
@@ -31,8 +33,11 @@ __all__ = [
     "Mask",
     "Picture",
     "PictureSource",
+    "Placement",
     "Prediction",
     "Problem",
+    "Ragged",
     "Sample",
+    "SegmentedPicture",
     "Stage",
 ]

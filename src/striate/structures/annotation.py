@@ -175,11 +175,23 @@ class Instances(_ByContent):
 
     @classmethod
     def from_label_image(cls, labels: npt.NDArray[np.integer], class_of: int = 0) -> Instances:
-        """From an `(H, W)` picture with one value an object and 0 for none; all objects are of one class."""
-        values = np.unique(labels)
-        values = values[values != 0]
-        masks = labels[None] == values[:, None, None]
-        return cls.from_dense(masks, np.full(len(values), class_of, np.int64))
+        """From an `(H, W)` picture with one value an object and 0 for none; all objects are of one class.
+
+        Objects come in ascending order of their values. Takes time for the picture, not for each object anew: runs of
+        one value are found once, down the columns as COCO counts them, and shared out.
+        """
+        size_hw = int(labels.shape[0]), int(labels.shape[1])
+        flat = labels.ravel(order="F")
+        changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+        starts = np.concatenate([[0], changes])[: len(flat)]
+        ends = np.concatenate([changes, [len(flat)]])[: len(flat)]
+        order = np.argsort(flat[starts], kind="stable")
+        order = order[flat[starts[order]] != 0]
+        values, firsts = np.unique(flat[starts[order]], return_index=True)
+        bounds = np.stack([starts[order], ends[order]], axis=1)
+        objects = np.split(bounds, firsts[1:]) if len(values) else []
+        packed = _pack_runs(size_hw, objects)
+        return cls.from_run_lengths(size_hw, packed, np.full(len(values), class_of, np.int64))
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -253,12 +265,31 @@ def _packed(size_hw: tuple[int, int], masks: Sequence[bytes]) -> list[dict[str, 
     return [{"size": list(size_hw), "counts": counts} for counts in masks]
 
 
+def _pack_runs(size_hw: tuple[int, int], objects: Sequence[npt.NDArray[np.int64]]) -> list[bytes]:
+    """COCO's compressed run lengths of objects, each given as `(R, 2)` first and last + 1 of its runs down columns."""
+    from faster_coco_eval.core import mask as coco_mask
+
+    if not objects:
+        return []
+    unpacked = []
+    for bounds in objects:
+        lengths = np.diff(bounds.ravel(), prepend=0, append=size_hw[0] * size_hw[1])
+        # Where the object reaches the last pixel, nothing follows.
+        unpacked.append({"size": list(size_hw), "counts": lengths[: len(lengths) - (lengths[-1] == 0)].tolist()})
+    return [one["counts"] for one in coco_mask.frPyObjects(unpacked, *size_hw)]
+
+
 def _settle_objects(objects: Boxes | Instances) -> None:
     """Fills flags that were left out, and checks that everything is equally long."""
     count = len(objects.classes)
     none = np.zeros(count, np.bool_)
+    boxes = np.asarray(objects.boxes_xyxy, np.float32)
+    if boxes.size == 0:
+        boxes = boxes.reshape(0, 4)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"boxes are (N, 4), got {boxes.shape}")
     values: dict[str, npt.NDArray[np.generic]] = {
-        "boxes_xyxy": np.asarray(objects.boxes_xyxy, np.float32).reshape(-1, 4),
+        "boxes_xyxy": boxes,
         "classes": np.asarray(objects.classes, np.int64),
         "iscrowd": none if objects.iscrowd is None else np.asarray(objects.iscrowd, np.bool_),
         "ignore": none if objects.ignore is None else np.asarray(objects.ignore, np.bool_),

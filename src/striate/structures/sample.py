@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from striate.structures.annotation import Annotation, AnnotationSource
@@ -33,11 +33,13 @@ class Sample:
         source: Where the pixels are.
         annotation: What it shows, or where that can be read; `None` where unknown.
         group: Pictures of one group (a patient, a set of duplicates) never straddle two splits.
+        size_hw: Height and width of the picture in pixels, where it was looked at already.
     """
 
     source: PictureSource
     annotation: Annotation | AnnotationSource | None = None
     group: str | None = None
+    size_hw: tuple[int, int] | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from striate.networks import NetworkInfo, NetworkOptions
+from striate.networks import Network, NetworkInfo, NetworkOptions
 from striate.registry import Registry
-from striate.structures import Prediction, Sample
+from striate.structures import Placement, Prediction, Sample
+from striate.tasks.truth import ArrayTruth, Motion, TruthStore
 
 Scores = npt.NDArray[Any]
 Targets = npt.NDArray[Any]
@@ -32,6 +33,23 @@ class LossSettings:
     class_weights: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of the pictures of a batch while their answers are measured.
+
+    Attributes:
+        samples: The pictures.
+        placements: How each lies in the network's frame; nothing for tasks that do not ask where.
+        truth: Their truth as `Task.build_truth` keeps it, in the coordinates of the frame.
+        exact: Measure in pixels of the picture itself; else, faster, in those of the frame.
+    """
+
+    samples: Sequence[Sample]
+    placements: Sequence[Placement]
+    truth: Any
+    exact: bool
+
+
 class Task(ABC):
     """One level of image problem. A subclass registers an instance in `TASKS` at the end of its file.
 
@@ -44,14 +62,37 @@ class Task(ABC):
     """What it answers, in a phrase, for tables and menus."""
     headline: str
     """Name of the metric that decides; one of `metrics`. Higher is better, 1 is perfect."""
+    spatial: bool = False
+    """Whether the answer says where something is: the truth then has places, which move with the pixels."""
 
-    @abstractmethod
     def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
         """The network with this task's head and fresh weights."""
+        return self.finish_network(info.build(options), options)
+
+    def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:
+        """The network of this task on a backbone whose weights are loaded; itself, where its class scores will do."""
+        del options
+        return backbone
 
     @abstractmethod
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """Truth of some samples, first axis the sample."""
+
+    def build_truth(self, samples: Sequence[Sample], targets: Targets, placements: Sequence[Placement]) -> TruthStore:
+        """What `loss` is given of some pictures; the targets, where the task does not ask where.
+
+        Args:
+            samples: The pictures.
+            targets: What `targets` gave for them.
+            placements: How each lies in the network's frame.
+        """
+        del samples, placements
+        return ArrayTruth(targets)
+
+    def move(self, truth: Any, motion: Motion) -> Any:
+        """The truth of a batch after its pixels were moved."""
+        del motion
+        return truth
 
     @abstractmethod
     def loss(self, output: Any, targets: Tensor, settings: LossSettings) -> Tensor:
@@ -68,6 +109,21 @@ class Task(ABC):
     @abstractmethod
     def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
         """The answer for one picture from its scores."""
+
+    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
+        """The answers for the pictures of a batch, in pixels of the pictures themselves."""
+        del placements
+        return [self.prediction(row, classes) for row in self.scores(output).float().cpu().numpy()]
+
+    def answers(self, output: Any, view: View) -> Scores:
+        """What is kept of a batch's outputs to measure them: first axis the picture."""
+        del view
+        answers: Scores = self.scores(output).float().cpu().numpy()
+        return answers
+
+    def join(self, parts: Sequence[Scores]) -> Scores:
+        """Answers of several batches, one after the other."""
+        return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
 
     @abstractmethod
     def headline_value(self, scores: Scores, targets: Targets) -> float:
@@ -114,8 +170,8 @@ class Task(ABC):
         """One row a class: `class`, `count`, and its metrics."""
 
     @abstractmethod
-    def baseline_scores(self, train_targets: Targets, count: int, classes: tuple[str, ...]) -> Scores:
-        """What an answer that never looks at the picture would be, for `count` pictures."""
+    def baseline_scores(self, train_targets: Targets, targets: Targets, classes: tuple[str, ...]) -> Scores:
+        """What an answer that never looks at the picture would get on the pictures whose truth is `targets`."""
 
     @abstractmethod
     def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from striate.data.augmentation import Augmentation
@@ -71,7 +70,7 @@ def build_work(prepared: Prepared, batches: TrainingBatches, setting: Setting, w
         task=prepared.task,
         recipe=recipe,
         batches=batches,
-        targets=torch.from_numpy(np.ascontiguousarray(prepared.train.targets)).to(prepared.device),
+        truth=prepared.train.truth,
         names=prepared.train.names,
         classes=len(data.classes),
         augmentation=Augmentation(recipe.augmentation, recipe.input.size_hw or (1, 1), recipe.optimisation.seed),

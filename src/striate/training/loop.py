@@ -16,6 +16,7 @@ from striate.errors import TrainingError
 from striate.evaluation import EpochRecord
 from striate.recipe import Recipe
 from striate.tasks import LossSettings, Task
+from striate.tasks.truth import TruthStore
 from striate.training.distribution import World, sum_gradients, sum_numbers
 from striate.training.machine import Setting, computing, seed_device, to_device
 from striate.training.optimizer import MovingAverage, Optimizer, set_rate
@@ -62,7 +63,7 @@ class Work:
         task: The task.
         recipe: Filled.
         batches: Training batches.
-        targets: `(N, ...)` truth of the training split, on the device.
+        truth: Truth of the training split, as the loss wants it.
         names: Names of the training pictures, for error texts.
         classes: Number of classes.
         augmentation: The random changes.
@@ -77,7 +78,7 @@ class Work:
     task: Task
     recipe: Recipe
     batches: TrainingBatches
-    targets: Tensor
+    truth: TruthStore
     names: list[str]
     classes: int
     augmentation: Augmentation
@@ -163,21 +164,24 @@ def batch_loss(network: nn.Module, work: Work, batch: Batch) -> Tensor:
     """The loss of this process's share of a batch, augmented and mixed as the recipe says."""
     features = batch.pixels.ndim == 2
     pixels = to_device(batch.pixels, work.device, work.setting.channels_last and not features)
-    targets = work.targets[torch.from_numpy(batch.indices).to(work.device)]
+    truth = work.truth.rows(batch.indices).to(work.device)
     mixing: Mixing | None = None
     if not features:
         pixels = normalise(pixels, work.recipe.input)
+        source_hw = (int(pixels.shape[-2]), int(pixels.shape[-1]))
         pixels = work.augmentation.move(pixels, batch.step, batch.rows, batch.whole)
+        if work.task.spatial:
+            truth = work.task.move(truth, work.augmentation.motion(source_hw, batch.step, batch.rows, batch.whole))
         pixels = work.augmentation.colour(pixels, batch.step, batch.rows, batch.whole)
         pixels, mixing = work.augmentation.mix(pixels, batch.step)
     if mixing is not None:
-        soft = work.task.soften(targets, work.classes)
+        soft = work.task.soften(truth, work.classes)
         weight = mixing.weight.view(-1, *[1] * (soft.ndim - 1))
-        targets = soft * weight + soft[mixing.partner] * (1 - weight)
+        truth = soft * weight + soft[mixing.partner] * (1 - weight)
     set_training_mode(network, keep_statistics=bool(work.recipe.network.keep_statistics))
     with computing(work.device, work.setting.precision):
         output = work.forward(network, pixels)
-    return work.task.loss(_as_float(output), targets, work.loss)
+    return work.task.loss(_as_float(output), truth, work.loss)
 
 
 def set_training_mode(network: nn.Module, *, keep_statistics: bool) -> None:

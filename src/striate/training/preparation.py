@@ -15,9 +15,10 @@ from striate.errors import DataError
 from striate.networks import Network, NetworkInfo, NetworkOptions, WeightsUsed, build_network, resolve_network
 from striate.networks.weights import load_weights
 from striate.recipe import Recipe
-from striate.structures import Problem
+from striate.structures import Placement, Problem, Sample
 from striate.tasks import TASKS, Task
-from striate.tasks.base import Targets
+from striate.tasks.base import Targets, View
+from striate.tasks.truth import TruthStore
 from striate.training.defaults import (
     Chooser,
     choose_augmentation,
@@ -41,14 +42,33 @@ class SplitPixels:
     Attributes:
         store: Prepared pixels.
         usable: Positions whose picture could be read.
-        targets: Truth of all positions.
-        names: Names of all positions.
+        targets: Truth of all positions, as figures are measured by it.
+        truth: The same as the loss wants it, in the frame that the pixels are kept in.
+        samples: All positions.
+        placements: How each lies in the frame; nothing for tasks that do not ask where.
     """
 
     store: PixelStore
     usable: npt.NDArray[np.int64]
     targets: Targets
-    names: list[str]
+    truth: TruthStore
+    samples: tuple[Sample, ...]
+    placements: tuple[Placement, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all positions."""
+        return [sample.name for sample in self.samples]
+
+    def view(self, positions: npt.NDArray[np.int64], *, exact: bool) -> View:
+        """What is known of some pictures while their answers are measured; see `View`."""
+        chosen = positions.tolist()
+        return View(
+            [self.samples[index] for index in chosen],
+            [self.placements[index] for index in chosen] if self.placements else [],
+            self.truth.rows(positions),
+            exact,
+        )
 
 
 @dataclass(slots=True)
@@ -175,12 +195,15 @@ def read_split(
         progress=lambda done, total: progress.part(f"reading {split} pictures", done, total),
     )
     problems.extend(found)
-    names = [sample.name for sample in samples]
     unreadable = {problem.path for problem in found}
-    usable = np.array([index for index, name in enumerate(names) if name not in unreadable], dtype=np.int64)
+    usable = np.array([index for index, sample in enumerate(samples) if sample.name not in unreadable], dtype=np.int64)
     if len(usable) == 0:
         raise DataError(f"no picture of the {split} split can be read.", where=data.root, fix="See `striate look`.")
-    return SplitPixels(store, usable, task.targets(samples, data.classes), names)
+    targets = task.targets(samples, data.classes)
+    placements: tuple[Placement, ...] = ()
+    if task.spatial:
+        placements = tuple(preparation.place(sample.size_hw or sample.read().size_hw) for sample in samples)
+    return SplitPixels(store, usable, targets, task.build_truth(samples, targets, placements), samples, placements)
 
 
 def _build(

@@ -7,15 +7,14 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from torch import nn
 
 from striate.data.batches import in_order
 from striate.evaluation import EpochRecord
-from striate.evaluation.scoring import score_batches
+from striate.evaluation.scoring import measure_batches
 from striate.evaluation.verdict import live_verdict
 from striate.runs.folder import RunFolder
-from striate.tasks.base import Targets
+from striate.tasks.base import Scores, Targets
 from striate.training.board import Board
 from striate.training.checkpoint import write_checkpoint
 from striate.training.distribution import World, gather_objects, share_object
@@ -106,32 +105,33 @@ class Session:
         return True
 
     def score(
-        self, network: nn.Module, split: SplitPixels, world: World | None = None
-    ) -> tuple[npt.NDArray[np.float32], Targets]:
+        self, network: nn.Module, split: SplitPixels, world: World | None = None, *, exact: bool = False
+    ) -> tuple[Scores, Targets]:
         """Scores and truth of the usable pictures of a split, in their order.
 
         Args:
             network: What answers.
             split: The pictures.
             world: The processes that share the work, each of which must call this; those of the run by default.
+            exact: Measure in pixels of the pictures themselves, not of the network's frame.
         """
         world = world or self.work.world
         mine = split.usable[world.rank :: world.size]
-        scores = score_batches(
+        task = self.prepared.task
+        scores = measure_batches(
             network,
             in_order(split.store, mine, self._scoring_batch()),
-            self.prepared.task,
+            task,
             self.prepared.recipe.input,
+            lambda place: split.view(mine[place], exact=exact),
             device=self.work.device,
             precision=self.work.setting.precision,
             channels_last=self.work.setting.channels_last,
         )
-        parts = gather_objects(scores, world)
         if world.size > 1:
-            whole = np.zeros((len(split.usable), *scores.shape[1:]), dtype=scores.dtype)
-            for rank, part in enumerate(parts):
-                whole[rank :: world.size] = part
-            scores = whole
+            scores = task.join(gather_objects(scores, world))
+            places = np.concatenate([np.arange(rank, len(split.usable), world.size) for rank in range(world.size)])
+            scores = scores[np.argsort(places)]
         return scores, split.targets[split.usable]
 
     def _evaluate(self, trainee: Trainee, record: EpochRecord) -> EpochRecord:
