@@ -140,15 +140,11 @@ def _refuse_unfit(root: Path, task: str, target: Format) -> None:
     if task in target.tasks:
         return
     holders = " or ".join(f"--to {fmt.name}" for fmt in FORMATS if task in fmt.tasks)
-    offers = [
-        f"add --task {other}, which is written without what {other} does not need"
-        for other in TURNS_INTO.get(task, ())
-        if other in target.tasks
-    ]
+    offers = [f"; or add --task {other}" for other in TURNS_INTO.get(task, ()) if other in target.tasks]
     raise RequestError(
         f"the format {target.name} holds {_listed(target.tasks)}, and this set is for {task}.",
         where=root,
-        fix=f"Choose {holders}" + "".join(f"; or {offer}" for offer in offers[:1]) + ".",
+        fix=f"Choose {holders}" + "".join(offers) + ".",
     )
 
 

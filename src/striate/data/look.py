@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,9 +179,7 @@ class Look:
             names = ranked[: most - 2] + ranked[-1:]
         longest = min(24, max(len(name) for name in names))
         largest = max(1, *totals.values())
-        heading, texts = (
-            objects.columns(totals) if objects else ("", _right_aligned({name: totals[name] for name in names}))
-        )
+        heading, texts = objects.columns(totals) if objects else ("", _right_aligned(totals, names))
         room = max(4, width - _INDENT - longest - len(texts[names[0]]) - 3)
         title = "classes"
         if heading:
@@ -211,9 +209,9 @@ class Look:
             title = ""
 
 
-def _right_aligned(counts: Mapping[str, int]) -> dict[str, str]:
-    digits = len(str(max(counts.values())))
-    return {name: f"{count:>{digits}}" for name, count in counts.items()}
+def _right_aligned(counts: Mapping[str, int], names: Sequence[str]) -> dict[str, str]:
+    digits = max(len(str(counts[name])) for name in names)
+    return {name: f"{counts[name]:>{digits}}" for name in names}
 
 
 def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:

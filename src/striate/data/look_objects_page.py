@@ -27,7 +27,7 @@ from striate.pages import (
     note,
     table,
 )
-from striate.structures import Sample
+from striate.structures import Boxes, Instances, Sample
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -90,8 +90,14 @@ def _pictures(objects: ObjectLook, shown: Shown) -> Iterator[Part]:
     chosen = [*with_objects[: _SHOWN_PICTURES - len(few)].tolist(), *few.tolist()]
     captions = ["" if objects.semantic else _plural(int(counts[index])) for index in chosen]
     yield gallery(shown.thumbnails([samples[index] for index in chosen], captions, _SIDE, named=True))
-    if not objects.semantic:
+    if any(_has_doubtful(samples[index]) for index in chosen):
         yield note("A dashed frame marks what need not be found: crowds, and objects that the annotation calls hard.")
+
+
+def _has_doubtful(sample: Sample) -> bool:
+    """Whether some object need not be found; so far as that is known without opening files."""
+    found = sample.annotation
+    return isinstance(found, Boxes | Instances) and bool((found.iscrowd | found.ignore).any())
 
 
 def _plural(count: int) -> str:

@@ -21,6 +21,11 @@ _PIECE_FILL = 0.12
 _FEWEST_NAMED = 13
 """From this number of classes on colours are no longer enough, so names stand beside boxes."""
 
+_MOST_BOXED = 15
+"""Instances above which boxes would hide the masks."""
+
+_LONGEST_NAME = 44
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -50,7 +55,7 @@ class Shown:
                 annotation = sample.read_annotation()
             except PictureError:
                 continue  # it could be read a moment ago; the page shows what is still there
-            detail = sample.name if named else ""
+            detail = _shortened(sample.name) if named else ""
             if annotation is None or isinstance(annotation, Label | Labels):
                 found.append(thumbnail(picture, caption, detail=detail, alt=sample.name, max_side=side))
             else:
@@ -75,7 +80,7 @@ class Shown:
                 continue
             piece, moved = _cut_out(picture, one, sample.size_hw or picture.size_hw)
             pixels = draw_annotation(piece, moved, self.survey.dataset.classes, max_side=side, fill=_PIECE_FILL)
-            found.append(thumbnail(pixels, alt=sample.name, max_side=side))
+            found.append(thumbnail(pixels, alt=sample.name, max_side=side, drawn=True))
         return found
 
     def _drawn(
@@ -87,12 +92,13 @@ class Shown:
             annotation,
             classes,
             names=len(classes) >= _FEWEST_NAMED,
+            boxes=isinstance(annotation, Instances) and len(annotation) <= _MOST_BOXED,
             max_side=side,
             size_hw=sample.size_hw,
         )
         remark = "" if picture.bit_depth == 8 else display_pixels(picture.pixels, picture.channel_names)[1]
         detail = "; ".join(text for text in (detail, remark) if text)
-        return thumbnail(pixels, caption, detail=detail, alt=sample.name, max_side=side)
+        return thumbnail(pixels, caption, detail=detail, alt=sample.name, max_side=side, drawn=True)
 
 
 def _enough(sample: Sample, one: Boxes | Instances, side: int) -> tuple[int, int]:
@@ -103,6 +109,11 @@ def _enough(sample: Sample, one: Boxes | Instances, side: int) -> tuple[int, int
     share = min(1.0, side / max(1.0, right - left, bottom - top))
     height, width = sample.size_hw
     return max(1, round(height * share)), max(1, round(width * share))
+
+
+def _shortened(name: str) -> str:
+    """The end of a long path: that is where names differ."""
+    return name if len(name) <= _LONGEST_NAME else f"...{name[-_LONGEST_NAME + 3 :]}"
 
 
 def _read_small(sample: Sample, at_least_hw: tuple[int, int]) -> Picture:

@@ -72,6 +72,7 @@ def draw_annotation(
     *,
     scores: Sequence[float] | None = None,
     names: bool = False,
+    boxes: bool = True,
     max_side: int | None = None,
     size_hw: tuple[int, int] | None = None,
     fill: float = FILL,
@@ -88,6 +89,7 @@ def draw_annotation(
         classes: Class names.
         scores: A score for each object, written beside its box.
         names: Whether the class is written beside each box.
+        boxes: Whether instances have boxes around their masks.
         max_side: Longest side of the result, in pixels, to which the picture is scaled; a tiny one by a whole factor,
             so that its pixels stay squares, and perhaps not quite as far. It keeps its size where `None`.
         size_hw: Height and width that coordinates refer to, where the picture was read smaller than it is.
@@ -105,7 +107,8 @@ def draw_annotation(
         size_hw = annotation.size_hw if isinstance(annotation, Instances) else size_hw or pixels.shape[1:3]
         if isinstance(annotation, Instances):
             canvas = _draw_instances(canvas, annotation, fill)
-        _draw_boxes(canvas, annotation, size_hw, _texts(annotation, classes, scores, names=names))
+        if boxes or isinstance(annotation, Boxes):
+            _draw_boxes(canvas, annotation, size_hw, _texts(annotation, classes, scores, names=names))
     return np.ascontiguousarray(np.moveaxis(np.asarray(canvas, np.uint8), -1, 0))
 
 
