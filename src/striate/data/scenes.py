@@ -99,7 +99,7 @@ def compose_samples(
     """
     samples: dict[str, list[Sample]] = {}
     counts = _divide(count)
-    pools = _pools(labels, seed)
+    pools = divide_digits(labels, seed)
     number = 0
     for position, (split, size) in enumerate(counts.items()):
         random = np.random.default_rng([seed, position])
@@ -160,7 +160,7 @@ def _divide(count: int) -> dict[str, int]:
     return {"train": count - sum(held.values()), **held}
 
 
-def _pools(labels: npt.NDArray[np.int64], seed: int) -> dict[str, npt.NDArray[np.int64]]:
+def divide_digits(labels: npt.NDArray[np.int64], seed: int) -> dict[str, npt.NDArray[np.int64]]:
     """Positions of the digits of each split: each digit's pictures divided by the same shares."""
     random = np.random.default_rng([seed, len(SCENE_SHARES)])
     parts: dict[str, list[npt.NDArray[np.int64]]] = {split: [] for split in SCENE_SHARES}
