@@ -271,7 +271,7 @@ def test_shares_out_of_range_are_refused(options: dict[str, float], text: str, c
 
 def test_unknown_tasks_and_formats_are_refused(class_folders: Folders) -> None:
     root = class_folders({"a": 4, "b": 4})
-    assert "Known: classification, multilabel" in refused(UnknownNameError, root, task="clasification")
+    assert "Known: classification, detection, " in refused(UnknownNameError, root, task="clasification")
     assert "no format named 'folder'. Nearest: folders" in refused(UnknownNameError, root, format="folder")
     text = refused(DataError, root, task="multilabel")
     assert "the task multilabel was asked for, but the annotation here (folders) is for classification." in text

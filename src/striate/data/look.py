@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from striate.data.dataset import Dataset
+from striate.data.look_objects import ObjectLook, look_at_objects
+from striate.data.refused import survey_refused
 from striate.data.splits import class_counts
-from striate.data.survey import Found, SplitWishes, Survey, survey_data, survey_refused
+from striate.data.survey import Found, SplitWishes, Survey, survey_data
 from striate.errors import DataError
 from striate.formats import FORMATS
 from striate.structures import Problem
@@ -50,6 +52,11 @@ class Look:
             for name, labels in self.survey.labels.items()
         }
 
+    @property
+    def objects(self) -> ObjectLook | None:
+        """What there is to say about boxes or masks; `None` where there are none."""
+        return look_at_objects(self.survey)
+
     def problems_by_kind(self) -> dict[str, list[Problem]]:
         """Problems of each kind; kinds for which pictures were left out first, then rare kinds before common ones."""
         kinds: dict[str, list[Problem]] = {}
@@ -60,13 +67,15 @@ class Look:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        data = self.dataset
+        data, objects = self.dataset, self.objects
         answer: dict[str, Any] = {
             "path": str(data.root),
             "task": data.task or None,
             "format": data.format,
             "classes": list(data.classes),
             "class_counts": self.class_counts,
+            "objects": objects and objects.objects_as_dict(),
+            "pixels": objects and objects.pixels_as_dict(),
             "splits": {name: len(samples) for name, samples in data.splits.items()},
             "given_splits": list(data.given),
             "images": data.images,
@@ -111,8 +120,12 @@ class Look:
             head += _entry("splits", self.describe_splits(), width, 2)
         else:
             head = [f"{name}: its annotation cannot be used", *form]
+        objects = self.objects
+        for title, sentence in objects.sentences() if objects else ():
+            head += _entry(title, sentence, width, 2)
         notes = [line for note in data.notes for line in _entry("", note, width, 2)]
-        classes = list(self._class_lines(width))
+        kinds = min(_PROBLEM_LINES, max(1, len(self.problems_by_kind())))
+        classes = list(self._class_lines(width, max(4, min(_CLASS_LINES, _SCREEN - 1 - len(head) - kinds)), objects))
         for most in (4, 3, 2, 1):  # problems get the room that is left
             problems = list(self._problem_lines(width, most))
             if len(head) + len(notes) + len(classes) + len(problems) <= _SCREEN:
@@ -152,7 +165,7 @@ class Look:
             return ", ".join(f"{name} {len(samples)}" for name, samples in data.splits.items())
         return sizes if data.splits.get("test") else f"{sizes}; no test split"
 
-    def _class_lines(self, width: int) -> Iterator[str]:
+    def _class_lines(self, width: int, most: int, objects: ObjectLook | None) -> Iterator[str]:
         totals = Counter[str]()
         for counts in self.class_counts.values():
             totals.update(counts)
@@ -160,21 +173,25 @@ class Look:
         if not names:
             return
         hidden = 0
-        if len(names) > _CLASS_LINES:
+        if len(names) > most:
             ranked = sorted(names, key=lambda name: -totals[name])
-            hidden = len(names) - _CLASS_LINES + 1
-            names = ranked[: _CLASS_LINES - 2] + ranked[-1:]
+            hidden = len(names) - most + 1
+            names = ranked[: most - 2] + ranked[-1:]
         longest = min(24, max(len(name) for name in names))
         largest = max(1, *totals.values())
-        digits = len(str(largest))
-        room = max(4, width - _INDENT - longest - digits - 3)
+        heading, texts = objects.columns(totals) if objects else ("", _right_aligned(totals, names))
+        room = max(4, width - _INDENT - longest - len(texts[names[0]]) - 3)
+        title = "classes"
+        if heading:
+            yield f"  {title:<{_INDENT - 2}}{'':<{longest}}  {heading}"
+            title = ""
         for number, name in enumerate(names):
             if hidden and number == len(names) - 1:
                 yield from _entry("", f"... {hidden} more classes, the smallest:", width)
             bar = "#" * max(1 if totals[name] else 0, round(room * totals[name] / largest))
             label = textwrap.shorten(name, longest, placeholder="...") if len(name) > longest else name
-            title = "" if number else "classes"
-            yield f"  {title:<{_INDENT - 2}}{label:<{longest}}  {totals[name]:>{digits}} {bar}".rstrip()
+            yield f"  {title:<{_INDENT - 2}}{label:<{longest}}  {texts[name]} {bar}".rstrip()
+            title = ""
 
     def _problem_lines(self, width: int, most: int) -> Iterator[str]:
         kinds = self.problems_by_kind()
@@ -190,6 +207,11 @@ class Look:
             left_out = ", left out" if first.severity == "dropped" else ""
             yield from _entry(title, f"{len(problems)} {kind}{left_out}: {what}", width, most)
             title = ""
+
+
+def _right_aligned(counts: Mapping[str, int], names: Sequence[str]) -> dict[str, str]:
+    digits = max(len(str(counts[name])) for name in names)
+    return {name: f"{counts[name]:>{digits}}" for name in names}
 
 
 def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:

@@ -11,25 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.annotations import (
-    SPATIAL_TASKS,
-    Checked,
-    ConvertedAnnotation,
-    ObjectFacts,
-    annotation_for,
-    check_annotations,
-)
+from striate.data.annotations import SPATIAL_TASKS, Checked, ObjectFacts, check_annotations
 from striate.data.dataset import Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
 from striate.data.facts import PictureFacts
 from striate.data.oddities import class_problems, find_oddities, shift_problems, unfit_channels
+from striate.data.readings import read_turned, refuse_other_task
 from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
-from striate.errors import DataError, RequestError, UnknownNameError
-from striate.formats import FORMATS, Reading, find_format, read_folder
+from striate.errors import DataError, RequestError
+from striate.formats import Reading
 from striate.formats.foreign import find_damage
-from striate.formats.listing import walk
-from striate.structures import AnnotationSource, Problem, Sample
+from striate.structures import Problem, Sample
 
 _MOST_UNREADABLE = 0.5
 _LARGEST_SHARE = 0.5
@@ -112,9 +105,9 @@ def survey_data(
     found = found if found is not None else Found()
     check_path(root)
     wishes = wishes or SplitWishes()
-    _check_task_name(task)
-    found.reading = reading = _for_task(read_folder(root, format, task), task)
-    _check_reading(root, reading, task)
+    found.reading = reading = read_turned(root, format, task)
+    refuse_other_task(root, reading, task)
+    _check_reading(root, reading)
     if damage := find_damage(root):
         raise damage
     pool = _scan(root, reading, progress, found)
@@ -156,13 +149,13 @@ def _describe_pool(
         classes=reading.classes,
         splits={name: tuple(pool.samples[i] for i in chosen) for name, chosen in splits.items()},
         given=given,
-        **_usual(pool.facts),
+        **usual_picture(pool.facts),
         problems=tuple(sorted(problems, key=lambda problem: problem.severity != "dropped")),
         notes=notes,
     )
 
 
-def _usual(facts: Sequence[PictureFacts]) -> dict[str, Any]:
+def usual_picture(facts: Sequence[PictureFacts]) -> dict[str, Any]:
     """What most pictures are like, as fields of a data set."""
     names = Counter(fact.channel_names for fact in facts).most_common(1)[0][0]
     median = np.median([fact.size_hw for fact in facts], axis=0)
@@ -173,47 +166,6 @@ def _usual(facts: Sequence[PictureFacts]) -> dict[str, Any]:
         "median_size_hw": (round(float(median[0])), round(float(median[1]))),
         "sizes_hw": dict(Counter(fact.size_hw for fact in facts).most_common()),
     }
-
-
-def survey_refused(path: str | Path, format: str | None, found: Found, error: DataError) -> Survey:
-    """What is known of a set in which training finds nothing to learn, unsplit where it has no splits of its own.
-
-    Args:
-        path: The folder or file.
-        format: Name of its format; recognised where `None`.
-        found: What was found until it was refused.
-        error: Why it was.
-
-    Raises:
-        DataError: The same one, where not even the format is known.
-    """
-    root, reading = Path(path), found.reading
-    if reading is None:
-        try:
-            format = format or find_format(root)[0].name
-        except DataError:
-            raise error from None
-        files = len(walk(root)[0]) if root.is_dir() else 0
-        notes = (f"{files} files are named like pictures.",) if files else ()
-        return Survey(Dataset(root, "", format, (), {}, notes=notes), {}, (), {}, {})
-    sizes = [len(samples) for samples in reading.splits.values()]
-    ends = np.cumsum(sizes)
-    named = {name or "unsplit": samples for name, samples in reading.splits.items()}
-    facts = {name: tuple(found.facts[end - size : end]) for name, size, end in zip(named, sizes, ends, strict=True)}
-    readable = [fact for fact in found.facts if fact.readable]
-    dataset = Dataset(
-        root=root,
-        task=reading.task,
-        format=reading.format,
-        classes=reading.classes,
-        splits={name: tuple(samples) for name, samples in named.items()},
-        given=tuple(name for name in reading.splits if name),
-        **(_usual(readable) if readable else {}),
-        problems=(*reading.problems, *(problem for fact in found.facts for problem in fact.problems)),
-        notes=tuple(reading.notes),
-    )
-    labels = {name: tuple(class_indices(sample) for sample in samples) for name, samples in named.items()}
-    return Survey(dataset, facts, (), labels, {})
 
 
 def check_path(path: Path) -> None:
@@ -233,21 +185,10 @@ def check_path(path: Path) -> None:
     )
 
 
-def _check_task_name(task: str | None) -> None:
-    known = sorted({name for fmt in FORMATS for name in fmt.tasks} | {"multilabel"})
-    if task is not None and task not in known:
-        raise UnknownNameError(f"there is no task named {task!r}.", where="task", fix=f"Known: {', '.join(known)}.")
-
-
-def _check_reading(root: Path, reading: Reading, task: str | None) -> None:
-    if task is not None and task != reading.task:
-        raise DataError(
-            f"the task {task} was asked for, but the annotation here ({reading.format}) is for {reading.task}.",
-            where=root,
-            fix=f"Leave the task out or say {reading.task}; another format may be named with --format.",
-        )
+def _check_reading(root: Path, reading: Reading) -> None:
     strange = [problem for problem in reading.problems if problem.kind == "unknown-label"]
-    if strange:
+    # Objects can be ignored one by one, and formats have marked these; a picture's only label cannot.
+    if strange and reading.task not in SPATIAL_TASKS:
         more = f" ({len(strange)} such classes in all)" if len(strange) > 1 else ""
         raise DataError(
             f"{strange[0].detail.rstrip('.')}{more}: no answer to them could be right.",
@@ -320,30 +261,6 @@ def _refuse_unusable(root: Path, checked: Sequence[Checked]) -> None:
             where=root,
             fix=lost[0].fix,
         )
-
-
-def _for_task(reading: Reading, task: str | None) -> Reading:
-    """The reading for another task, where its annotation tells enough for that."""
-    if task is None or task == reading.task:
-        return reading
-    splits = {}
-    for split, samples in reading.splits.items():
-        turned = [_turned(sample, reading.task, task) for sample in samples]
-        if any(sample is None for sample in turned):
-            return reading
-        splits[split] = [sample for sample in turned if sample is not None]
-    notes = [*reading.notes, f"The annotation is for {reading.task}; it was turned into what {task} needs."]
-    classes = ("background", *reading.classes) if task == "segmentation" else reading.classes
-    return replace(reading, task=task, splits=splits, notes=notes, classes=classes)
-
-
-def _turned(sample: Sample, has: str, wants: str) -> Sample | None:
-    if isinstance(sample.annotation, AnnotationSource):
-        # What lies in files is instances or a mask; only the former tell enough for other tasks.
-        able = has == "instances" and wants in ("detection", "segmentation", "multilabel")
-        return replace(sample, annotation=ConvertedAnnotation(sample.annotation, wants)) if able else None
-    found = None if sample.annotation is None else annotation_for(wants, sample.annotation)
-    return None if found is None else replace(sample, annotation=found)
 
 
 def _refuse_unreadable(root: Path, facts: Sequence[PictureFacts]) -> None:

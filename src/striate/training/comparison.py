@@ -22,6 +22,7 @@ from striate.runs.run import Run
 from striate.runs.structures import SplitScores
 from striate.training.lifecycle import train
 from striate.training.progress import Progress, Silent
+from striate.training.trainable import refuse_untrainable
 
 DEFAULT_NETS = ("lenet5", "alexnet", "vgg11_bn", "googlenet", "resnet18")
 """One network of each classic family."""
@@ -101,6 +102,7 @@ def compare(
     """
     recipe, progress, folder = recipe or Recipe(), progress or Silent(), Path(folder)
     _check(nets, folder)
+    refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.minutes is None and recipe.optimisation.epochs is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES_EACH})
     dataset = open_by_recipe(data, recipe, progress=partial(progress.part, "checking pictures"))

@@ -41,6 +41,7 @@ from striate.training.preparation import Prepared, prepare_run, stored_dtype
 from striate.training.progress import Progress, Silent
 from striate.training.schedule import Clock
 from striate.training.session import Session
+from striate.training.trainable import refuse_untrainable
 
 
 def train(
@@ -97,6 +98,7 @@ def _start(
     started_s: float,
 ) -> Run:
     _refuse_early(recipe, Path(run) if run is not None and world.leads else None)
+    refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.epochs is None and recipe.optimisation.minutes is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES})
         progress.say(f"no time or number of epochs given: {DEFAULT_MINUTES:g} minutes are taken (--minutes)")
