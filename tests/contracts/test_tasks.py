@@ -14,13 +14,17 @@ import torch
 from torch import Tensor
 
 from striate.networks import NetworkOptions, resolve_network
+from striate.networks.heads.distance import DistanceOutputs
 from striate.networks.heads.points import PointOutputs
 from striate.networks.spatial import SpatialNetwork
-from striate.structures import VOID, Placement, Ragged
+from striate.structures import VOID, Instances, Placement, Ragged
 from striate.tasks import TASKS, LossSettings, Task
 from striate.tasks.base import View
 from striate.tasks.box_truth import BoxBatch
 from striate.tasks.detection import EMPTY_TRUTH
+from striate.tasks.instance_truth import InstanceBatch, relative_depth
+from striate.tasks.instances import EMPTY_TRUTH as INSTANCE_TRUTH
+from striate.tasks.instances import packed
 from striate.tasks.metric_names import METRICS
 
 CLASSES = ("a", "b", "c")
@@ -123,11 +127,37 @@ def detection() -> Case:
     )
 
 
+def instances() -> Case:
+    """Three objects in every picture, of which two touch; classes differ from picture to picture."""
+    numbers = np.zeros(SIZE, np.int32)
+    numbers[4:20, 4:20], numbers[4:20, 20:36], numbers[26:44, 8:24] = 1, 2, 3
+    kinds = np.random.default_rng(0).integers(0, 3, (PICTURES, 3))
+    whole = Instances.from_label_image(numbers)
+    rows, scores = [], torch.full((PICTURES, 4, *SIZE), -100.0)
+    for index, own in enumerate(kinds):
+        flags = np.zeros(3, np.bool_)
+        row = {"boxes_xyxy": whole.boxes_xyxy, "classes": own, "iscrowd": flags, "ignore": flags}
+        rows.append(row | packed(whole.masks, SIZE))
+        shown = np.where(numbers > 0, own[np.maximum(numbers, 1) - 1] + 1, 0)
+        scores[index].scatter_(0, torch.from_numpy(shown)[None].long(), 100.0)
+    depth = torch.logit(torch.from_numpy(relative_depth(numbers)), 1e-6)[None].repeat(PICTURES, 1, 1)
+    batch = InstanceBatch(torch.from_numpy(numbers)[None].repeat(PICTURES, 1, 1), torch.from_numpy(kinds))
+    return Case(
+        TASKS.get("instances"),
+        [torch.randn(PICTURES, 4, *SIZE), torch.randn(PICTURES, *SIZE)],
+        [scores, depth],
+        batch,
+        Ragged.of_rows(rows, INSTANCE_TRUTH),
+        lambda leaves: DistanceOutputs(leaves[0], leaves[1]),
+    )
+
+
 MAKERS: dict[str, Callable[[], Case]] = {
     "classification": classification,
     "multilabel": multilabel,
     "segmentation": segmentation,
     "detection": detection,
+    "instances": instances,
 }
 
 

@@ -16,7 +16,7 @@ from striate.tasks import TASKS, LossSettings
 from striate.tasks.box_truth import BoxBatch
 from striate.tasks.coco_figures import coco_figures
 from striate.tasks.detection import EMPTY_FOUND, EMPTY_TRUTH
-from striate.tasks.matching import OVERLAPS, average_precisions, match_all, match_picture
+from striate.tasks.matching import OVERLAPS, average_precisions, box_overlaps, match_all, match_picture
 from striate.tasks.point_loss import assign_points, decode_points, point_loss
 
 TASK = TASKS.get("detection")
@@ -155,14 +155,15 @@ def test_average_precision_by_hand() -> None:
 def test_an_object_is_found_once_and_what_is_ignored_counts_neither_way() -> None:
     boxes = np.array([[0, 0, 10, 10]], np.float32)
     twice = np.repeat(boxes, 2, 0)
-    right, aside = match_picture(twice, boxes, np.array([False]))
+    right, aside = match_picture(box_overlaps(twice, boxes, np.array([False])), np.array([False]))
     assert right[0].tolist() == [True, False]
     assert not aside.any()
-    right, aside = match_picture(twice, boxes, np.array([True]))
+    right, aside = match_picture(box_overlaps(twice, boxes, np.array([True])), np.array([True]))
     assert not right.any()
     assert aside[0].tolist() == [True, True]
     # An overlap of 0.6 is enough for the first thresholds only.
-    right, _ = match_picture(np.array([[0, 0, 10, 6]], np.float32), boxes, np.array([False]))
+    lower = box_overlaps(np.array([[0, 0, 10, 6]], np.float32), boxes, np.array([False]))
+    right, _ = match_picture(lower, np.array([False]))
     assert right[:, 0].tolist() == (OVERLAPS <= 0.6 + 1e-9).tolist()
 
 

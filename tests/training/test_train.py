@@ -199,3 +199,28 @@ def test_minutes_fit_the_plan(digits: Dataset, quick: Recipe, tmp_path: Path) ->
     assert 0 < run.facts.seconds < 24
     assert run.facts.epochs >= 1
     assert math.isfinite(run.history[-1].batch_loss)
+
+
+def test_a_fitted_head_that_no_epoch_beats_is_kept(
+    digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from striate.tasks.classification import Classification
+
+    values = iter([0.9, 0.9])
+    monkeypatch.setattr(Classification, "headline_value", lambda *_: next(values, 0.1))
+    run = train(digits, quick.with_values({"network.head_first": True, "epochs": 2}), run=tmp_path / "run")
+    assert run.facts.best_epoch == 0
+    assert len(run.history) == 2
+    assert not equal(weights(tmp_path / "run", "best"), weights(tmp_path / "run", "last"))
+    assert "only the last layer was fitted" in run.report.read_text(encoding="utf-8")
+
+
+def test_mirrored_pictures_are_mirrored() -> None:
+    from striate.data.pixels import ArrayStore
+    from striate.training.features import MirroredStore
+
+    pictures = torch.arange(24, dtype=torch.uint8).view(2, 1, 3, 4)
+    mirrored = MirroredStore(ArrayStore(pictures.numpy()))
+    assert len(mirrored) == 2
+    assert torch.equal(mirrored.rows(torch.tensor([1]).numpy()), pictures[1:].flip(-1))
+    assert mirrored.shape == (1, 3, 4)

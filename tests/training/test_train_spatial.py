@@ -15,7 +15,17 @@ from striate.errors import RecipeError
 from striate.evaluation import EpochRecord
 from striate.networks.spatial import SpatialNetwork
 from striate.recipe import Recipe
-from striate.structures import VOID, Mask, Picture, Sample, SegmentedPicture
+from striate.structures import (
+    VOID,
+    Boxes,
+    DetectedInstances,
+    DetectedObjects,
+    Instances,
+    Mask,
+    Picture,
+    Sample,
+    SegmentedPicture,
+)
 from striate.training import train
 from striate.training.progress import Silent
 
@@ -116,6 +126,80 @@ def test_answers_come_at_the_size_of_each_picture(scenes: Dataset, quick: Recipe
     known = mask != VOID
     assert (small.prediction.mask == mask)[known].mean() > 0.9
     assert set(small.as_dict()["mask"]) <= {"background", "square", "disc"}
+
+
+def boxes_of(mask: np.ndarray) -> Boxes:
+    """The smallest box around each of the two shapes, where it is seen."""
+    rows, kinds = [], []
+    for kind in (1, 2):
+        y, x = np.nonzero(mask == kind)
+        if len(y):
+            rows.append([x.min(), y.min(), x.max() + 1, y.max() + 1])
+            kinds.append(kind - 1)
+    return Boxes(np.array(rows, np.float32).reshape(-1, 4), np.array(kinds, np.int64))
+
+
+def test_boxes_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    splits = {
+        name: tuple(replace(one, annotation=boxes_of(one.annotation.classes)) for one in samples)
+        for name, samples in scenes.splits.items()
+    }
+    data = replace(scenes, task="detection", format="coco", classes=("square", "disc"), splits=splits)
+    run = train(data, quick.with_values({"epochs": 20}), run=tmp_path / "run")
+    measured = run.metrics
+    assert measured.headline.name == "map50"
+    assert measured.headline.value > 0.5 > measured.baseline.value
+    assert measured.headline.low <= measured.headline.value <= measured.headline.high
+    assert {row["class"] for row in measured.per_class} == {"square", "disc"}
+    assert not any("Never answered" in warning for warning in measured.warnings)
+    page = run.report.read_text(encoding="utf-8")
+    for words in ("mAP50", "objects missed", "truth"):
+        assert words in page
+    again = run.evaluate(data, "test")
+    assert again.headline.value == pytest.approx(measured.headline.value, abs=1e-6)
+    from PIL import Image
+
+    Image.fromarray(scene(70)[0]).save(tmp_path / "a.png")
+    (answer,) = run.predict(tmp_path / "a.png")
+    assert isinstance(answer.prediction, DetectedObjects)
+    best = answer.prediction.surer_than(0.3)
+    true = boxes_of(scene(70)[1])
+    assert len(best) >= 1
+    assert bool(np.isin(best.classes, true.classes).all())
+    first = true.boxes_xyxy[true.classes == best.classes[0]][0]
+    assert np.abs(best.boxes_xyxy[0] - first).max() < 8
+
+
+def instances_of_scene(mask: np.ndarray) -> Instances:
+    """The two shapes, where they are seen; the void border belongs to none."""
+    planes = np.stack([mask == 1, mask == 2])
+    seen = planes.any((1, 2))
+    return Instances.from_dense(planes[seen], np.flatnonzero(seen))
+
+
+def test_objects_with_masks_are_learned_measured_and_predicted(
+    scenes: Dataset, quick: Recipe, tmp_path: Path
+) -> None:
+    splits = {
+        name: tuple(replace(one, annotation=instances_of_scene(one.annotation.classes)) for one in samples)
+        for name, samples in scenes.splits.items()
+    }
+    data = replace(scenes, task="instances", format="coco", classes=("square", "disc"), splits=splits)
+    run = train(data, quick.with_values({"epochs": 12}), run=tmp_path / "run")
+    measured = run.metrics
+    assert measured.headline.name == "map50"
+    assert measured.headline.value > 0.5 > measured.baseline.value
+    again = run.evaluate(data, "test")
+    assert again.headline.value == pytest.approx(measured.headline.value, abs=1e-6)
+    from PIL import Image
+
+    Image.fromarray(scene(70)[0]).save(tmp_path / "a.png")
+    (answer,) = run.predict(tmp_path / "a.png")
+    assert isinstance(answer.prediction, DetectedInstances)
+    planes = answer.prediction.surer_than(0.3).as_annotation().dense()
+    for true in instances_of_scene(scene(70)[1]).dense():
+        assert max((true & one).sum() / (true | one).sum() for one in planes) > 0.6
+    assert "truth" in run.report.read_text(encoding="utf-8")
 
 
 class CrashAfter(Silent):

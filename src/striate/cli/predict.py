@@ -52,10 +52,10 @@ def command(
 
 def _write_overlay(answer: PicturePrediction, top: int, out: Path) -> None:
     from striate.images import read_picture
-    from striate.runs.overlay import draw_labels, write_overlay
+    from striate.runs.overlay import draw_answer, write_overlay
 
     picture = read_picture(Path(answer.path))
-    write_overlay(draw_labels(picture, answer.prediction.ranked(top)), answer.path, out)
+    write_overlay(draw_answer(picture, answer.prediction, top), answer.path, out)
 
 
 def _tell_problems(problems: list[Problem], answers: list[PicturePrediction]) -> None:
@@ -69,7 +69,11 @@ def _tell_problems(problems: list[Problem], answers: list[PicturePrediction]) ->
 def _show(answers: list[PicturePrediction], top: int, console: Console) -> None:
     shown = table("picture", "answer", "score", "then", right=("score",))
     for answer in answers:
-        (name, score), *others = answer.prediction.ranked(top)
+        ranked = answer.prediction.ranked(top)
+        if not ranked:
+            shown.add_row(answer.path, "nothing found", "", "")
+            continue
+        (name, score), *others = ranked
         rest = ", ".join(f"{other} {percent(value)}" for other, value in others)
         shown.add_row(answer.path, name, percent(score), rest)
     console.print(shown)

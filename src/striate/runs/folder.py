@@ -11,6 +11,7 @@ weights/best.safetensors   the weights to use; last.safetensors: those of the la
 checkpoint.pt              state of an unfinished run
 evaluation.json            what was measured, by split
 scores/<split>.npz         names, scores and truth of every picture of a split
+worst.json                 what is said about the worst mistakes, for tasks with places
 verdict.json               underfit, overfit, balanced or too early, and why
 report.html                all of it, to read
 .training.lock             held by the process that trains the run; stays behind, and means nothing by itself
@@ -305,6 +306,14 @@ class RunFolder:
                 where=path,
                 fix=f"Measure again: striate evaluate {self.path}.",
             ) from error
+
+    def write_worst(self, answers: Iterable[Mapping[str, Any]]) -> None:
+        """Writes `worst.json`: what the network says about the pictures it got most wrong, where answers have places."""
+        write_json(self.path / "worst.json", [dict(answer) for answer in answers])
+
+    def read_worst(self) -> list[dict[str, Any]]:
+        """Reads `worst.json`; nothing where it is missing."""
+        return list(self._read_optional("worst.json", []))
 
     def write_train_targets(self, targets: Targets) -> None:
         """Writes `train_targets.npz`."""

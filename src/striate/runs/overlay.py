@@ -5,20 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from striate.pages.overlays import draw_annotation
 from striate.pages.pictures import display_pixels
 from striate.runs.files import atomic_write
-from striate.structures import Picture
+from striate.structures import ClassScores, DetectedObjects, Picture, Prediction, SegmentedPicture
 
 SMALLEST_SIDE = 224
 """Smaller pictures are enlarged by a whole factor, so that the strip below can be read."""
+
+SHOWN_FROM = 0.3
+"""Score from which an object is drawn and counted in words; all of them are in the JSON."""
 
 _MARK = ("Software", "striate predict")
 """Text chunk of every overlay, by which a later search for pictures knows it."""
 
 _INK, _PAPER, _BAR = (20, 20, 20), (255, 255, 255), (158, 202, 225)
+
+
+def draw_answer(picture: Picture, answer: Prediction, top: int) -> Image.Image:
+    """The picture with its answer: boxes and masks over it, or class scores below it.
+
+    Args:
+        picture: Any channels and depth.
+        answer: What a network said about it.
+        top: Classes to name, where the answer is about the whole picture.
+    """
+    if isinstance(answer, ClassScores):
+        return draw_labels(picture, answer.ranked(top))
+    return Image.fromarray(np.moveaxis(draw_places(picture, answer), 0, -1))
+
+
+def draw_places(
+    picture: Picture, answer: SegmentedPicture | DetectedObjects, max_side: int | None = None
+) -> npt.NDArray[np.uint8]:
+    """The picture with boxes or a mask over it, `(3, H, W)`; of objects those that score `SHOWN_FROM` at least."""
+    if isinstance(answer, SegmentedPicture):
+        return draw_annotation(picture, answer.as_annotation(), answer.classes, max_side=max_side)
+    shown = answer.surer_than(SHOWN_FROM)
+    return draw_annotation(
+        picture, shown.as_annotation(), answer.names, scores=shown.scores.tolist(), names=True, max_side=max_side
+    )
 
 
 def draw_labels(picture: Picture, ranked: Sequence[tuple[str, float]]) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,14 @@ from striate.runs.known_pictures import open_own_data
 from striate.runs.report_content import MOST_MISTAKES, Content
 from striate.runs.report_sections import all_sections, lead_sentence
 from striate.runs.structures import RunFacts, SplitScores
-from striate.structures import Picture, Sample
+from striate.structures import (
+    Annotation,
+    DetectedObjects,
+    Picture,
+    Sample,
+    SegmentedPicture,
+    prediction_of_document,
+)
 from striate.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -53,6 +60,7 @@ def _gather(folder: RunFolder, data: Dataset | None) -> Content:
     evaluations = folder.read_evaluations()
     split = next((name for name in ("test", "validation", *evaluations) if name in evaluations), None)
     scores = folder.read_scores(split) if split is not None else None
+    pictures, annotations = _worst_pictures(folder, task, facts, scores, data)
     return Content(
         facts=facts,
         task=task,
@@ -60,7 +68,9 @@ def _gather(folder: RunFolder, data: Dataset | None) -> Content:
         verdict=folder.read_verdict(),
         history=folder.read_history(),
         scores=scores,
-        pictures=_worst_pictures(folder, task, facts, scores, data),
+        pictures=pictures,
+        annotations=annotations,
+        answers=_worst_answers(folder, facts, pictures),
         choices=folder.read_choices(),
         environment=folder.read_environment(),
         data=folder.read_data(),
@@ -69,18 +79,32 @@ def _gather(folder: RunFolder, data: Dataset | None) -> Content:
 
 def _worst_pictures(
     folder: RunFolder, task: Task, facts: RunFacts, scores: SplitScores | None, data: Dataset | None
-) -> dict[str, Picture]:
+) -> tuple[dict[str, Picture], dict[str, Annotation]]:
     if scores is None:
-        return {}
+        return {}, {}
     worst = [scores.names[index] for index in task.mistakes(scores.scores, scores.targets)[:MOST_MISTAKES]]
-    pictures = {}
+    pictures: dict[str, Picture] = {}
+    annotations: dict[str, Annotation] = {}
     for name, sample in _samples(folder, worst, facts, data).items():
         try:
             pictures[name] = sample.read()
+            annotation = sample.read_annotation() if task.spatial else None
         except PictureError:
             # The report names it instead of showing it.
             continue
-    return pictures
+        if annotation is not None:
+            annotations[name] = annotation
+    return pictures, annotations
+
+
+def _worst_answers(
+    folder: RunFolder, facts: RunFacts, pictures: Mapping[str, Picture]
+) -> dict[str, SegmentedPicture | DetectedObjects]:
+    return {
+        str(document["path"]): prediction_of_document(document, facts.classes, pictures[document["path"]].size_hw)
+        for document in folder.read_worst()
+        if document["path"] in pictures
+    }
 
 
 def _samples(folder: RunFolder, names: Sequence[str], facts: RunFacts, data: Dataset | None) -> dict[str, Sample]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from striate.evaluation import EpochRecord, Evaluation, Verdict
 from striate.runs.structures import RunFacts, SplitScores
-from striate.structures import Picture
+from striate.structures import Annotation, DetectedObjects, Picture, SegmentedPicture
 from striate.tasks import Task
 
 MOST_MISTAKES = 28
@@ -26,6 +26,8 @@ class Content:
         history: The epochs.
         scores: Scores of the pictures of that split; `None` where they were not kept.
         pictures: Pictures of the worst mistakes that can still be read, by name.
+        annotations: What they show, by name, for tasks with places.
+        answers: What the network said about them, by name, for tasks with places.
         choices: What was chosen for the user.
         environment: Machine and packages.
         data: What the data set held.
@@ -38,6 +40,8 @@ class Content:
     history: list[EpochRecord]
     scores: SplitScores | None
     pictures: dict[str, Picture]
+    annotations: dict[str, Annotation]
+    answers: dict[str, SegmentedPicture | DetectedObjects]
     choices: list[dict[str, Any]]
     environment: dict[str, Any]
     data: dict[str, Any]

@@ -5,11 +5,16 @@ from __future__ import annotations
 from striate.evaluation.calibration import reliability
 from striate.evaluation.confusion import confused_pairs
 from striate.evaluation.words import format_metric, in_words, plural, title_of
-from striate.pages import Column, Part, Section, beside, chart, gallery, note, table, thumbnail
+from striate.pages import Column, Part, Section, Thumbnail, beside, chart, gallery, note, table, thumbnail
+from striate.pages.overlays import draw_annotation, legend
 from striate.runs import report_charts
+from striate.runs.overlay import draw_places
 from striate.runs.report_content import MOST_MISTAKES, Content
 from striate.runs.structures import SplitScores
 from striate.tasks.metric_names import metric_info
+
+_SIDE = 300
+"""Longest side of a picture with boxes or masks: they must be seen."""
 
 _COLUMN_TITLES = {
     "count": "pictures",
@@ -77,9 +82,7 @@ def mistakes_section(content: Content) -> Section | None:
         name = scores.names[index]
         caption, detail = content.task.mistake_words(scores.scores, scores.targets, int(index), content.facts.classes)
         if name in content.pictures:
-            shown.append(
-                thumbnail(content.pictures[name], caption, detail=f"{detail} · {name}", alt=f"{name}: {caption}")
-            )
+            shown += _shown(content, name, caption, detail)
         else:
             missing.append({"picture": name, "what": caption, "scores": detail})
     total = f"{plural(len(worst), 'mistake')} on {plural(len(scores.targets), 'picture')}"
@@ -87,12 +90,29 @@ def mistakes_section(content: Content) -> Section | None:
         f"{total}; {content.task.worst_first}. Wrong labels and unclear pictures are found here first."
     ]
     if shown:
+        if content.task.spatial:
+            body.append(legend(content.facts.classes))
         body.append(gallery(shown))
     if missing:
         body.append(
             table(missing, caption="These pictures are not at hand any more" if shown or content.facts.data else "")
         )
     return Section("The worst mistakes", body)
+
+
+def _shown(content: Content, name: str, caption: str, detail: str) -> list[Thumbnail]:
+    """A picture of a mistake; where it says where something is, the truth and beside it the answer, drawn over it."""
+    picture = content.pictures[name]
+    if not content.task.spatial:
+        return [thumbnail(picture, caption, detail=f"{detail} · {name}", alt=f"{name}: {caption}")]
+    drawn = []
+    if name in content.annotations:
+        true = draw_annotation(picture, content.annotations[name], content.facts.classes, max_side=_SIDE)
+        drawn.append(thumbnail(true, "truth", detail=name, alt=f"{name}: truth", tone="good", max_side=_SIDE))
+    if name in content.answers:
+        said = draw_places(picture, content.answers[name], max_side=_SIDE)
+        drawn.append(thumbnail(said, caption, detail=detail, alt=f"{name}: {caption}", tone="bad", max_side=_SIDE))
+    return drawn or [thumbnail(picture, caption, detail=f"{detail} · {name}", alt=f"{name}: {caption}")]
 
 
 def certainty_section(content: Content) -> Section | None:

@@ -128,7 +128,7 @@ def _curves(content: Content) -> Section | None:
         ),
         note(
             "Both figures are measured with the network in evaluation mode, on pictures that are not augmented"
-            + (f"; the weights of epoch {facts.best_epoch} were kept." if facts.best_epoch else ".")
+            + f"; {_kept_words(facts.best_epoch)}."
         ),
         details(
             "Learning rate",
@@ -136,6 +136,12 @@ def _curves(content: Content) -> Section | None:
         ),
     ]
     return Section("How it learned", body)
+
+
+def _kept_words(epoch: int) -> str:
+    if epoch:
+        return f"the weights of epoch {epoch} were kept"
+    return "the weights from before the first epoch were kept, of which only the last layer was fitted"
 
 
 def _data(content: Content) -> Section | None:

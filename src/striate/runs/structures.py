@@ -39,7 +39,7 @@ class RunFacts:
         seconds: Seconds used so far.
         epochs: Epochs done.
         epochs_planned: Epochs planned.
-        best_epoch: Epoch of the kept weights; 0 before there are any.
+        best_epoch: Epoch of the kept weights; 0 before there are any, or where the fitted head alone was best.
         parameters: Parameters of the network.
         weights: What the network started from, as `WeightsUsed.as_dict` gives it.
         headline: The deciding figure.

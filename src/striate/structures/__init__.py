@@ -14,7 +14,14 @@ from striate.structures.annotation import (
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.picture import Picture
 from striate.structures.placement import Placement
-from striate.structures.prediction import ClassScores, DetectedObjects, Prediction, SegmentedPicture
+from striate.structures.prediction import (
+    ClassScores,
+    DetectedInstances,
+    DetectedObjects,
+    Prediction,
+    SegmentedPicture,
+    prediction_of_document,
+)
 from striate.structures.problem import Problem
 from striate.structures.ragged import Ragged
 from striate.structures.sample import PictureSource, Sample
@@ -26,6 +33,7 @@ __all__ = [
     "AnnotationSource",
     "Boxes",
     "ClassScores",
+    "DetectedInstances",
     "DetectedObjects",
     "FeatureSpec",
     "Instances",
@@ -41,4 +49,5 @@ __all__ = [
     "Sample",
     "SegmentedPicture",
     "Stage",
+    "prediction_of_document",
 ]

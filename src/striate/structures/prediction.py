@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from striate.structures.annotation import Boxes, Instances, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,10 @@ class SegmentedPicture:
             found[self.classes[index]] = {"size": list(packed["size"]), "counts": packed["counts"].decode("ascii")}
         return {"mask": found}
 
+    def as_annotation(self) -> Mask:
+        """The same as annotation, to be drawn or written."""
+        return Mask(self.mask)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectedObjects:
@@ -144,4 +151,76 @@ class DetectedObjects:
         }
 
 
+    def as_annotation(self) -> Boxes | Instances:
+        """The same as annotation, to be drawn or written; scores are left out."""
+        return Boxes(self.boxes_xyxy, self.classes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectedInstances(DetectedObjects):
+    """Objects found in one picture, each with its pixels.
+
+    Attributes:
+        masks: One mask an object, as COCO's compressed run lengths.
+        sizes_hw: `(N, 2)` height and width of the picture, for each.
+    """
+
+    masks: tuple[bytes, ...]
+    sizes_hw: npt.NDArray[np.int64]
+
+    def surer_than(self, score: float) -> DetectedInstances:
+        """Those that score at least this much."""
+        kept = self.scores >= score
+        masks = tuple(mask for mask, one in zip(self.masks, kept, strict=True) if one)
+        return DetectedInstances(
+            self.boxes_xyxy[kept], self.classes[kept], self.scores[kept], self.names, masks, self.sizes_hw[kept]
+        )
+
+    def as_document(self, top: int | None = None) -> dict[str, Any]:
+        """Plain data: every object with class, score, corners and run lengths; `top` changes nothing."""
+        rows = DetectedObjects.as_document(self, top)["boxes"]
+        for row, mask, size_hw in zip(rows, self.masks, self.sizes_hw.tolist(), strict=True):
+            row["rle"] = {"size": size_hw, "counts": mask.decode("ascii")}
+        return {"instances": rows}
+
+    def as_annotation(self) -> Boxes | Instances:
+        """The same as annotation, to be drawn or written; scores are left out."""
+        if not len(self):
+            return Boxes(self.boxes_xyxy, self.classes)
+        size_hw = (int(self.sizes_hw[0, 0]), int(self.sizes_hw[0, 1]))
+        return Instances(size_hw, self.masks, self.boxes_xyxy, self.classes)
+
+
 Prediction: TypeAlias = ClassScores | SegmentedPicture | DetectedObjects
+
+
+def prediction_of_document(
+    document: Mapping[str, Any], classes: tuple[str, ...], size_hw: tuple[int, int]
+) -> SegmentedPicture | DetectedObjects:
+    """What `as_document` gave, of an answer that says where something is.
+
+    Args:
+        document: Plain data with `mask` or `boxes`.
+        classes: Class names.
+        size_hw: Height and width of the picture.
+
+    Raises:
+        KeyError, ValueError: It is no such document.
+    """
+    if "mask" in document:
+        from faster_coco_eval.core import mask as coco_mask
+
+        mask = np.zeros(size_hw, np.uint8)
+        for name, packed in document["mask"].items():
+            pixels = coco_mask.decode({"size": list(packed["size"]), "counts": packed["counts"].encode("ascii")})
+            mask[pixels.astype(np.bool_)] = classes.index(name)
+        return SegmentedPicture(mask, classes)
+    rows = document["instances"] if "instances" in document else document["boxes"]
+    boxes = np.array([row["xyxy"] for row in rows], np.float32).reshape(-1, 4)
+    kinds = np.array([classes.index(row["class"]) for row in rows], np.int64)
+    scores = np.array([row["score"] for row in rows], np.float32)
+    if "instances" not in document:
+        return DetectedObjects(boxes, kinds, scores, classes)
+    masks = tuple(row["rle"]["counts"].encode("ascii") for row in rows)
+    sizes_hw = np.array([row["rle"]["size"] for row in rows], np.int64).reshape(-1, 2)
+    return DetectedInstances(boxes, kinds, scores, classes, masks, sizes_hw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ def _evaluate(found: Ragged, truth: Ragged, classes: int, overlaps: npt.NDArray[
         truth_set = COCO(_truth_document(truth, classes))
         rows = _found_rows(found)
         found_set = truth_set.loadRes(rows) if rows else COCO(_truth_document(truth, classes) | {"annotations": []})
-        evaluation = COCOeval_faster(truth_set, found_set, iouType="bbox")
+        evaluation = COCOeval_faster(truth_set, found_set, iouType="segm" if "masks" in truth.values else "bbox")
         evaluation.params.maxDets = [1, 10, limit]
         if overlaps is not None:
             evaluation.params.iouThrs = overlaps
@@ -98,7 +99,34 @@ def _evaluate(found: Ragged, truth: Ragged, classes: int, overlaps: npt.NDArray[
     return evaluation
 
 
+def areas_of(objects: Ragged) -> npt.NDArray[np.float64]:
+    """Pixels of each mask, or the area of each box where there are none: `(D,)`."""
+    if "masks" in objects.values:
+        from faster_coco_eval.core import mask as coco_mask
+
+        packed = packed_masks(objects.values)
+        return np.asarray(coco_mask.area(packed), np.float64) if packed else np.zeros(0)
+    boxes = objects.values["boxes_xyxy"].astype(np.float64)
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(1))
+
+
+def packed_masks(values: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
+    """Masks as COCO's tools take them."""
+    return [
+        {"size": size, "counts": counts}
+        for size, counts in zip(values["sizes_hw"].tolist(), values["masks"].tolist(), strict=True)
+    ]
+
+
+def _masks_of(objects: Ragged) -> list[dict[str, Any]]:
+    """For each entry what its mask adds to a row."""
+    if "masks" not in objects.values:
+        return [{}] * len(objects.values["classes"])
+    return [{"segmentation": packed} for packed in packed_masks(objects.values)]
+
+
 def _truth_document(truth: Ragged, classes: int) -> dict[str, Any]:
+    areas, masks = areas_of(truth), _masks_of(truth)
     boxes = truth.values["boxes_xyxy"].astype(np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     pictures = truth.pictures
@@ -112,9 +140,10 @@ def _truth_document(truth: Ragged, classes: int) -> dict[str, Any]:
                 "image_id": int(pictures[index]) + 1,
                 "category_id": int(truth.values["classes"][index]) + 1,
                 "bbox": [*boxes[index, :2].tolist(), *sides[index].tolist()],
-                "area": float(sides[index].prod()),
+                "area": float(areas[index]),
                 # COCO counts a crowd as ignored, and so is what need not be found.
                 "iscrowd": int(truth.values["iscrowd"][index] or truth.values["ignore"][index]),
+                **masks[index],
             }
             for index in range(len(boxes))
         ],
@@ -122,6 +151,7 @@ def _truth_document(truth: Ragged, classes: int) -> dict[str, Any]:
 
 
 def _found_rows(found: Ragged) -> list[dict[str, Any]]:
+    masks = _masks_of(found)
     boxes = found.values["boxes_xyxy"].astype(np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     return [
@@ -130,6 +160,7 @@ def _found_rows(found: Ragged) -> list[dict[str, Any]]:
             "category_id": int(kind) + 1,
             "bbox": [*boxes[index, :2].tolist(), *sides[index].tolist()],
             "score": float(score),
+            **masks[index],
         }
         for index, (picture, kind, score) in enumerate(
             zip(found.pictures, found.values["classes"], found.values["scores"], strict=True)

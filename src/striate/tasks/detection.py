@@ -22,8 +22,6 @@ from striate.tasks.matching import average_precisions, match_all
 from striate.tasks.point_loss import MOST_FOUND, decode_points, point_loss
 from striate.tasks.truth import Motion, TruthStore
 
-DEFAULT_HEAD = "points"
-
 LEAST_VISIBLE = 0.3
 """Share of a moved object's box that must lie in the frame; less is neither an object nor background."""
 
@@ -51,6 +49,7 @@ class Detection(Task):
     title = "which objects a picture shows, and the box around each"
     headline = "map50"
     spatial = True
+    default_head = "points"
 
     def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:
         """The backbone with the head that `options.head` names.
@@ -58,7 +57,7 @@ class Detection(Task):
         Raises:
             UnknownNameError: No such head.
         """
-        info = HEADS.get(options.head or DEFAULT_HEAD)
+        info = HEADS.get(options.head or self.default_head)
         return SpatialNetwork(backbone, info.build(backbone.feature_spec, options.classes), options)
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:

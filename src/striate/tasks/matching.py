@@ -7,13 +7,15 @@ needed for hundreds of bootstrap samples, for which a whole evaluation each woul
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.structures import Ragged
-from striate.tasks.coco_figures import most_counted
+from striate.tasks.coco_figures import most_counted, packed_masks
 from striate.tasks.resampling import mean_of_defined
 
 OVERLAPS = np.linspace(0.5, 0.95, 10)
@@ -88,7 +90,8 @@ def _match(found: Ragged, truth: Ragged) -> Matched:
             theirs = true["classes"] == kind
             ignored = (true["iscrowd"] | true["ignore"])[theirs]
             objects[picture, kind] = int((~ignored).sum())
-            right, aside = match_picture(seen["boxes_xyxy"][own], true["boxes_xyxy"][theirs], ignored)
+            own_part, true_part = ({name: each[chosen] for name, each in row.items()} for row, chosen in ((seen, own), (true, theirs)))
+            right, aside = match_picture(overlaps_of(own_part, true_part, ignored), ignored)
             rights.append(right)
             asides.append(aside)
             start = int(found.starts[picture])
@@ -104,28 +107,26 @@ def _match(found: Ragged, truth: Ragged) -> Matched:
 
 
 def match_picture(
-    found: npt.NDArray[np.float32], true: npt.NDArray[np.float32], ignored: npt.NDArray[np.bool_]
+    overlap: npt.NDArray[np.float64], ignored: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Greedy matching within one picture and class, the surest box first (COCO's evaluateImg).
 
     Args:
-        found: `(D, 4)`, the surest first.
-        true: `(G, 4)`.
+        overlap: `(D, G)` of found with true objects, the surest found one first.
         ignored: `(G,)`; may be matched any number of times, and only where nothing else is left.
 
     Returns:
         For each overlap of `OVERLAPS` and each found box: whether it is right, and whether it does not count.
     """
-    right = np.zeros((len(OVERLAPS), len(found)), np.bool_)
+    right = np.zeros((len(OVERLAPS), len(overlap)), np.bool_)
     aside = np.zeros_like(right)
-    if not len(found) or not len(true):
+    if not overlap.size:
         return right, aside
     order = np.argsort(ignored, kind="stable")
-    true, ignored = true[order], ignored[order]
-    overlap = _overlaps(found, true, ignored)
-    free = np.ones((len(OVERLAPS), len(true)), np.bool_)
+    overlap, ignored = overlap[:, order], ignored[order]
+    free = np.ones((len(OVERLAPS), len(ignored)), np.bool_)
     rows = np.arange(len(OVERLAPS))
-    for index in range(len(found)):
+    for index in range(len(overlap)):
         able = free & (overlap[index] >= np.minimum(OVERLAPS, 1 - 1e-10)[:, None])
         # What counts comes before what is ignored; of equal overlaps COCO takes the later one.
         for group in (~ignored, ignored):
@@ -141,7 +142,21 @@ def match_picture(
     return right, aside
 
 
-def _overlaps(
+def overlaps_of(
+    found: Mapping[str, npt.NDArray[Any]], true: Mapping[str, npt.NDArray[Any]], crowd: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """`(D, G)` intersection over union of masks where there are some, else of boxes."""
+    if "masks" not in true:
+        return box_overlaps(found["boxes_xyxy"], true["boxes_xyxy"], crowd)
+    if not len(found["classes"]) or not len(true["classes"]):
+        return np.zeros((len(found["classes"]), len(true["classes"])))
+    from faster_coco_eval.core import mask as coco_mask
+
+    overlap = coco_mask.iou(packed_masks(found), packed_masks(true), crowd.astype(np.uint8).tolist())
+    return np.asarray(overlap, np.float64)
+
+
+def box_overlaps(
     found: npt.NDArray[np.float32], true: npt.NDArray[np.float32], crowd: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
     """`(D, G)` intersection over union; over the found box alone where the true one is a crowd, as COCO does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -84,21 +84,7 @@ class Segmentation(Task):
             settings: Smoothing and class weights, of the cross-entropy.
         """
         known = targets != VOID
-        truth = torch.where(known, targets, 0).long()
-        entropy = functional.cross_entropy(
-            output, truth, settings.class_weights, reduction="none", label_smoothing=settings.label_smoothing
-        )
-        weight = known.to(output.dtype) if settings.class_weights is None else settings.class_weights[truth] * known
-        entropy_mean = (entropy * known).sum() / weight.sum().clamp_min(1e-6)
-        share = torch.softmax(output, 1) * known[:, None]
-        one_hot = functional.one_hot(truth, output.shape[1]).movedim(-1, 1) * known[:, None]
-        shown = one_hot.sum((0, 2, 3))
-        both = (share * one_hot).sum((0, 2, 3))
-        dice = (2 * both + _SMOOTH) / (share.sum((0, 2, 3)) + shown + _SMOOTH)
-        occurring = shown > 0
-        dice_loss = (1 - dice[occurring]).mean() if bool(occurring.any()) else output.sum() * 0.0
-        total: Tensor = entropy_mean + dice_loss
-        return total
+        return pixel_loss(output, torch.where(known, targets, 0).long(), known, settings)
 
     def soften(self, targets: Tensor, classes: int) -> Tensor:
         """Not for masks.
@@ -233,6 +219,31 @@ class Segmentation(Task):
         return found
 
 
+def pixel_loss(output: Tensor, truth: Tensor, known: Tensor, settings: LossSettings) -> Tensor:
+    """Cross-entropy plus soft Dice loss over known pixels.
+
+    Args:
+        output: `(N, K, H, W)` scores before softmax.
+        truth: `(N, H, W)` int64 class indices; any where not known.
+        known: `(N, H, W)` which pixels count.
+        settings: Smoothing and class weights, of the cross-entropy.
+    """
+    entropy = functional.cross_entropy(
+        output, truth, settings.class_weights, reduction="none", label_smoothing=settings.label_smoothing
+    )
+    weight = known.to(output.dtype) if settings.class_weights is None else settings.class_weights[truth] * known
+    entropy_mean = (entropy * known).sum() / weight.sum().clamp_min(1e-6)
+    share = torch.softmax(output, 1) * known[:, None]
+    one_hot = functional.one_hot(truth, output.shape[1]).movedim(-1, 1) * known[:, None]
+    shown = one_hot.sum((0, 2, 3))
+    both = (share * one_hot).sum((0, 2, 3))
+    dice = (2 * both + _SMOOTH) / (share.sum((0, 2, 3)) + shown + _SMOOTH)
+    occurring = shown > 0
+    dice_loss = (1 - dice[occurring]).mean() if bool(occurring.any()) else output.sum() * 0.0
+    total: Tensor = entropy_mean + dice_loss
+    return total
+
+
 def confusion(true: npt.NDArray[np.uint8], answered: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
     """Pixels by true class (row) and answered class (column), `(K, K)`; pixels whose truth is no class are left out."""
     known = true < classes
@@ -245,22 +256,35 @@ def enlarged_answer(scores: Tensor, placement: Placement) -> npt.NDArray[np.uint
 
     Scores, not answers, are enlarged, so that borders between classes are smooth.
     """
-    classes = int(scores.shape[0])
+    answer = np.empty(placement.size_hw, np.uint8)
+    for rows, part in _enlarged_bands(scores, placement):
+        answer[rows] = part.argmax(0).to(torch.uint8).cpu().numpy()
+    return answer
+
+
+def enlarged_scores(scores: Tensor, placement: Placement) -> npt.NDArray[np.float32]:
+    """Scores `(K, h, w)` of the network's frame at the picture's size, `(K, H, W)`."""
+    found = np.empty((int(scores.shape[0]), *placement.size_hw), np.float32)
+    for rows, part in _enlarged_bands(scores, placement):
+        found[:, rows] = part.cpu().numpy()
+    return found
+
+
+def _enlarged_bands(scores: Tensor, placement: Placement) -> Iterator[tuple[slice, Tensor]]:
+    """Bands of rows of the enlarged scores, so that those of a huge picture need not be held at once."""
     height, width = placement.size_hw
     frame_h, frame_w = placement.frame_hw
     device = scores.device
     columns = (torch.arange(width, device=device) + 0.5) * placement.scale_yx[1] + placement.offset_yx[1]
     across = columns / frame_w * 2 - 1
-    band = max(1, BAND_PIXELS // (classes * width))
-    answer = np.empty((height, width), np.uint8)
+    band = max(1, BAND_PIXELS // (int(scores.shape[0]) * width))
     source = scores[None].float()
     for start in range(0, height, band):
         rows = torch.arange(start, min(start + band, height), device=device)
         down = ((rows + 0.5) * placement.scale_yx[0] + placement.offset_yx[0]) / frame_h * 2 - 1
         grid = torch.stack([across.expand(len(rows), -1), down[:, None].expand(-1, width)], -1)
         part = functional.grid_sample(source, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
-        answer[start : start + len(rows)] = part[0].argmax(0).to(torch.uint8).cpu().numpy()
-    return answer
+        yield slice(start, start + len(rows)), part[0]
 
 
 def _overlaps(tables: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:

@@ -15,7 +15,8 @@ from striate.runs.files import atomic_write
 from striate.training.loop import Trainee
 from striate.training.schedule import Plan
 
-VERSION = 1
+VERSION = 2
+"""Raised whenever an older checkpoint could not be continued exactly."""
 
 
 def write_checkpoint(path: Path, trainee: Trainee, used_s: float) -> None:
@@ -55,11 +56,19 @@ def read_checkpoint(path: Path, trainee: Trainee) -> float:
         CheckpointError: Missing, damaged, of a newer version, or of another network.
     """
     state = _read(path)
-    if state.get("version", 0) > VERSION:
+    version = state.get("version", 0)
+    if version > VERSION:
         raise CheckpointError(
-            f"this checkpoint has version {state['version']}, newer than this Striate knows ({VERSION}).",
+            f"this checkpoint has version {version}, newer than this Striate knows ({VERSION}).",
             where=path,
             fix="Update Striate.",
+        )
+    if version < VERSION:
+        raise CheckpointError(
+            f"this checkpoint has version {version}, and this Striate ({VERSION}) could not go on with it exactly.",
+            where=path,
+            fix="Finish the run with the Striate that began it, or start a new one with its recipe.yaml and "
+            "--weights weights/best.safetensors.",
         )
     try:
         trainee.network.load_state_dict(state["network"])

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.data.batches import in_order
 from striate.evaluation import Estimate, Evaluation, evaluate, judge_fit
 from striate.evaluation.advice import FitContext
 from striate.networks.weights import has_published_weights
+from striate.evaluation.scoring import run_network
 from striate.runs.report import write_report
+from striate.runs.report_content import MOST_MISTAKES
 from striate.runs.structures import RunFacts, SplitScores
 from striate.structures import Problem
 from striate.training.defaults import EMBEDDED
@@ -47,6 +56,9 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
             seed=prepared.recipe.optimisation.seed,
         )
         folder.write_evaluation(evaluations[name])
+        if prepared.task.spatial:
+            # The last split measured is the one that the report is about.
+            folder.write_worst(_worst_answers(session, split, prepared.task.mistakes(scores, targets)))
     deciding = next(evaluations[name] for name in ("test", "validation", "train") if name in evaluations)
     _judge(session, trainee, facts, evaluations)
     folder.write_facts(
@@ -62,6 +74,21 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
         )
     session.progress.say("writing the report")
     write_report(folder, prepared.data)
+
+
+def _worst_answers(session: Session, split: SplitPixels, worst: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+    """Plain data of the answers to the pictures with the worst mistakes, which the report draws."""
+    prepared = session.prepared
+    chosen = split.usable[worst[:MOST_MISTAKES]]
+    outputs = run_network(
+        prepared.trained, in_order(split.store, chosen, 8), prepared.recipe.input, device=prepared.device
+    )
+    for place, output in outputs:
+        positions = chosen[place].tolist()
+        placements = [split.placements[index] for index in positions]
+        answers = prepared.task.predictions(output, placements, prepared.data.classes)
+        for index, answer in zip(positions, answers, strict=True):
+            yield {"path": split.samples[index].name, **answer.as_document()}
 
 
 def _splits(session: Session) -> dict[str, SplitPixels]:

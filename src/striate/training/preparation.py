@@ -228,10 +228,15 @@ def _build(
     return info, options, TASKS.get(data.task).finish_network(backbone, options), weights
 
 
+def evenly(count: int, most: int) -> npt.NDArray[np.int64]:
+    """At most `most` of `count` positions, evenly spread."""
+    return np.linspace(0, count - 1, min(most, count)).round().astype(np.int64)
+
+
 def _looked_at(data: Dataset, train: SplitPixels, recipe: Recipe, task: Task, progress: Progress) -> SplitPixels:
     """A part of the training pictures, evenly spread, as evaluation sees them."""
     count = min(len(train.usable), max(FEWEST_LOOKED_AT, min(MOST_LOOKED_AT, len(data.splits.get("validation", ())))))
-    picks = train.usable[np.linspace(0, len(train.usable) - 1, count).round().astype(np.int64)]
+    picks = train.usable[evenly(len(train.usable), count)]
     if train.store.shape[1:] == recipe.input.size_hw:
         return replace(train, usable=picks)
     samples = tuple(data["train"][index] for index in picks)

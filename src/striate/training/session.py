@@ -62,6 +62,9 @@ class Session:
 
     def begin(self, trainee: Trainee) -> None:
         """Called right before the first step."""
+        if self.prepared.recipe.network.head_first and trainee.plan.step == 0:
+            # The fitted head alone may be the best there will be: with few pictures it often is.
+            self._measure(trainee)
         self._saved_at = self._training_began = time.monotonic()
         self._steps_at_begin = trainee.plan.step
 
@@ -135,6 +138,21 @@ class Session:
         return scores, split.targets[split.usable]
 
     def _evaluate(self, trainee: Trainee, record: EpochRecord) -> EpochRecord:
+        figures = self._measure(trainee)
+        return EpochRecord(
+            record.epoch,
+            record.step,
+            record.seconds,
+            record.learning_rate,
+            record.batch_loss,
+            figures.get("train"),
+            figures.get("validation"),
+            figures.get("train_loss"),
+            figures.get("validation_loss"),
+        )
+
+    def _measure(self, trainee: Trainee) -> dict[str, float]:
+        """Figures of the network as it is, by split; keeps its weights where they are the best so far."""
         began = time.monotonic()
         task = self.prepared.task
         figures: dict[str, float] = {}
@@ -156,17 +174,7 @@ class Session:
             if self.work.world.leads:
                 self.folder.write_weights("best", self.prepared.whole_state(trainee.answering))
         self._evaluation_s = time.monotonic() - began
-        return EpochRecord(
-            record.epoch,
-            record.step,
-            record.seconds,
-            record.learning_rate,
-            record.batch_loss,
-            figures.get("train"),
-            figures.get("validation"),
-            figures.get("train_loss"),
-            figures.get("validation_loss"),
-        )
+        return figures
 
     def _replan(self, trainee: Trainee) -> None:
         """Fits the steps to the time left; the leading process decides for all."""
