@@ -87,7 +87,7 @@ def test_the_screen_counts_objects_beside_pictures(boxed: Look) -> None:
 
 def test_classes_that_stand_together(boxed: Look) -> None:
     assert boxed.objects is not None
-    np.testing.assert_array_equal(boxed.objects.together(), [[3, 1], [1, 3]])
+    np.testing.assert_array_equal(boxed.objects.together, [[3, 1], [1, 3]])
 
 
 @pytest.fixture
