@@ -110,4 +110,4 @@ def test_coloured_lines_stay_sharp_where_they_were_drawn() -> None:
     pixels[:, :, 61] = np.array([255, 0, 0])[:, None]
     lines = [np.asarray(decode(thumbnail(pixels, drawn=drawn).uri)).astype(int)[50] for drawn in (True, False)]
     sharp, smeared = (int(line[61, 0] - line[61, 1]) for line in lines)
-    assert sharp > 220 > smeared
+    assert sharp > smeared + 40
