@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 
 from striate.data import open_dataset
 from striate.data.annotations import SPATIAL_TASKS
-from striate.data.synthetic import MAKERS, TASK_WORDS, USUAL_FORMATS, Maker, MakeOptions, make_data, make_digits
+from striate.data.synthetic import MAKERS, TASK_WORDS, USUAL_FORMATS, MakeOptions, Maker, make_data, make_digits
 from striate.errors import RequestError, UnknownNameError
 from striate.formats import FORMATS, read_folder
 from striate.images import read_picture

@@ -177,9 +177,7 @@ def instances_of_scene(mask: np.ndarray) -> Instances:
     return Instances.from_dense(planes[seen], np.flatnonzero(seen))
 
 
-def test_objects_with_masks_are_learned_measured_and_predicted(
-    scenes: Dataset, quick: Recipe, tmp_path: Path
-) -> None:
+def test_objects_with_masks_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe, tmp_path: Path) -> None:
     splits = {
         name: tuple(replace(one, annotation=instances_of_scene(one.annotation.classes)) for one in samples)
         for name, samples in scenes.splits.items()

@@ -308,7 +308,7 @@ class RunFolder:
             ) from error
 
     def write_worst(self, answers: Iterable[Mapping[str, Any]]) -> None:
-        """Writes `worst.json`: what the network says about the pictures it got most wrong, where answers have places."""
+        """Writes `worst.json`: answers to the pictures with the worst mistakes, where answers have places."""
         write_json(self.path / "worst.json", [dict(answer) for answer in answers])
 
     def read_worst(self) -> list[dict[str, Any]]:

@@ -150,7 +150,6 @@ class DetectedObjects:
             ]
         }
 
-
     def as_annotation(self) -> Boxes | Instances:
         """The same as annotation, to be drawn or written; scores are left out."""
         return Boxes(self.boxes_xyxy, self.classes)

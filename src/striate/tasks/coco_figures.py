@@ -87,9 +87,10 @@ def _evaluate(found: Ragged, truth: Ragged, classes: int, overlaps: npt.NDArray[
     limit = most_counted(truth)
     # The library reports on standard output what nobody asked for.
     with contextlib.redirect_stdout(io.StringIO()):
-        truth_set = COCO(_truth_document(truth, classes))
+        document = _truth_document(truth, classes, _sizes(truth, found))
+        truth_set = COCO(document)
         rows = _found_rows(found)
-        found_set = truth_set.loadRes(rows) if rows else COCO(_truth_document(truth, classes) | {"annotations": []})
+        found_set = truth_set.loadRes(rows) if rows else COCO(document | {"annotations": []})
         evaluation = COCOeval_faster(truth_set, found_set, iouType="segm" if "masks" in truth.values else "bbox")
         evaluation.params.maxDets = [1, 10, limit]
         if overlaps is not None:
@@ -125,14 +126,28 @@ def _masks_of(objects: Ragged) -> list[dict[str, Any]]:
     return [{"segmentation": packed} for packed in packed_masks(objects.values)]
 
 
-def _truth_document(truth: Ragged, classes: int) -> dict[str, Any]:
+def _sizes(*objects: Ragged) -> dict[int, tuple[int, int]]:
+    """Height and width of each picture, where masks say them."""
+    sizes: dict[int, tuple[int, int]] = {}
+    for part in objects:
+        if "sizes_hw" in part.values:
+            for picture, size in zip(part.pictures.tolist(), part.values["sizes_hw"].tolist(), strict=True):
+                sizes[picture] = (size[0], size[1])
+    return sizes
+
+
+def _truth_document(truth: Ragged, classes: int, sizes_hw: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
     areas, masks = areas_of(truth), _masks_of(truth)
     boxes = truth.values["boxes_xyxy"].astype(np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     pictures = truth.pictures
     return {
         "info": {},
-        "images": [{"id": index + 1} for index in range(len(truth))],
+        "images": [
+            {"id": index + 1, "height": height, "width": width}
+            for index in range(len(truth))
+            for height, width in [sizes_hw.get(index, (1, 1))]
+        ],
         "categories": [{"id": index + 1, "name": str(index)} for index in range(classes)],
         "annotations": [
             {
@@ -151,19 +166,14 @@ def _truth_document(truth: Ragged, classes: int) -> dict[str, Any]:
 
 
 def _found_rows(found: Ragged) -> list[dict[str, Any]]:
-    masks = _masks_of(found)
     boxes = found.values["boxes_xyxy"].astype(np.float64)
-    sides = boxes[:, 2:] - boxes[:, :2]
+    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1).tolist()
+    # Of a row with both the library would take the box for the area.
+    places = _masks_of(found) if "masks" in found.values else [{"bbox": box} for box in xywh]
     return [
-        {
-            "image_id": int(picture) + 1,
-            "category_id": int(kind) + 1,
-            "bbox": [*boxes[index, :2].tolist(), *sides[index].tolist()],
-            "score": float(score),
-            **masks[index],
-        }
-        for index, (picture, kind, score) in enumerate(
-            zip(found.pictures, found.values["classes"], found.values["scores"], strict=True)
+        {"image_id": int(picture) + 1, "category_id": int(kind) + 1, "score": float(score), **place}
+        for picture, kind, score, place in zip(
+            found.pictures, found.values["classes"], found.values["scores"], places, strict=True
         )
     ]
 

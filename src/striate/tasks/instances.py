@@ -14,7 +14,7 @@ from torch.nn import functional
 from striate.networks.heads.distance import DistanceOutputs
 from striate.structures import DetectedInstances, Placement, Prediction, Ragged, Sample
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, View
-from striate.tasks.detection import Detection
+from striate.tasks.found_objects import ObjectTask
 from striate.tasks.instance_truth import UNKNOWN, InstanceBatch, InstanceTruth, instances_of, relative_depth
 from striate.tasks.segmentation import enlarged_scores, pixel_loss
 from striate.tasks.truth import Motion, TruthStore
@@ -45,7 +45,7 @@ EMPTY_TRUTH: dict[str, npt.NDArray[Any]] = {
 }
 
 
-class InstanceSegmentation(Detection):
+class InstanceSegmentation(ObjectTask):
     """Objects with masks and classes: mean average precision of masks at an overlap of a half.
 
     What is kept are the objects found in each picture, masks as COCO's run lengths at the picture's own size.
@@ -53,7 +53,6 @@ class InstanceSegmentation(Detection):
 
     name = "instances"
     title = "which objects a picture shows, and the pixels of each"
-    headline = "map50"
     default_head = "distance"
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
@@ -88,9 +87,7 @@ class InstanceSegmentation(Detection):
         off = functional.smooth_l1_loss(torch.sigmoid(output.distance), depth, reduction="none", beta=0.1)
         # Pixels of objects are few: they count as much as all others together.
         inside = known & (numbers > 0)
-        mean_off = sum(
-            (off * part).sum() / part.sum().clamp_min(1) for part in (inside, known & (numbers == 0))
-        )
+        mean_off = sum((off * part).sum() / part.sum().clamp_min(1) for part in (inside, known & (numbers == 0)))
         total: Tensor = pixel_loss(output.scores, kinds, known, LossSettings(0.0, weights)) + DEPTH_WEIGHT * mean_off
         return total
 
@@ -133,7 +130,11 @@ class InstanceSegmentation(Detection):
             plane = np.zeros((1, *size_hw), np.bool_)
             plane[0, top:bottom, left:right] = True
             answer = Instances.from_dense(plane, np.array([kind], np.int64))
-            row = {"boxes_xyxy": answer.boxes_xyxy, "classes": answer.classes, "scores": np.ones(1, np.float32)}
+            row: dict[str, npt.NDArray[Any]] = {
+                "boxes_xyxy": answer.boxes_xyxy,
+                "classes": answer.classes,
+                "scores": np.ones(1, np.float32),
+            }
             rows.append(row | packed(answer.masks, size_hw))
         return Ragged.of_rows(rows, EMPTY_FOUND)
 
@@ -162,9 +163,7 @@ def _found(output: DistanceOutputs, placements: Sequence[Placement]) -> Ragged:
     return Ragged.of_rows(rows, EMPTY_FOUND)
 
 
-def decode_objects(
-    scores: npt.NDArray[np.float32], depth: npt.NDArray[np.float32]
-) -> dict[str, npt.NDArray[Any]]:
+def decode_objects(scores: npt.NDArray[np.float32], depth: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
     """Objects from what the pixels say: a watershed that floods from the cores and stays where objects are.
 
     Args:
@@ -189,7 +188,7 @@ def decode_objects(
     if len(lonely):
         alone = np.isin(parts, lonely)
         cores[alone] = parts[alone] + cores.max()
-    regions = watershed(-depth, cores, mask=inside)
+    regions: npt.NDArray[np.int32] = watershed(-depth, cores, mask=inside)  # type: ignore[no-untyped-call]
     numbers, sizes = np.unique(regions[regions > 0], return_counts=True)
     kept = numbers[sizes >= LEAST_PIXELS]
     if not len(kept):

@@ -90,7 +90,9 @@ def _match(found: Ragged, truth: Ragged) -> Matched:
             theirs = true["classes"] == kind
             ignored = (true["iscrowd"] | true["ignore"])[theirs]
             objects[picture, kind] = int((~ignored).sum())
-            own_part, true_part = ({name: each[chosen] for name, each in row.items()} for row, chosen in ((seen, own), (true, theirs)))
+            own_part, true_part = (
+                {name: each[chosen] for name, each in row.items()} for row, chosen in ((seen, own), (true, theirs))
+            )
             right, aside = match_picture(overlaps_of(own_part, true_part, ignored), ignored)
             rights.append(right)
             asides.append(aside)

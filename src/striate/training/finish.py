@@ -11,8 +11,8 @@ import numpy.typing as npt
 from striate.data.batches import in_order
 from striate.evaluation import Estimate, Evaluation, evaluate, judge_fit
 from striate.evaluation.advice import FitContext
-from striate.networks.weights import has_published_weights
 from striate.evaluation.scoring import run_network
+from striate.networks.weights import has_published_weights
 from striate.runs.report import write_report
 from striate.runs.report_content import MOST_MISTAKES
 from striate.runs.structures import RunFacts, SplitScores

@@ -1,0 +1,109 @@
+"""What tasks share that find objects: their heads, COCO's figures, intervals and mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from striate.networks import Network, NetworkOptions
+from striate.networks.heads import HEADS
+from striate.networks.spatial import SpatialNetwork
+from striate.tasks.base import Scores, Targets, Task
+from striate.tasks.class_scores import defined
+from striate.tasks.coco_figures import coco_figures, coco_headline
+from striate.tasks.matching import average_precisions, match_all
+
+
+class ObjectTask(Task):
+    """A task whose answers and targets are objects: `Ragged` with boxes and classes, and masks where it has some.
+
+    The figure that decides is mean average precision at an overlap of a half.
+    """
+
+    headline = "map50"
+    spatial = True
+    default_head: str
+
+    def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:
+        """The backbone with the head that `options.head` names.
+
+        Raises:
+            UnknownNameError: No such head.
+        """
+        info = HEADS.get(options.head or self.default_head)
+        return SpatialNetwork(backbone, info.build(backbone.feature_spec, options.classes), options)
+
+    def soften(self, targets: Any, classes: int) -> Tensor:
+        """Not for boxes.
+
+        Raises:
+            ValueError: Always; mixing pictures is refused before training begins.
+        """
+        raise ValueError(f"boxes of {classes} classes are not mixed; got {type(targets).__name__}")
+
+    def headline_value(self, scores: Scores, targets: Targets) -> float:
+        """MAP at an overlap of 0.5, by COCO's rules; NaN without a true object."""
+        return coco_headline(scores, targets)
+
+    def resampled_metrics(
+        self,
+        scores: Scores,
+        targets: Targets,
+        weights: npt.NDArray[np.float64],
+        names: Collection[str] | None = None,
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """mAP, mAP50 and mAP75 of many resamples, from matches that are made once."""
+        matched = match_all(scores, targets)
+        found = average_precisions(matched, weights)
+        return {name: values for name, values in found.items() if names is None or name in names}
+
+    def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
+        """Square root of the inverse share of objects, mean 1 over the classes that occur, at most 5."""
+        counts = np.bincount(train_targets.values["classes"], minlength=len(classes)).astype(np.float64)
+        weights = np.divide(1.0, np.sqrt(counts), out=np.ones(len(classes)), where=counts > 0)
+        weights /= max(weights[counts > 0].mean(), 1e-12) if (counts > 0).any() else 1.0
+        return np.asarray(np.clip(weights, 0.0, 5.0), np.float32)
+
+    def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
+        """mAP50 first, then mAP over overlaps of 0.5 to 0.95, mAP75, by size, and recall; COCO's, by its own rules."""
+        figures = coco_figures(scores, targets, len(classes))
+        found = {"map50": figures.overall["map50"], **figures.overall}
+        return {name: value for name, value in found.items() if np.isfinite(value)}
+
+    def per_class(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+        """One row a class: true objects, pictures that show it, AP, AP50 and the best recall."""
+        figures = coco_figures(scores, targets, len(classes))
+        counted = targets.values["classes"], targets.pictures
+        return [
+            {
+                "class": label,
+                "count": len(np.unique(counted[1][counted[0] == k])),
+                "objects": int((counted[0] == k).sum()),
+                **{name: defined(values[k]) for name, values in figures.by_class.items()},
+            }
+            for k, label in enumerate(classes)
+        ]
+
+    def class_counts(self, targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+        """Objects of each class."""
+        return np.bincount(targets.values["classes"], minlength=len(classes)).astype(np.int64)
+
+    def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
+        """How many objects were missed and how many boxes hold none."""
+        wanted, missed, wrong = match_all(scores, targets).counts_of(index)
+        kinds = np.unique(targets.row(index)["classes"])
+        shows = ", ".join(classes[k] for k in kinds) or "no object"
+        return f"{missed} of {wanted} objects missed, {wrong} boxes wrong", f"shows {shows}"
+
+    worst_first = "these have most objects missed and most boxes wrong, at an overlap of a half"
+
+    def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
+        """Pictures with missed or wrongly found objects, those with most first."""
+        wrong = match_all(scores, targets).mistakes_of_each_picture()
+        order = np.argsort(-wrong, kind="stable")
+        found: npt.NDArray[np.int64] = order[wrong[order] > 0].astype(np.int64)
+        return found
