@@ -10,7 +10,7 @@ from PIL import Image
 
 from striate.errors import DataError, RequestError
 from striate.formats import FORMATS, Reading, find_format, read_folder
-from striate.formats.box_columns import are_shares, guess_meaning, to_corners
+from striate.formats.tables.box_columns import are_shares, guess_meaning, to_corners
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Problem, Sample
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from striate.errors import DataError, RequestError
 from striate.formats import FORMATS, Reading, find_format
-from striate.formats.coco_masks import Outline, Runs, parse_segmentation
+from striate.formats.coco.segmentations import Outline, Runs, parse_segmentation
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Label, Mask, Problem, Sample
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats import FORMATS, Reading, find_format
-from striate.formats.labelme import EmbeddedSource
+from striate.formats.drawn.labelme import EmbeddedSource
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Label, Mask, Sample
 

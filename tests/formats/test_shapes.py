@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from striate.formats.shapes import (
+from striate.formats.drawn.shapes import (
     DrawnObject,
     Outline,
     Painted,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from striate.errors import DataError, RequestError
 from striate.formats import FORMATS, Reading, find_format
-from striate.formats.via_classes import find_class_attribute, find_split_attribute
+from striate.formats.drawn.via_classes import find_class_attribute, find_split_attribute
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Label, Sample
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats import FORMATS, Reading, find_format
-from striate.formats.voc_masks import voc_colour
+from striate.formats.voc.mask_files import voc_colour
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Mask, Problem, Sample
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeVar
 from striate.errors import PictureError
 from striate.formats.foreign import MASK_FOLDERS
 from striate.formats.listing import split_of
-from striate.formats.rows import PictureIndex
+from striate.formats.tables.rows import PictureIndex
 from striate.images import Header, read_header
 from striate.structures import Problem
 

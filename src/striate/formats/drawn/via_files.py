@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from striate.errors import DataError
-from striate.formats.drawn import read_json
-from striate.formats.rows import decode_text
+from striate.formats.drawn.drawings import read_json
+from striate.formats.tables.rows import decode_text
 
 _SHAPE_COLUMN = "region_shape_attributes"
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.mask_files import read_codes
-from striate.formats.mask_sets import (
+from striate.formats.masks.files import read_codes
+from striate.formats.masks.object_masks import ONE_CLASS, instances_of
+from striate.formats.masks.sets import (
     MaskSet,
     add_entry,
     class_list_of,
@@ -19,8 +20,7 @@ from striate.formats.mask_sets import (
     look_for_masks,
     read_mask_sets,
 )
-from striate.formats.mask_survey import packs_class_and_object
-from striate.formats.object_masks import ONE_CLASS, instances_of
+from striate.formats.masks.survey import packs_class_and_object
 from striate.formats.objects import ObjectFindings, build_object_reading
 from striate.formats.storing import PictureStore, prepare_folder, stored
 from striate.images import write_picture

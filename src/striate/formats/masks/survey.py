@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.errors import PictureError
-from striate.formats.mask_files import Codes, read_codes
+from striate.formats.masks.files import Codes, read_codes
 from striate.images import read_header
 from striate.images.kinds import MAX_PIXELS
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from striate.errors import DataError, PictureError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.drawn import (
+from striate.formats.drawn.drawings import (
     Drawings,
     DrawnPicture,
     Gathered,
@@ -35,9 +35,9 @@ from striate.formats.drawn import (
     read_json,
     split_in,
 )
-from striate.formats.labelme_xml import is_labelme_xml, is_mask_picture, read_xml_pictures
+from striate.formats.drawn.labelme_xml import is_labelme_xml, is_mask_picture, read_xml_pictures
+from striate.formats.drawn.shapes import Area, DrawnObject, Outline, Painted, ellipse, finite_numbers, rectangle
 from striate.formats.pairing import pair_files
-from striate.formats.shapes import Area, DrawnObject, Outline, Painted, ellipse, finite_numbers, rectangle
 from striate.formats.storing import PictureStore, prepare_folder, stored
 from striate.images import FileSource, read_header, read_picture
 from striate.images.pillow import decoding, open_image

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.errors import RequestError
-from striate.formats.image_sets import FOLDER as LISTS_FOLDER
 from striate.formats.storing import PictureStore, kind_of_objects, objects_of, prepare_folder, stored
-from striate.formats.voc_masks import LABEL_MAP, format_label_map, voc_colour, write_mask
-from striate.formats.voc_xml import write_voc_xml
+from striate.formats.voc.image_sets import FOLDER as LISTS_FOLDER
+from striate.formats.voc.mask_files import LABEL_MAP, format_label_map, voc_colour, write_mask
+from striate.formats.voc.xml_files import write_voc_xml
 from striate.images import read_header
 from striate.structures import MOST_MASK_CLASSES, VOID, Annotation, Boxes, Instances, Mask, Sample
 

@@ -15,9 +15,8 @@ import numpy as np
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.coco_files import CocoFile, choose_coco_files, find_coco_files, load_coco_file
-from striate.formats.coco_masks import Outline, Runs, box_outline
-from striate.formats.coco_records import (
+from striate.formats.coco.files import CocoFile, choose_coco_files, find_coco_files, load_coco_file
+from striate.formats.coco.records import (
     PROBLEMS,
     CocoObject,
     CocoPicture,
@@ -25,6 +24,7 @@ from striate.formats.coco_records import (
     describe_unfound,
     join_records,
 )
+from striate.formats.coco.segmentations import Outline, Runs, box_outline
 from striate.formats.foreign import ANNOTATION_FOLDERS
 from striate.formats.gathering import (
     Tally,
@@ -36,8 +36,8 @@ from striate.formats.gathering import (
 )
 from striate.formats.listing import natural_key, split_of
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
-from striate.formats.rows import PictureIndex
 from striate.formats.storing import PictureStore, prepare_folder, stored
+from striate.formats.tables.rows import PictureIndex
 from striate.formats.turning import find_orientations, turn_upright
 from striate.images import FileSource, Header, read_header
 from striate.images.orientation import upright_size_hw

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.columns import Columns, is_set, understand_columns
 from striate.formats.labelled import Entry, Findings, build_reading
 from striate.formats.listing import natural_key, split_of
-from striate.formats.rows import (
+from striate.formats.storing import PictureStore, label_indices, prepare_folder, stored
+from striate.formats.tables.label_columns import Columns, is_set, understand_columns
+from striate.formats.tables.rows import (
     Grid,
     PathColumn,
     PictureIndex,
@@ -23,7 +24,6 @@ from striate.formats.rows import (
     split_of_table,
     table_files,
 )
-from striate.formats.storing import PictureStore, label_indices, prepare_folder, stored
 from striate.images import FileSource
 from striate.structures import Labels, Problem, Sample
 

@@ -18,11 +18,11 @@ from striate.formats.listing import natural_key, visit, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.pairing import pair_files, place_of
 from striate.formats.tally import Tally
-from striate.formats.yolo_classes import CLASS_LISTS, is_class_list, read_settings
-from striate.formats.yolo_labels import YoloFile, parse_object, read_lines, read_yolo_file
-from striate.formats.yolo_objects import ClassNumbers, build_boxes, build_instances, number_classes
-from striate.formats.yolo_splits import find_picture_lists, settle_splits
-from striate.formats.yolo_writing import write_yolo
+from striate.formats.yolo.labels import YoloFile, parse_object, read_lines, read_yolo_file
+from striate.formats.yolo.objects import ClassNumbers, build_boxes, build_instances, number_classes
+from striate.formats.yolo.settings import CLASS_LISTS, is_class_list, read_settings
+from striate.formats.yolo.splits import find_picture_lists, settle_splits
+from striate.formats.yolo.writing import write_yolo
 from striate.images import FileSource, read_header
 from striate.structures import Boxes, Instances, Problem, Sample
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.class_lists import VOID_NAMES
-from striate.formats.mask_files import MaskFile
-from striate.formats.mask_sets import (
+from striate.formats.masks.files import MaskFile
+from striate.formats.masks.sets import (
     MaskSet,
     add_entry,
     class_list_of,
@@ -20,8 +20,8 @@ from striate.formats.mask_sets import (
     read_mask_sets,
     refuse_different_lists,
 )
-from striate.formats.mask_survey import MOST_READ, packs_class_and_object
-from striate.formats.mask_values import settle_values
+from striate.formats.masks.survey import MOST_READ, packs_class_and_object
+from striate.formats.masks.values import settle_values
 from striate.formats.objects import ObjectFindings, build_object_reading
 from striate.formats.storing import PictureStore, prepare_folder, stored
 from striate.images import write_picture

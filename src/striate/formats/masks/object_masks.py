@@ -12,8 +12,8 @@ from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.foreign import find_damage, refusal
 from striate.formats.listing import natural_key, scan, walk
-from striate.formats.mask_files import read_codes
-from striate.formats.mask_survey import survey_masks
+from striate.formats.masks.files import read_codes
+from striate.formats.masks.survey import survey_masks
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.pairing import read_folder_name
 from striate.formats.storing import PictureStore, prepare_folder, stored

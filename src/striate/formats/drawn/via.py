@@ -15,7 +15,7 @@ import numpy as np
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.drawn import (
+from striate.formats.drawn.drawings import (
     Drawings,
     DrawnPicture,
     PictureNames,
@@ -28,17 +28,17 @@ from striate.formats.drawn import (
     nothing_usable,
     split_in,
 )
-from striate.formats.listing import split_of
-from striate.formats.shapes import Area, DrawnObject, Outline, ellipse, finite_numbers, rectangle, trace_outline
-from striate.formats.storing import PictureStore, prepare_folder, stored
-from striate.formats.via_classes import (
+from striate.formats.drawn.shapes import Area, DrawnObject, Outline, ellipse, finite_numbers, rectangle, trace_outline
+from striate.formats.drawn.via_classes import (
     FLAG_ATTRIBUTES,
     find_class_attribute,
     find_split_attribute,
     is_set,
     values_of,
 )
-from striate.formats.via_files import ViaFile, ViaPicture, is_via_text, read_via_file
+from striate.formats.drawn.via_files import ViaFile, ViaPicture, is_via_text, read_via_file
+from striate.formats.listing import split_of
+from striate.formats.storing import PictureStore, prepare_folder, stored
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Sample
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeGuard
 
-from striate.formats.coco_files import CocoFile
-from striate.formats.coco_masks import Corners, Outline, Runs, parse_segmentation
+from striate.formats.coco.files import CocoFile
+from striate.formats.coco.segmentations import Corners, Outline, Runs, parse_segmentation
 from striate.formats.gathering import Tally, some_of
 from striate.formats.listing import natural_key
 

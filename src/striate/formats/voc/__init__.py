@@ -15,13 +15,13 @@ import numpy as np
 from striate.errors import DataError, PictureError
 from striate.formats.base import FORMATS, GIVEN_SPLITS, Format, Reading, Sniff
 from striate.formats.foreign import find_damage, refusal
-from striate.formats.image_sets import FOLDER as LISTS_FOLDER
-from striate.formats.image_sets import find_image_sets, split_by_image_sets
 from striate.formats.listing import natural_key, visit, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.pairing import pair_files, place_of, split_of_path
 from striate.formats.tally import Tally
-from striate.formats.voc_masks import (
+from striate.formats.voc.image_sets import FOLDER as LISTS_FOLDER
+from striate.formats.voc.image_sets import find_image_sets, split_by_image_sets
+from striate.formats.voc.mask_files import (
     LABEL_MAP,
     VOC_CLASSES,
     ClassMask,
@@ -30,8 +30,8 @@ from striate.formats.voc_masks import (
     guess_labels,
     read_label_map,
 )
-from striate.formats.voc_writing import CLASS_FOLDER, OBJECT_FOLDER, PICTURE_FOLDER, write_voc
-from striate.formats.voc_xml import VocFile, read_voc_xml
+from striate.formats.voc.writing import CLASS_FOLDER, OBJECT_FOLDER, PICTURE_FOLDER, write_voc
+from striate.formats.voc.xml_files import VocFile, read_voc_xml
 from striate.images import FileSource, read_header
 from striate.structures import MOST_MASK_CLASSES, Boxes, Problem, Sample
 

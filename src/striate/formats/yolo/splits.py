@@ -10,8 +10,8 @@ from striate.formats.foreign import ANNOTATION_FOLDERS
 from striate.formats.listing import is_picture_name, split_of
 from striate.formats.objects import ObjectFindings
 from striate.formats.pairing import split_of_path
-from striate.formats.yolo_classes import YoloSettings
-from striate.formats.yolo_labels import read_lines
+from striate.formats.yolo.labels import read_lines
+from striate.formats.yolo.settings import YoloSettings
 from striate.structures import Problem
 
 _LISTED_LINES = 5

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from striate.errors import DataError
 from striate.formats.class_lists import ListedClass
-from striate.formats.mask_files import GRAY, MaskValues
-from striate.formats.mask_survey import Survey
+from striate.formats.masks.files import GRAY, MaskValues
+from striate.formats.masks.survey import Survey
 from striate.structures import Problem
 from striate.structures.annotation import MOST_MASK_CLASSES, VOID
 

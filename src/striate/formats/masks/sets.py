@@ -11,7 +11,7 @@ from striate.errors import DataError
 from striate.formats.class_lists import ListedClass, find_class_lists
 from striate.formats.foreign import find_damage, refusal
 from striate.formats.listing import scan, walk
-from striate.formats.mask_survey import Survey, survey_masks
+from striate.formats.masks.survey import Survey, survey_masks
 from striate.formats.objects import ObjectAnnotation, ObjectEntry, ObjectFindings
 from striate.formats.pairing import Pairing, mask_ending, pair_files, place_of, read_folder_name
 from striate.images import FileSource

@@ -10,8 +10,8 @@ import numpy as np
 
 from striate.formats.objects import ObjectFindings
 from striate.formats.polygons import fill_polygon
-from striate.formats.yolo_classes import YoloSettings
-from striate.formats.yolo_labels import YoloFile, YoloObject
+from striate.formats.yolo.labels import YoloFile, YoloObject
+from striate.formats.yolo.settings import YoloSettings
 from striate.structures import Boxes, Instances, Problem
 
 

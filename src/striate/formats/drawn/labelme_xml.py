@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import numpy as np
 
 from striate.errors import DataError, PictureError
-from striate.formats.drawn import Drawings, DrawnPicture, PictureNames, Tally, split_in
+from striate.formats.drawn.drawings import Drawings, DrawnPicture, PictureNames, Tally, split_in
+from striate.formats.drawn.shapes import Area, DrawnObject, Outline, Painted, rectangle
 from striate.formats.pairing import pair_files, place_of
-from striate.formats.shapes import Area, DrawnObject, Outline, Painted, rectangle
 from striate.images import FileSource, read_picture
 
 _MASK_FOLDERS = {"masks", "scribbles"}

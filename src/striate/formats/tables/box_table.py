@@ -13,15 +13,6 @@ import numpy as np
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.box_columns import (
-    BoxColumns,
-    Numbers,
-    are_shares,
-    find_box_places,
-    guess_meaning,
-    to_corners,
-    understand_box_columns,
-)
 from striate.formats.gathering import (
     Tally,
     find_picture,
@@ -32,8 +23,17 @@ from striate.formats.gathering import (
 )
 from striate.formats.listing import natural_key, split_of
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
-from striate.formats.rows import Grid, PictureIndex, parse_grids, root_of_table, split_of_table, table_files
 from striate.formats.storing import PictureStore, prepare_folder, stored
+from striate.formats.tables.box_columns import (
+    BoxColumns,
+    Numbers,
+    are_shares,
+    find_box_places,
+    guess_meaning,
+    to_corners,
+    understand_box_columns,
+)
+from striate.formats.tables.rows import Grid, PictureIndex, parse_grids, root_of_table, split_of_table, table_files
 from striate.images import FileSource, Header
 from striate.structures import AnnotationSource, Boxes, Sample
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from striate.formats.listing import split_of
-from striate.formats.yolo_labels import parse_object, read_lines
+from striate.formats.yolo.labels import parse_object, read_lines
 from striate.structures import Problem
 
 CLASS_LISTS = frozenset({"classes.txt", "class_names.txt", "predefined_classes.txt", "_darknet.labels"})

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from striate.formats.columns import understand_columns
-from striate.formats.rows import Grid, PictureIndex, find_path_column
+from striate.formats.tables.label_columns import understand_columns
+from striate.formats.tables.rows import Grid, PictureIndex, find_path_column
 
 Numbers = tuple[float, float, float, float]
 

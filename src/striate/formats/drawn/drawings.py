@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import GIVEN_SPLITS, Reading
+from striate.formats.drawn.shapes import DrawnObject, build_boxes, build_instances
 from striate.formats.listing import natural_key, scan, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.pairing import place_of
-from striate.formats.shapes import DrawnObject, build_boxes, build_instances
 from striate.images import FileSource, read_header
 from striate.structures import Boxes, Instances, PictureSource, Problem, Sample
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from striate.errors import DataError
 from striate.formats.foreign import has_box_cells, has_box_columns
 from striate.formats.listing import is_picture_name, split_of
-from striate.formats.rows import Grid, PathColumn
+from striate.formats.tables.rows import Grid, PathColumn
 
 _LABEL_NAME = re.compile(
     r"(^|[_\s.-])(label|labels|class|classes|classname|category|categories|target|targets|diagnosis|species|breed|"
