@@ -281,7 +281,7 @@ def test_records_that_fit_nothing(tmp_path: Path) -> None:
         "images[3] has no id, images[4] has no file_name, images[5] is int" in problem(reading, "broken-record").detail
     )
     unlisted = problem(reading, "unlabelled")
-    assert unlisted.detail == "1 pictures lie beside others and coco.json does not name them: extra.png."
+    assert unlisted.detail == "1 pictures lie beside others and coco.json does not name them (extra.png)."
     assert {one.path for one in reading.problems} == {"coco.json", "extra.png"}
 
 

@@ -288,7 +288,7 @@ def test_csv(tmp_path: Path, header: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "seen"),
     [
-        ("via.json", '{"a": {"filename": "a.png", "file_attributes": {}, "regions": [', "not sound JSON"),
+        ("via.json", '{"a": {"filename": "a.png", "file_attributes": {}, "regions": [', "no complete JSON file"),
         ("via.json", '[{"filename": "a.png", "file_attributes": {}, "regions": []}]', "no JSON object"),
         ("via.json", '{"a": {"regions": [], "file_attributes": {}, "x": {"filename": 1}}}', "no `filename`"),
         ("via.json", '{"a": {"filename": "a.png", "file_attributes": {}, "regions": 5}}', "are no list"),

@@ -12,8 +12,9 @@ import numpy as np
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.folder_names import split_of
 from striate.formats.labelled import Entry, Findings, build_reading, load_whole
-from striate.formats.listing import scan, split_of
+from striate.formats.listing import scan
 from striate.formats.storing import prepare_folder, refuse_several, stored
 from striate.images import ArraySource, read_idx_header
 from striate.structures import Problem, Sample

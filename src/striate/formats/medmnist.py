@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.folder_names import split_of
 from striate.formats.labelled import Entry, Findings, build_reading, load_whole
-from striate.formats.listing import scan, split_of
+from striate.formats.listing import scan
 from striate.formats.storing import label_indices, prepare_folder, stored
 from striate.images import ArraySource, array_shapes
 from striate.structures import Labels, Problem, Sample

@@ -13,35 +13,27 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.errors import DataError, PictureError, RequestError
+from striate.errors import DataError, PictureError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.coco.files import CocoFile, choose_coco_files, find_coco_files, load_coco_file
-from striate.formats.coco.records import (
-    PROBLEMS,
-    CocoObject,
-    CocoPicture,
-    CocoRecords,
-    describe_unfound,
-    join_records,
-)
+from striate.formats.coco.records import CocoObject, CocoPicture, CocoRecords, describe_unfound, join_records
 from striate.formats.coco.segmentations import Outline, Runs, box_outline
-from striate.formats.foreign import ANNOTATION_FOLDERS
-from striate.formats.gathering import (
-    Tally,
-    find_picture,
+from striate.formats.folder_names import says_no_class, split_of
+from striate.formats.listing import natural_key
+from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
+from striate.formats.picture_index import (
+    PictureIndex,
     keep_in_one_split,
     read_headers,
     report_unlisted,
     take_splits_from_folders,
 )
-from striate.formats.listing import natural_key, split_of
-from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
-from striate.formats.storing import PictureStore, prepare_folder, stored
-from striate.formats.tables.rows import PictureIndex
+from striate.formats.storing import PictureStore, all_samples, objects_of, prepare_folder, store_text
+from striate.formats.tally import Tally
 from striate.formats.turning import find_orientations, turn_upright
 from striate.images import FileSource, Header, read_header
 from striate.images.orientation import upright_size_hw
-from striate.structures import Annotation, AnnotationSource, Boxes, Instances, Sample
+from striate.structures import AnnotationSource, Boxes, Instances, Sample
 
 _FOLDER_OF_SPLIT = {"": "default", "train": "train", "validation": "val", "test": "test"}
 
@@ -115,14 +107,14 @@ class _Coco(Format):
                 source = FileSource(root / one.path, one.path)
                 found.splits.setdefault(one.split, []).append(ObjectEntry(source, annotation, one.picture.group))
         _note(found, chosen, kept)
-        found.problems += [problem for one in records for problem in one.tally.problems(PROBLEMS)]
+        found.problems += [problem for one in records for problem in one.tally.problems()]
         return build_object_reading(self.name, path, found)
 
     def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
         """Writes `annotations/instances_SPLIT.json` and `images/SPLIT/`, masks as run lengths; groups are kept."""
-        for sample in (sample for samples in splits.values() for sample in samples):
-            if not isinstance(sample.annotation, Boxes | Instances | AnnotationSource):
-                raise _no_objects(sample, sample.annotation)
+        for sample in all_samples(splits):
+            if not isinstance(sample.annotation, AnnotationSource):
+                objects_of(sample, (Boxes, Instances), self.name)
         prepare_folder(out)
         store = PictureStore()
         for split, samples in splits.items():
@@ -145,13 +137,7 @@ def _write_split(
             annotations.append({"id": len(annotations) + 1, "image_id": number, **record})
     categories = [{"id": number, "name": name} for number, name in enumerate(classes, 1)]
     text = json.dumps({"images": images, "annotations": annotations, "categories": categories})
-    target = out / "annotations" / f"instances_{split}.json"
-
-    def write() -> None:
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-
-    stored(target, write)
+    store_text(out / "annotations" / f"instances_{split}.json", text)
 
 
 def _nothing_here(path: Path) -> DataError:
@@ -177,7 +163,7 @@ def _find_pictures(path: Path, records: Sequence[CocoRecords]) -> tuple[Path, Pi
         for one in records:
             near = f"{prefix}/{one.file.near}".strip("/")
             for picture in one.pictures:
-                found = find_picture(index, picture.file_name, near, picture.split)
+                found = index.find(picture.file_name, near, picture.split)
                 if len(found) == 1:
                     picture.path = found[0]
                 else:
@@ -208,7 +194,7 @@ def _roots(path: Path) -> list[tuple[Path, str]]:
         return [(path, "")]
     beside = path.resolve().parent
     # Elsewhere the folder above may be the whole disk.
-    wraps = beside.name.casefold() in ANNOTATION_FOLDERS or split_of(beside.name) is not None
+    wraps = says_no_class(beside.name) or split_of(beside.name) is not None
     return [(beside, ""), (beside.parent, beside.name)] if wraps else [(beside, "")]
 
 
@@ -334,19 +320,9 @@ def _note(found: ObjectFindings, files: Sequence[CocoFile], pictures: Sequence[_
         found.notes.append(f"{empty} pictures have no objects and count as background.")
 
 
-def _no_objects(sample: Sample, annotation: Annotation | AnnotationSource | None) -> RequestError:
-    holds = "no annotation" if annotation is None else f"annotation of the kind {type(annotation).__name__}"
-    return RequestError(
-        f"picture {sample.name} has {holds}, and the format `coco` holds boxes and masks of objects.",
-        fix="Leave such pictures out, or write another format.",
-    )
-
-
 def _object_records(sample: Sample) -> list[dict[str, object]]:
     """What COCO says about each object of a picture."""
-    annotation = sample.read_annotation()
-    if not isinstance(annotation, Boxes | Instances):
-        raise _no_objects(sample, annotation)
+    annotation = objects_of(sample, (Boxes, Instances), "coco")
     corners = annotation.boxes_xyxy.astype(np.float64)
     sizes = corners[:, 2:] - corners[:, :2]
     areas = annotation.areas() if isinstance(annotation, Instances) else sizes.prod(axis=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.errors import DataError
-from striate.formats.gathering import some_of, split_in_folders, split_in_name
-from striate.formats.listing import natural_key, scan, split_of
+from striate.formats.annotation_files import HEAD, TAIL, ends_of, read_json
+from striate.formats.folder_names import split_in_name, split_of_path, words_in
+from striate.formats.listing import natural_key, visit
+from striate.formats.tally import some_of
 
-_FOLDERS, _FILES, _DEPTH = 60, 12, 4
-_PIECE = 1 << 16
-_WORDS = re.compile(r"[-_. \d]+")
+_FILES = 12
 _LIKELY = re.compile(r"coco|instances|annotation", re.I)
 _OTHER_PURPOSES = frozenset(
     {"captions", "panoptic", "keypoints", "stuff", "labels", "info", "unlabeled", "results", "predictions", "pred"}
@@ -56,7 +55,7 @@ def find_coco_files(path: Path) -> list[CocoFile]:
     found = [file for file in seen if file in sure or (_kind(file) in kinds and _looks_like_coco(file, empty=True))]
     names = [file.relative_to(path).as_posix() for file in _of_one_purpose(found)]
     return [
-        CocoFile(path / name, name, split_in_name(Path(name).stem) or split_in_folders(name))
+        CocoFile(path / name, name, split_in_name(Path(name).stem) or split_of_path(name, loosely=True))
         for name in sorted(names, key=natural_key)
     ]
 
@@ -94,18 +93,7 @@ def load_coco_file(path: Path) -> dict[str, list[object]]:
     Raises:
         DataError: It cannot be read, or is no COCO file.
     """
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}).", where=path, fix="Check the path and its rights.") from (
-            error
-        )
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"this is no complete JSON file ({error}).",
-            where=path,
-            fix="It was perhaps not copied or downloaded to the end: get it again from its origin.",
-        ) from error
+    document = read_json(path)
     lists = {}
     if isinstance(document, dict) and "images" in document:
         lists = {key: document.get(key) or [] for key in ("images", "annotations", "categories")}
@@ -120,17 +108,12 @@ def load_coco_file(path: Path) -> dict[str, list[object]]:
 
 def _json_files(root: Path) -> list[Path]:
     """JSON files of some folders, the upper ones first."""
-    waiting, found, count = [(root, 0)], list[Path](), 0
-    while waiting and count < _FOLDERS:
-        folder, depth = waiting.pop(0)
-        listing = scan(folder, ordered=False)
-        count += 1
+    found = []
+    for folder, listing in visit(root):
         names = [name for name in listing.others if name.lower().endswith(".json")]
         # A folder may hold one JSON file of another kind for each picture.
         names.sort(key=lambda name: (_LIKELY.search(name) is None, natural_key(name)))
         found += [folder / name for name in names[:_FILES]]
-        if depth < _DEPTH:
-            waiting += [(folder / name, depth + 1) for name in sorted(listing.folders, key=natural_key)]
     return found
 
 
@@ -138,27 +121,20 @@ def _looks_like_coco(file: Path, empty: bool = False) -> bool:
     """Whether first and last bytes are of boxes and masks; with `empty`, also of pictures without any."""
     if file.suffix.lower() != ".json":
         return False
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(_PIECE)
-            size = opened.seek(0, 2)
-            opened.seek(max(_PIECE, size - _PIECE))
-            text = (head + opened.read()).decode("latin-1")
-    except OSError:
-        return False
-    if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") or '"segments_info"' in text:
+    text = ends_of(file)
+    if not text.removeprefix("\xef\xbb\xbf").lstrip().startswith("{") or '"segments_info"' in text:
         return False
     objects = '"image_id"' in text and ('"bbox"' in text or '"segmentation"' in text)
     listed = '"images"' in text
     pictures = '"file_name"' in text and '"caption"' not in text
-    if size > 2 * _PIECE:
+    if len(text) >= HEAD + TAIL:
         return objects or (listed and pictures)
     return listed and (objects or (empty and pictures and '"annotations"' in text))
 
 
 def _kind(file: Path) -> str:
     """Words of a file name without those for splits: `instances` for `instances_val2017.json`."""
-    return " ".join(word for word in _WORDS.split(file.stem.lower()) if word and split_of(word) is None)
+    return " ".join(words_in(file.stem.lower()))
 
 
 def _of_one_purpose(files: Sequence[Path]) -> list[Path]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeGuard
+from typing import TypeGuard
 
 from striate.formats.coco.files import CocoFile
 from striate.formats.coco.segmentations import Corners, Outline, Runs, parse_segmentation
-from striate.formats.gathering import Tally, some_of
 from striate.formats.listing import natural_key
+from striate.formats.tally import Fault, Tally, some_of
 
 Record = dict[str, object]
 Document = dict[str, list[object]]
@@ -17,81 +17,86 @@ Document = dict[str, list[object]]
 _FARTHEST = 1e9
 """Pixels; coordinates beyond are no places in a picture, nor are infinity and what is no number."""
 
-PROBLEMS: dict[str, tuple[str, str, Literal["dropped", "note"]]] = {
-    "broken-record": (
+FAULTS = {
+    "broken-record": Fault(
         "{count} records lack what a picture or an object must have ({example}).",
-        "They are left out. Export the annotation anew.",
-        "dropped",
+        "They are left out.",
+        "Export the annotation anew.",
     ),
-    "duplicate-id": (
+    "duplicate-id": Fault(
         "{count} pictures have an id that another one has already, so nobody knows whose the objects are ({example}).",
-        "The first picture keeps them, the others are left out. Give each picture an id of its own.",
-        "dropped",
+        "The first picture keeps them, the others are left out.",
+        "Give each picture an id of its own.",
     ),
-    "missing-file": (
+    "missing-file": Fault(
         "{count} pictures are listed and there is no such file ({example}).",
-        "They are left out. Correct `file_name`, or add the files.",
-        "dropped",
+        "They are left out.",
+        "Correct `file_name`, or add the files.",
     ),
-    "ambiguous-file": (
+    "ambiguous-file": Fault(
         "{count} names fit several pictures ({example}).",
-        "They are left out. Write the folder as well into `file_name`.",
-        "dropped",
+        "They are left out.",
+        "Write the folder as well into `file_name`.",
     ),
-    "annotation-without-picture": (
+    "annotation-without-picture": Fault(
         "{count} objects belong to a picture that is not listed ({example}).",
-        "They are left out. Add the pictures to `images`.",
-        "dropped",
+        "They are left out.",
+        "Add the pictures to `images`.",
     ),
-    "unknown-class": (
+    "unknown-class": Fault(
         "{count} objects have a category that is not listed ({example}).",
-        "They are left out. Add the category to `categories`.",
-        "dropped",
+        "They are left out.",
+        "Add the category to `categories`.",
     ),
-    "class-without-name": (
+    "class-without-name": Fault(
         "{count} categories have no name ({example}).",
-        "The id serves as name. Write names into `categories`.",
+        "The id serves as name.",
+        "Write names into `categories`.",
         "note",
     ),
-    "duplicate-class": (
+    "duplicate-class": Fault(
         "{count} categories have the name of another one ({example}).",
-        "They count as one class. Give each category a name of its own.",
+        "They count as one class.",
+        "Give each category a name of its own.",
         "note",
     ),
-    "broken-box": (
+    "broken-box": Fault(
         "{count} objects have a box that is not four numbers, and no outline either ({example}).",
-        "They are left out. Correct `bbox`: left, top, width, height in pixels.",
-        "dropped",
+        "They are left out.",
+        "Correct `bbox`: left, top, width, height in pixels.",
     ),
-    "broken-mask": (
+    "broken-mask": Fault(
         "{count} objects have a mask that cannot be read ({example}).",
-        "Their boxes are kept. Draw these objects anew.",
+        "Their boxes are kept.",
+        "Draw these objects anew.",
         "note",
     ),
-    "missing-mask": (
+    "missing-mask": Fault(
         "{count} objects have no mask ({example}).",
-        "Their boxes stand for them, and they need not be found. Draw them, or train --task detection.",
+        "Their boxes stand for them, and they need not be found.",
+        "Draw them, or train --task detection.",
         "note",
     ),
-    "mask-size": (
+    "mask-size": Fault(
         "{count} masks have another size than the others of the same picture ({example}).",
-        "They are left out. Draw these objects anew.",
-        "dropped",
+        "They are left out.",
+        "Draw these objects anew.",
     ),
-    "unreadable": (
+    "unreadable": Fault(
         "{count} pictures cannot be read and their size is not given either, so no mask can be drawn ({example}).",
-        "They are left out. Replace the files.",
-        "dropped",
+        "They are left out.",
+        "Replace the files.",
     ),
-    "wrong-size": (
+    "wrong-size": Fault(
         "{count} pictures have another size than the annotation says ({example}).",
-        "The file's size counts, and coordinates are taken as they are written. If pictures were scaled after they "
-        "were annotated, scale the annotation as well.",
+        "The file's size counts, and coordinates are taken as they are written.",
+        "If pictures were scaled after they were annotated, scale the annotation as well.",
         "note",
     ),
-    "duplicate-picture": (
+    "duplicate-picture": Fault(
         "{count} pictures are listed more than once ({example}).",
-        "Each counts once, with the objects of all its records; equal objects count once.",
+        "Each counts once, with the objects of all its records; equal objects count once..",
+        "",
         "note",
     ),
 }
@@ -175,7 +180,7 @@ class CocoRecords:
 
 def join_records(file: CocoFile, document: Document) -> CocoRecords:
     """Joins pictures, categories and annotations of a document as `load_coco_file` gives it."""
-    tally = Tally(file.name)
+    tally = Tally(FAULTS, file.name)
     names, categories = _join_categories(document, tally)
     pictures = _join_pictures(file, document, tally)
     for place, record in _records(document, "annotations", tally):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from striate.formats.outlines import fill_outlines
 from striate.images import MAX_PIXELS
 
 Corners = tuple[float, float, float, float]
@@ -42,10 +43,7 @@ class Outline:
 
     def run_lengths(self, size_hw: tuple[int, int]) -> bytes:
         """Compressed run lengths of the pixels inside any of the parts."""
-        from faster_coco_eval.core import mask as coco_mask
-
-        parts = coco_mask.frPyObjects([list(polygon) for polygon in self.polygons], *size_hw)
-        return bytes(coco_mask.merge(parts)["counts"])
+        return fill_outlines([np.array(polygon, np.float64) for polygon in self.polygons], size_hw)
 
 
 @dataclass(frozen=True, slots=True)

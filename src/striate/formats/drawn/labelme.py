@@ -20,25 +20,24 @@ from typing import Any
 import numpy as np
 
 from striate.errors import DataError, PictureError
+from striate.formats.annotation_files import ends_of, read_json, read_some_lines
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.drawn.drawings import (
     Drawings,
     DrawnPicture,
     Gathered,
-    PictureNames,
-    Tally,
     build_drawn_reading,
     drawn_annotations,
     find_annotation_file,
     gather,
-    head_and_tail,
-    read_json,
-    split_in,
 )
 from striate.formats.drawn.labelme_xml import is_labelme_xml, is_mask_picture, read_xml_pictures
 from striate.formats.drawn.shapes import Area, DrawnObject, Outline, Painted, ellipse, finite_numbers, rectangle
+from striate.formats.folder_names import split_of_path
 from striate.formats.pairing import pair_files
-from striate.formats.storing import PictureStore, prepare_folder, stored
+from striate.formats.picture_index import PictureIndex
+from striate.formats.storing import PictureStore, prepare_folder, store_text
+from striate.formats.tally import Tally
 from striate.images import FileSource, read_header, read_picture
 from striate.images.pillow import decoding, open_image
 from striate.structures import Boxes, Instances, Picture, PictureSource, Sample
@@ -70,7 +69,7 @@ class _LabelMe(Format):
         xml_files = [
             name
             for name in there.others
-            if name.lower().endswith(".xml") and is_labelme_xml(head_and_tail(there.root / name))
+            if name.lower().endswith(".xml") and is_labelme_xml(ends_of(there.root / name))
         ]
         if not files and not xml_files:
             raise DataError(
@@ -107,9 +106,8 @@ class _LabelMe(Format):
                 file = picture.with_name(picture.name + ".json")
             taken.add(str(file).lower())
             text = json.dumps(_json_content(picture, annotation, classes), ensure_ascii=False, indent=1)
-            stored(file, lambda file=file, text=text: file.write_text(text, encoding="utf-8", newline="\n"))  # type: ignore[misc]
-        names = "".join(f"{name}\n" for name in classes)
-        stored(out, lambda: (out / CLASSES_FILE).write_text(names, encoding="utf-8", newline="\n"))
+            store_text(file, text)
+        store_text(out / CLASSES_FILE, "".join(f"{name}\n" for name in classes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +162,7 @@ def _is_labelme_json(text: str) -> bool:
 
 
 def _is_json_of_labelme(root: Path, name: str) -> bool:
-    return name.lower().endswith(".json") and _is_labelme_json(head_and_tail(root / name))
+    return name.lower().endswith(".json") and _is_labelme_json(ends_of(root / name))
 
 
 def _declared_classes(there: Gathered) -> list[str]:
@@ -172,19 +170,15 @@ def _declared_classes(there: Gathered) -> list[str]:
     files = [name for name in there.others if name.rsplit("/", 1)[-1].lower() == CLASSES_FILE]
     if len(files) != 1:
         return []
-    try:
-        text = (there.root / files[0]).read_text(encoding="utf-8-sig")
-    except (OSError, ValueError):
-        # Names that occur are enough; the list only orders them.
-        return []
-    names = dict.fromkeys(line.strip() for line in text.splitlines() if line.strip())
-    return [name for name in names if name not in _NO_CLASSES]
+    # Names that occur are enough where it cannot be read; the list only orders them.
+    names = dict.fromkeys(map(str.strip, read_some_lines(there.root / files[0])))
+    return [name for name in names if name and name not in _NO_CLASSES]
 
 
 def _read_json_pictures(root: Path, pictures: Sequence[str], files: Sequence[str], drawings: Drawings) -> set[str]:
     """Adds what JSON files say; returns the pictures that they are about."""
     paired = {file: picture for picture, file in pair_files(pictures, files).pairs.items()}
-    names, annotated, tally = PictureNames(pictures), set(paired.values()), drawings.tally
+    names, annotated, tally = PictureIndex(root, pictures), set(paired.values()), drawings.tally
     for file in files:
         picture = paired.get(file)
         try:
@@ -207,7 +201,7 @@ def _read_json_pictures(root: Path, pictures: Sequence[str], files: Sequence[str
                 source,
                 read_shapes(shapes, file, tally),
                 len(shapes),
-                split_in(source.name, file),
+                split_of_path(source.name) or split_of_path(file),
                 _stated_size(content),
             )
         )
@@ -215,12 +209,12 @@ def _read_json_pictures(root: Path, pictures: Sequence[str], files: Sequence[str
 
 
 def _named_picture(
-    root: Path, file: str, content: dict[str, Any], names: PictureNames, tally: Tally
+    root: Path, file: str, content: dict[str, Any], names: PictureIndex, tally: Tally
 ) -> PictureSource | None:
     """The picture of a JSON whose own name is no picture's: by its `imagePath`, else the one that it holds."""
     named = content.get("imagePath")
     folder = file.rpartition("/")[0]
-    candidates = names.find(named, folder, split_in(file)) if isinstance(named, str) else []
+    candidates = names.find(named, folder, split_of_path(file)) if isinstance(named, str) else []
     if len(candidates) == 1:
         return FileSource(root / candidates[0], candidates[0])
     if isinstance(content.get("imageData"), str) and content["imageData"]:

@@ -9,9 +9,13 @@ from xml.etree import ElementTree
 import numpy as np
 
 from striate.errors import DataError, PictureError
-from striate.formats.drawn.drawings import Drawings, DrawnPicture, PictureNames, Tally, split_in
+from striate.formats.annotation_files import read_xml
+from striate.formats.drawn.drawings import Drawings, DrawnPicture
 from striate.formats.drawn.shapes import Area, DrawnObject, Outline, Painted, rectangle
-from striate.formats.pairing import pair_files, place_of
+from striate.formats.folder_names import split_of_path
+from striate.formats.pairing import pair_files
+from striate.formats.picture_index import PictureIndex
+from striate.formats.tally import Tally
 from striate.images import FileSource, read_picture
 
 _MASK_FOLDERS = {"masks", "scribbles"}
@@ -41,17 +45,18 @@ def read_xml_pictures(
         drawings: Where pictures and problems go.
     """
     paired = {file: picture for picture, file in pair_files(pictures, files).pairs.items()}
-    names, annotated = PictureNames(pictures), set(paired.values())
+    names, mask_index = PictureIndex(root, pictures), PictureIndex(root, masks)
+    annotated = set(paired.values())
     for file in files:
         picture = paired.get(file)
         try:
-            tree = _parse(root / file)
+            tree = read_xml(root / file)
         except DataError as error:
             drawings.tally.add("broken-annotation", file, error.what)
             continue
         if picture is None:
             named = f"{_text(tree, 'folder')}/{_text(tree, 'filename')}"
-            candidates = names.find(named, file.rpartition("/")[0], split_in(file))
+            candidates = names.find(named, file.rpartition("/")[0], split_of_path(file))
             if len(candidates) != 1:
                 kind = "ambiguous-picture" if candidates else "annotation-without-picture"
                 drawings.tally.add(kind, file, f"it is about {named!r}")
@@ -62,26 +67,13 @@ def read_xml_pictures(
                 continue
             annotated.add(picture)
         elements = [one for one in tree.findall("object") if _text(one, "deleted") != "1"]
-        read = _Reader(root, file, masks, drawings.tally)
+        read = _Reader(root, file, mask_index, drawings.tally)
         objects = [one for number, element in enumerate(elements, 1) if (one := read.object(element, number))]
         source = FileSource(root / picture, picture)
-        drawings.pictures.append(DrawnPicture(source, objects, len(elements), split_in(picture, file)))
+        drawings.pictures.append(
+            DrawnPicture(source, objects, len(elements), split_of_path(picture) or split_of_path(file))
+        )
     return annotated
-
-
-def _parse(file: Path) -> ElementTree.Element:
-    try:
-        data = file.read_bytes()
-        # Entities can blow a small file up to gigabytes. (UTF-16, where this would miss them, is not recognised.)
-        if b"<!ENTITY" in data:
-            raise DataError("it declares XML entities, which are not read.", where=file, fix="Remove them.")
-        return ElementTree.fromstring(data)
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be opened ({error.strerror}).", where=file, fix="Check its rights."
-        ) from error
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise DataError(f"not sound XML ({error}).", where=file, fix="Save it again with its tool.") from error
 
 
 def _text(element: ElementTree.Element, path: str) -> str:
@@ -91,7 +83,7 @@ def _text(element: ElementTree.Element, path: str) -> str:
 class _Reader:
     """Reads the objects of one file."""
 
-    def __init__(self, root: Path, file: str, masks: Sequence[str], tally: Tally) -> None:
+    def __init__(self, root: Path, file: str, masks: PictureIndex, tally: Tally) -> None:
         self.root, self.file, self.masks, self.tally = root, file, masks, tally
 
     def object(self, element: ElementTree.Element, number: int) -> DrawnObject | None:
@@ -121,8 +113,7 @@ class _Reader:
     def _mask(self, segment: ElementTree.Element) -> Area | None:
         """Pixels that are at least half as opaque as the most opaque one: edges are blended."""
         name = _text(segment, "mask")
-        candidates = [one for one in self.masks if name and one.rsplit("/", 1)[-1].casefold() == name.casefold()]
-        near = [one for one in candidates if place_of(one) == place_of(self.file)] or candidates
+        near = self.masks.find(name, self.file.rpartition("/")[0])
         if len(near) != 1:
             self.tally.add(_UNREADABLE, self.file, name)
             return None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.formats.outlines import Points, fill_outlines
 from striate.structures import Boxes, Instances
-
-Points = npt.NDArray[np.float64]
 
 _FARTHEST = 10
 """Picture sizes beyond the edge at which outlines are cut: COCO's rasteriser walks every step of an edge."""
@@ -35,14 +34,10 @@ class Outline:
         (left, top), (right, bottom) = self.points.min(0).tolist(), self.points.max(0).tolist()
         return left, top, right, bottom
 
-    def run_lengths(self, size_hw: tuple[int, int]) -> dict[str, Any]:
-        """The pixels inside, as COCO's tools draw them."""
-        from faster_coco_eval.core import mask as coco_mask
-
+    def run_lengths(self, size_hw: tuple[int, int]) -> bytes:
+        """The pixels inside, as COCO's compressed run lengths."""
         far = _FARTHEST * max(size_hw)
-        flat = np.clip(self.points, -far, far + max(size_hw)).ravel().tolist()
-        found: dict[str, Any] = coco_mask.merge(coco_mask.frPyObjects([flat], *size_hw))
-        return found
+        return fill_outlines([np.clip(self.points, -far, far + max(size_hw))], size_hw)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,8 +68,8 @@ class Painted:
             float(self.top + rows[-1] + 1),
         )
 
-    def run_lengths(self, size_hw: tuple[int, int]) -> dict[str, Any]:
-        """The pixels that lie in the picture."""
+    def run_lengths(self, size_hw: tuple[int, int]) -> bytes:
+        """The pixels that lie in the picture, as COCO's compressed run lengths."""
         from faster_coco_eval.core import mask as coco_mask
 
         canvas = np.zeros(size_hw, np.uint8, order="F")
@@ -82,8 +77,7 @@ class Painted:
         rows, columns = max(size_hw[0] - self.top, 0), max(size_hw[1] - self.left, 0)
         piece = self.pixels[top - self.top : rows, left - self.left : columns]
         canvas[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
-        found: dict[str, Any] = coco_mask.encode(canvas)
-        return found
+        return bytes(coco_mask.encode(canvas)["counts"])
 
 
 Area: TypeAlias = Outline | Painted
@@ -175,7 +169,10 @@ def build_instances(objects: Sequence[DrawnObject], position: Mapping[str, int],
 
     if not objects:
         return Instances(size_hw, (), np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
-    masks = [coco_mask.merge([area.run_lengths(size_hw) for area in one.areas])["counts"] for one in objects]
+    masks = []
+    for one in objects:
+        parts = [{"size": list(size_hw), "counts": area.run_lengths(size_hw)} for area in one.areas]
+        masks.append(parts[0]["counts"] if len(parts) == 1 else coco_mask.merge(parts)["counts"])
     return Instances.from_run_lengths(size_hw, masks, *_classes_and_flags(objects, position))
 
 
@@ -187,58 +184,3 @@ def _classes_and_flags(
         np.array([one.iscrowd for one in objects], np.bool_),
         np.array([one.ignore for one in objects], np.bool_),
     )
-
-
-def trace_outline(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """One closed outline along the edges of pixels that has exactly these pixels inside, by the even-odd rule.
-
-    Holes and parts that do not touch are joined to the first part by seams: lines that the outline walks there and
-    back, which enclose nothing.
-
-    Args:
-        mask: `(H, W)`, at least one pixel set.
-    """
-    loops = _trace_loops(mask)
-    start = loops[0][0]
-    path = [*loops[0], start]
-    for loop in loops[1:]:
-        path += [*loop, loop[0], start]
-    # The outline closes itself.
-    return path[:-1]
-
-
-def _trace_loops(mask: npt.NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
-    """Corners of all closed walks along pixel edges with set pixels to the right."""
-    padded = np.pad(mask, 1)
-    inside, above, before = padded[1:, 1:], padded[:-1, 1:], padded[1:, :-1]
-    leaving: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for down, right in ((inside & ~above, True), (above & ~inside, False)):
-        for y, x in np.argwhere(down).tolist():
-            here, there = ((x, y), (x + 1, y)) if right else ((x + 1, y), (x, y))
-            leaving.setdefault(here, []).append(there)
-    for left, upwards in ((inside & ~before, True), (before & ~inside, False)):
-        for y, x in np.argwhere(left).tolist():
-            here, there = ((x, y + 1), (x, y)) if upwards else ((x, y), (x, y + 1))
-            leaving.setdefault(here, []).append(there)
-    loops = []
-    while leaving:
-        start = here = next(iter(leaving))
-        loop: list[tuple[int, int]] = []
-        while not loop or here != start:
-            loop.append(here)
-            there = leaving[here].pop()
-            if not leaving[here]:
-                del leaving[here]
-            here = there
-        loops.append(_corners(loop))
-    return loops
-
-
-def _corners(loop: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Without the points between which the walk goes straight on."""
-    kept = []
-    for index, (x, y) in enumerate(loop):
-        (before_x, before_y), (after_x, after_y) = loop[index - 1], loop[(index + 1) % len(loop)]
-        if (x - before_x, y - before_y) != (after_x - x, after_y - y):
-            kept.append((x, y))
-    return kept

@@ -6,29 +6,25 @@ Dutta, Zisserman: "The VIA annotation software for images, audio and video", ACM
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from striate.errors import DataError, RequestError
+from striate.errors import DataError
+from striate.formats.annotation_files import ends_of
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.drawn.drawings import (
     Drawings,
     DrawnPicture,
-    PictureNames,
-    Tally,
     build_drawn_reading,
     drawn_annotations,
     find_annotation_file,
     gather,
-    head_and_tail,
     nothing_usable,
-    split_in,
 )
-from striate.formats.drawn.shapes import Area, DrawnObject, Outline, ellipse, finite_numbers, rectangle, trace_outline
+from striate.formats.drawn.shapes import Area, DrawnObject, Outline, ellipse, finite_numbers, rectangle
 from striate.formats.drawn.via_classes import (
     FLAG_ATTRIBUTES,
     find_class_attribute,
@@ -37,8 +33,11 @@ from striate.formats.drawn.via_classes import (
     values_of,
 )
 from striate.formats.drawn.via_files import ViaFile, ViaPicture, is_via_text, read_via_file
-from striate.formats.listing import split_of
-from striate.formats.storing import PictureStore, prepare_folder, stored
+from striate.formats.folder_names import split_in_name, split_of, split_of_path
+from striate.formats.outlines import refuse_inexact, trace_outline
+from striate.formats.picture_index import PictureIndex
+from striate.formats.storing import PictureStore, prepare_folder, store_text
+from striate.formats.tally import Tally
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Sample
 
@@ -61,7 +60,7 @@ class _Via(Format):
         drawings = Drawings()
         files = []
         for name in there.others:
-            if name.lower().endswith((".json", ".csv")) and is_via_text(head_and_tail(there.root / name)):
+            if name.lower().endswith((".json", ".csv")) and is_via_text(ends_of(there.root / name)):
                 try:
                     files.append(read_via_file(there.root / name, name))
                 except DataError as error:
@@ -76,7 +75,7 @@ class _Via(Format):
             )
         # A project knows more than what was exported from it.
         files.sort(key=lambda file: file.rank)
-        listed = _pair(files, there.pictures, drawings)
+        listed = _pair(there.root, files, there.pictures, drawings)
         if there.whole:
             for name in there.pictures:
                 if name not in listed:
@@ -110,22 +109,19 @@ class _Via(Format):
                 "file_attributes": {},
             }
         for split, entries in content.items():
-            file = (out / split if split else out) / WRITTEN_FILE
             text = json.dumps(_project(split, entries, classes), ensure_ascii=False, indent=1)
-            stored(file, lambda file=file, text=text: file.write_text(text, encoding="utf-8", newline="\n"))  # type: ignore[misc]
+            store_text((out / split if split else out) / WRITTEN_FILE, text)
 
 
 def _pair(
-    files: Sequence[ViaFile], pictures: Sequence[str], drawings: Drawings
+    root: Path, files: Sequence[ViaFile], pictures: Sequence[str], drawings: Drawings
 ) -> dict[str, tuple[ViaFile, ViaPicture]]:
     """Annotation by picture: the first that has regions, else the first."""
-    names, listed = PictureNames(pictures), dict[str, tuple[ViaFile, ViaPicture]]()
+    names, listed = PictureIndex(root, pictures), dict[str, tuple[ViaFile, ViaPicture]]()
     repeated: dict[str, int] = {}
     for file in files:
         for entry in file.pictures:
-            candidates = names.find(
-                entry.filename, file.name.rpartition("/")[0], split_in(file.name) or _stem_split(file)
-            )
+            candidates = names.find(entry.filename, file.name.rpartition("/")[0], _split_of_file(file))
             if len(candidates) != 1:
                 kind = "ambiguous-picture" if candidates else "annotation-without-picture"
                 drawings.tally.add(kind, file.name, entry.filename)
@@ -144,10 +140,9 @@ def _pair(
     return listed
 
 
-def _stem_split(file: ViaFile) -> str:
-    """The split that a word of the file's name stands for, as in `via_train.json`."""
-    words = re.split(r"[-_. ]+", file.name.rsplit("/", 1)[-1].rsplit(".", 1)[0])
-    return next((split for word in words if (split := split_of(word)) is not None), "")
+def _split_of_file(file: ViaFile) -> str:
+    """The split of a folder, or that a word of the file's name stands for, as in `via_train.json`."""
+    return split_of_path(file.name) or split_in_name(Path(file.name).stem)
 
 
 def _add_pictures(
@@ -172,7 +167,7 @@ def _add_pictures(
                 objects.append(drawn)
                 closed += region.shape.get("name") == "polyline"
         given = values_of(entry.attributes.get(split_attribute)) if split_attribute is not None else []
-        split = (split_of(given[0]) if given else None) or split_in(picture, file.name) or _stem_split(file)
+        split = (split_of(given[0]) if given else None) or split_of_path(picture) or _split_of_file(file)
         drawings.pictures.append(DrawnPicture(FileSource(root / picture, picture), objects, len(entry.regions), split))
     if closed:
         drawings.notes.append(
@@ -238,25 +233,14 @@ def _regions(annotation: Boxes | Instances, name: str, classes: Sequence[str]) -
             left, top, right, bottom = annotation.boxes_xyxy[index].tolist()
             shape = {"name": "rect", "x": left, "y": top, "width": right - left, "height": bottom - top}
         else:
-            shape = _polygon(dense[index], name)
+            outline = trace_outline(dense[index])
+            refuse_inexact(outline, annotation.masks[index], annotation.size_hw, name, "via")  # type: ignore[union-attr]
+            x, y = outline.astype(int).T.tolist()
+            shape = {"name": "polygon", "all_points_x": x, "all_points_y": y}
         flags = {flag: "true" for flag in ("iscrowd", "ignore") if getattr(annotation, flag)[index]}
         attributes = {_CLASS_ATTRIBUTE: classes[number], **flags}
         regions.append({"shape_attributes": shape, "region_attributes": attributes})
     return regions
-
-
-def _polygon(mask: np.ndarray, name: str) -> dict[str, Any]:
-    """The outline of a mask, which is read again before it is trusted."""
-    points = trace_outline(mask)
-    size_hw = int(mask.shape[0]), int(mask.shape[1])
-    whole = Instances.from_dense(mask[None], np.zeros(1, np.int64))
-    if Outline(np.array(points, np.float64)).run_lengths(size_hw)["counts"] != whole.masks[0]:
-        raise RequestError(
-            f"picture {name} has a mask that no polygon gives back pixel by pixel.",
-            where="via",
-            fix="Write the format `coco` or `labelme`, which keep masks as they are.",
-        )
-    return {"name": "polygon", "all_points_x": [x for x, _ in points], "all_points_y": [y for _, y in points]}
 
 
 def _project(split: str, entries: dict[str, dict[str, Any]], classes: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from striate.formats.listing import split_of
+from striate.formats.folder_names import split_of
 
 FLAG_ATTRIBUTES = {"iscrowd": "iscrowd", "crowd": "iscrowd", "ignore": "ignore", "difficult": "ignore"}
 """Attributes that say something else than the class, and the flag of an object that each sets."""

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from striate.errors import DataError
-from striate.formats.drawn.drawings import read_json
+from striate.formats.annotation_files import read_json
 from striate.formats.tables.rows import decode_text
 
 _SHAPE_COLUMN = "region_shape_attributes"

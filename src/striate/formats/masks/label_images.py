@@ -12,17 +12,10 @@ from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.masks.files import read_codes
 from striate.formats.masks.object_masks import ONE_CLASS, instances_of
-from striate.formats.masks.sets import (
-    MaskSet,
-    add_entry,
-    class_list_of,
-    collect_pairs,
-    look_for_masks,
-    read_mask_sets,
-)
+from striate.formats.masks.sets import MaskSet, add_entry, class_list_of, collect_pairs, look_for_masks, read_mask_sets
 from striate.formats.masks.survey import packs_class_and_object
 from striate.formats.objects import ObjectFindings, build_object_reading
-from striate.formats.storing import PictureStore, prepare_folder, stored
+from striate.formats.storing import PictureStore, make_folder, prepare_folder
 from striate.images import write_picture
 from striate.structures import Instances, Picture, Sample
 
@@ -65,6 +58,7 @@ class _LabelImages(Format):
     name = "label-images"
     title = "pictures and label images with a value for each object"
     tasks = ("instances",)
+    unflagged_tasks = tasks
     names_classes = False
 
     def sniff(self, path: Path) -> Sniff | None:
@@ -107,8 +101,7 @@ class _LabelImages(Format):
             for sample in samples:
                 labels = _label_image(instances_of(sample, classes, self.name), sample.name)
                 picture = store.save(sample, out / "images" / split)
-                folder = out / "instances" / split
-                stored(folder, lambda folder=folder: folder.mkdir(parents=True, exist_ok=True))  # type: ignore[misc]
+                folder = make_folder(out / "instances" / split)
                 write_picture(Picture(labels[None], ("gray",)), folder / f"{picture.stem}.png")
 
 

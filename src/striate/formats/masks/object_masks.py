@@ -10,19 +10,20 @@ import numpy as np
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.folder_names import read_folder_name, split_of_path
 from striate.formats.foreign import find_damage, refusal
-from striate.formats.listing import natural_key, scan, walk
+from striate.formats.listing import scan, visit, walk
+from striate.formats.tally import left_out
 from striate.formats.masks.files import read_codes
 from striate.formats.masks.survey import survey_masks
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
-from striate.formats.pairing import read_folder_name
-from striate.formats.storing import PictureStore, prepare_folder, stored
+from striate.formats.storing import PictureStore, make_folder, objects_of, prepare_folder
 from striate.images import FileSource, read_header, write_picture
-from striate.structures import Instances, Picture, Problem, Sample
+from striate.structures import Instances, Picture, Sample
 
 ONE_CLASS = "object"
 _SURE, _UNSURE = 0.9, 0.6
-_FOLDERS_LOOKED_AT, _MASKS_LOOKED_AT = 60, 3
+_FOLDERS_LOOKED_AT, _DEPTH, _MASKS_LOOKED_AT = 60, 4, 3
 _INSIDE = 255
 
 
@@ -88,6 +89,7 @@ class _ObjectMasks(Format):
     name = "object-masks"
     title = "one folder for each picture with a mask file for each object"
     tasks = ("instances",)
+    unflagged_tasks = tasks
     names_classes = False
 
     def sniff(self, path: Path) -> Sniff | None:
@@ -142,8 +144,7 @@ class _ObjectMasks(Format):
                 instances = instances_of(sample, classes, self.name)
                 folder = _free_folder(out / split, sample.name, taken)
                 PictureStore().save(sample, folder / "images")
-                masks = folder / "masks"
-                stored(masks, lambda masks=masks: masks.mkdir(parents=True, exist_ok=True))  # type: ignore[misc]
+                masks = make_folder(folder / "masks")
                 for index in range(len(instances)):
                     plane = instances[index : index + 1].dense().astype(np.uint8) * _INSIDE
                     write_picture(Picture(plane, ("gray",)), masks / f"object-{index + 1}.png")
@@ -155,12 +156,7 @@ def instances_of(sample: Sample, classes: Sequence[str], format: str) -> Instanc
     Raises:
         RequestError: It has no instance masks, or classes or marks that would be lost.
     """
-    instances = sample.read_annotation()
-    if not isinstance(instances, Instances):
-        raise RequestError(
-            f"picture {sample.name} has no masks of objects, and the format `{format}` holds those only.",
-            fix="Leave such pictures out, or write another format.",
-        )
+    instances = objects_of(sample, Instances, format)
     if len(classes) > 1:
         shown = ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")
         raise RequestError(
@@ -191,61 +187,56 @@ def _find_folders(path: Path) -> list[_Folder]:
     found: dict[str, _Folder] = {}
     for file in walk(path)[0]:
         above, _, last = file.rpartition("/")[0].rpartition("/")
-        role = read_folder_name(last).role if last else None
-        folder = found.setdefault(above, _Folder(above)) if role in ("picture", "mask", "instance") else None
-        if folder is not None and role == "picture":
+        role = _role(last) if last else None
+        if role is None:
+            continue
+        folder = found.setdefault(above, _Folder(above))
+        if role == "picture":
             folder.pictures.append(file)
-        elif folder is not None:
+        else:
             folder.masks = folder.masks or []
             folder.masks.append(file)
     for folder in found.values():
-        if folder.masks is None and _mask_folders(path / folder.name):
+        if folder.masks is None and "mask" in map(_role, scan(path / folder.name, ordered=False).folders):
             folder.masks = []
     return list(found.values())
 
 
-def _mask_folders(folder: Path) -> list[str]:
-    return [name for name in scan(folder, ordered=False).folders if read_folder_name(name).role in ("mask", "instance")]
-
-
 def _some_folders(path: Path) -> Iterator[_Folder]:
     """Folders with a folder of pictures and one of masks in them, among the first ones."""
-    waiting, count = [("", 0)], 0
-    while waiting and count < _FOLDERS_LOOKED_AT and path.is_dir():
-        name, depth = waiting.pop(0)
-        names = scan(path / name, ordered=False).folders
-        count += 1
-        roles = {child: read_folder_name(child).role for child in names}
-        pictures = [child for child in names if roles[child] == "picture"]
-        masks = [child for child in names if roles[child] in ("mask", "instance")]
-        if pictures and masks:
-            yield _Folder(name.rstrip("/"), _pictures_in(path, name, pictures), _pictures_in(path, name, masks))
-        elif depth < 4:
-            waiting += [(f"{name}{child}/", depth + 1) for child in sorted(names, key=natural_key)]
+    for above, listing in visit(path, _FOLDERS_LOOKED_AT, _DEPTH):
+        files: dict[str, list[str]] = {"picture": [], "mask": []}
+        roles = {name: _role(name) for name in listing.folders}
+        for name, role in roles.items():
+            if role:
+                inside = scan(above / name).pictures
+                files[role] += [(above / name / file).relative_to(path).as_posix() for file in inside]
+        if len(set(roles.values()) & set(files)) == 2:
+            yield _Folder(above.relative_to(path).as_posix().strip("."), files["picture"], files["mask"])
 
 
-def _pictures_in(path: Path, name: str, folders: Sequence[str]) -> list[str]:
-    return [f"{name}{folder}/{file}" for folder in folders for file in scan(path / name / folder).pictures]
+def _role(folder: str) -> str | None:
+    """Whether a folder is called like one of pictures or of masks, with a value for each object or not."""
+    role = read_folder_name(folder).role
+    return "mask" if role == "instance" else role if role != "other" else None
+
+
 
 
 def _add(path: Path, folder: _Folder, found: ObjectFindings) -> None:
-    splits = [split for part in PurePosixPath(folder.name).parts if (split := read_folder_name(part).split)]
     picture = path / folder.pictures[0]
     masks = ObjectMasks(tuple(path / mask for mask in folder.masks or ()), picture, f"{folder.name}/masks")
     entry = ObjectEntry(FileSource(picture, folder.pictures[0]), masks)
-    found.splits.setdefault(splits[0] if splits else "", []).append(entry)
+    found.splits.setdefault(split_of_path(folder.pictures[0]), []).append(entry)
 
 
 def _report_incomplete(folders: Sequence[_Folder], found: ObjectFindings) -> None:
     unmasked = [folder.pictures[0] for folder in folders if folder.pictures and folder.masks is None]
     unpictured = [folder.name for folder in folders if not folder.pictures]
-    for kind, names, what, fix in (
-        ("picture-without-mask", unmasked, "pictures have no folder of masks", "An empty one says: no object."),
-        ("mask-without-picture", unpictured, "folders hold masks and no picture", "Add the pictures."),
-    ):
-        if names:
-            detail = f"{len(names)} {what} (for example {names[0]})."
-            found.problems.append(Problem(kind, names[0], detail, f"They are left out. {fix}", "dropped"))
+    what = "pictures have no folder of masks"
+    found.problems += left_out("picture-without-mask", unmasked, what, "An empty one says: no object.")
+    what = "folders hold masks and no picture"
+    found.problems += left_out("mask-without-picture", unpictured, what, "Add the pictures.")
     empty = sum(1 for folder in folders if folder.pictures and folder.masks is not None and not folder.masks)
     if empty:
         found.notes.append(f"{empty} pictures have an empty folder of masks: they count as pictures without objects.")
@@ -255,7 +246,8 @@ def _free_folder(parent: Path, name: str, taken: set[str]) -> Path:
     stem = PurePosixPath(name).stem if "#" not in name else name
     stem = "".join("_" if sign in '<>:"/\\|?*#' else sign for sign in stem).strip(". ") or "picture"
     # A folder called like a split or like masks would be taken for one.
-    stem = f"picture {stem}" if read_folder_name(stem).rest != stem.casefold() else stem
+    reserved = read_folder_name(stem).rest != stem.casefold() or split_of_path(f"{stem}/picture")
+    stem = f"picture {stem}" if reserved else stem
     free, number = stem, 1
     while str(parent / free).lower() in taken:
         number += 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from striate.formats.masks.sets import (
 from striate.formats.masks.survey import MOST_READ, packs_class_and_object
 from striate.formats.masks.values import settle_values
 from striate.formats.objects import ObjectFindings, build_object_reading
-from striate.formats.storing import PictureStore, prepare_folder, stored
+from striate.formats.storing import PictureStore, make_folder, objects_of, prepare_folder, store_table
 from striate.images import write_picture
 from striate.structures import Mask, Picture, Sample
 from striate.structures.annotation import MOST_MASK_CLASSES, VOID
@@ -89,22 +87,13 @@ class _Masks(Format):
             )
         # A class may be called "void" itself.
         void = next(name for name in ("void", *sorted(VOID_NAMES)) if name not in classes)
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([("Pixel Value", "Class"), *enumerate(classes), (VOID, void)])
-        stored(out, lambda: (out / CLASSES_FILE).write_text(text.getvalue(), encoding="utf-8", newline="\n"))
+        store_table(out / CLASSES_FILE, [("Pixel Value", "Class"), *enumerate(classes), (VOID, void)])
         store = PictureStore(unique_stems=True)
         for split, samples in splits.items():
             for sample in samples:
-                mask = sample.read_annotation()
-                if not isinstance(mask, Mask):
-                    raise RequestError(
-                        f"picture {sample.name} has no semantic mask, and the format `{self.name}` holds those only.",
-                        fix="Leave such pictures out, or write another format.",
-                    )
+                mask = objects_of(sample, Mask, self.name)
                 picture = store.save(sample, out / "images" / split)
-                folder = out / "masks" / split
-                stored(folder, lambda folder=folder: folder.mkdir(parents=True, exist_ok=True))  # type: ignore[misc]
+                folder = make_folder(out / "masks" / split)
                 write_picture(Picture(mask.classes[None], ("gray",)), folder / f"{picture.stem}.png")
 
 

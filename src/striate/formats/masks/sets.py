@@ -9,11 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from striate.errors import DataError
 from striate.formats.class_lists import ListedClass, find_class_lists
+from striate.formats.folder_names import place_of, read_folder_name, split_of_path
 from striate.formats.foreign import find_damage, refusal
-from striate.formats.listing import scan, walk
+from striate.formats.listing import visit, walk
 from striate.formats.masks.survey import Survey, survey_masks
 from striate.formats.objects import ObjectAnnotation, ObjectEntry, ObjectFindings
-from striate.formats.pairing import Pairing, mask_ending, pair_files, place_of, read_folder_name
+from striate.formats.tally import left_out
+from striate.formats.pairing import Pairing, mask_ending, pair_files
 from striate.images import FileSource
 from striate.structures import Problem
 
@@ -227,14 +229,10 @@ def _two_suffixes(files: Sequence[str]) -> list[MaskSet]:
 
 def _some_pictures(path: Path) -> list[str]:
     """Picture files of some folders, the upper ones first; the first ones by name, so that pairs are among them."""
-    waiting, found, count = [("", 0)], list[str](), 0
-    while waiting and count < _FOLDERS_LOOKED_AT:
-        prefix, depth = waiting.pop(0)
-        listing = scan(path / prefix, ordered=False)
-        count += 1
-        found += [prefix + name for name in sorted(listing.pictures)[:_FILES_LOOKED_AT]]
-        if depth < _DEPTH:
-            waiting += [(f"{prefix}{name}/", depth + 1) for name in sorted(listing.folders)]
+    found = []
+    for folder, listing in visit(path, _FOLDERS_LOOKED_AT, _DEPTH):
+        names = sorted(listing.pictures)[:_FILES_LOOKED_AT]
+        found += [(folder / name).relative_to(path).as_posix() for name in names]
     return found
 
 
@@ -282,8 +280,9 @@ def collect_pairs(root: Path, one: MaskSet, found: ObjectFindings, unreadable: S
         found.problems.append(
             Problem(f"mask-{error.kind}", name, error.what, f"Its picture is left out. {error.fix}".strip(), "dropped")
         )
-    _report(found, "picture-without-mask", pairing.pictures, "pictures have no mask", "Add their masks.")
-    _report(found, "mask-without-picture", pairing.annotations, "masks belong to no picture", "Add the pictures.")
+    found.problems += left_out("picture-without-mask", pairing.pictures, "pictures have no mask", "Add their masks.")
+    what = "masks belong to no picture"
+    found.problems += left_out("mask-without-picture", pairing.annotations, what, "Add the pictures.")
     broken = {name for name, _ in unreadable.broken}
     pairs = [(picture, mask) for picture, mask in pairing.pairs.items() if mask not in broken]
     if not pairs:
@@ -291,21 +290,7 @@ def collect_pairs(root: Path, one: MaskSet, found: ObjectFindings, unreadable: S
     return pairs
 
 
-def _report(found: ObjectFindings, kind: str, files: Sequence[str], what: str, fix: str) -> None:
-    if files:
-        found.problems.append(
-            Problem(
-                kind,
-                files[0],
-                f"{len(files)} {what} (for example {files[0]}).",
-                f"They are left out. {fix}",
-                "dropped",
-            )
-        )
-
-
 def add_entry(root: Path, picture: str, annotation: ObjectAnnotation, found: ObjectFindings) -> None:
     """Puts a picture into the split that the folders around it name."""
-    splits = [split for part in PurePosixPath(picture).parts[:-1] if (split := read_folder_name(part).split)]
     entry = ObjectEntry(FileSource(root / picture, picture), annotation)
-    found.splits.setdefault(splits[0] if splits else "", []).append(entry)
+    found.splits.setdefault(split_of_path(picture), []).append(entry)

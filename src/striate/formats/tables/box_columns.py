@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from striate.formats.picture_index import PictureIndex
+from striate.formats.tables.box_places import IN_TEXT, NOTHING, NUMBER, PIXELS, find_box_places, plain_name
 from striate.formats.tables.label_columns import understand_columns
-from striate.formats.tables.rows import Grid, PictureIndex, find_path_column
+from striate.formats.tables.rows import Grid, find_path_column
 
 Numbers = tuple[float, float, float, float]
 
-_COLUMN_SETS: tuple[tuple[str, tuple[str, str, str, str]], ...] = (
-    ("xyxy", ("xmin", "ymin", "xmax", "ymax")),
-    ("xyxy", ("x1", "y1", "x2", "y2")),
-    ("xyxy", ("x0", "y0", "x1", "y1")),
-    ("xyxy", ("left", "top", "right", "bottom")),
-    ("xyxy", ("xtl", "ytl", "xbr", "ybr")),
-    ("centre", ("xcenter", "ycenter", "w", "h")),
-    ("centre", ("xcenter", "ycenter", "width", "height")),
-    ("centre", ("cx", "cy", "w", "h")),
-    ("centre", ("cx", "cy", "width", "height")),
-    ("xywh", ("x", "y", "w", "h")),
-    ("xywh", ("x1", "y1", "w", "h")),
-    ("xywh", ("xmin", "ymin", "w", "h")),
-    ("xywh", ("left", "top", "w", "h")),
-    ("xywh", ("x", "y", "width", "height")),
-    ("xywh", ("x1", "y1", "width", "height")),
-    ("xywh", ("xmin", "ymin", "width", "height")),
-    ("xywh", ("left", "top", "width", "height")),
-)
-"""Corners come first: a table may tell them and the size of the picture as well."""
-
-_TEXT_COLUMNS = {"bbox": "", "boundingbox": "", "box": "", "bboxes": "", "boxes": ""} | {
-    f"{prefix}{meaning}": meaning for prefix in ("", "bbox", "box") for meaning in ("xyxy", "xywh")
-}
 _CROWD, _IGNORE = frozenset({"iscrowd", "isgroupof", "crowd"}), frozenset({"ignore", "difficult", "isdifficult"})
 _ASIDE = (
     *("width", "height", "depth", "w", "h", "imagewidth", "imageheight", "imgwidth", "imgheight", "channels", "area"),
     *("confidence", "score", "index", "unnamed0", "annotationid", "boxid", "objectid", "pose", "source"),
     *("occluded", "isoccluded", "truncated", "istruncated", "isdepiction", "isinside", "url", "segmentation"),
 )
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_IN_TEXT = re.compile(r"[^\s,;()\[\]]+")
-_NOTHING = frozenset({"", "nan", "none", "null", "na", "n/a", "[]", "()", "-"})
-_PIXELS = re.compile(r"[\s_(\[]*(px|pixels?)[)\]]*$", re.I)
 _FARTHEST = 1e9
-_SAMPLE = 400
 _MOSTLY = 0.95
-_MOST_NUMBERS = 6
-"""Without a header: a box, a class and a score. More numbers in a row are landmarks or measurements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +64,16 @@ class BoxColumns:
             ValueError: There is something else.
         """
         words = [cells[place] for place in self.places]
-        if all(word.lower() in _NOTHING for word in words):
+        if all(word.lower() in NOTHING for word in words):
             return None
         if len(words) == 1:
-            words = _IN_TEXT.findall(words[0])
-        if len(words) != 4 or not all(_NUMBER.fullmatch(word) for word in words):
+            words = IN_TEXT.findall(words[0])
+        if len(words) != 4 or not all(NUMBER.fullmatch(word) for word in words):
             raise ValueError(" ".join(words)[:60])
         left, top, right, bottom = (float(word) for word in words)
         if not all(abs(value) < _FARTHEST for value in (left, top, right, bottom)):
             raise ValueError(" ".join(words)[:60])
         return left, top, right, bottom
-
-
-@dataclass(frozen=True, slots=True)
-class BoxPlaces:
-    """Where boxes stand; the fields are those of `BoxColumns`."""
-
-    meaning: str
-    places: tuple[int, ...]
-    header: bool
-
-
-def find_box_places(grid: Grid) -> BoxPlaces | None:
-    """The columns of boxes, by name where there is a header, else by content."""
-    named = _find_by_name([_plain(name) for name in grid.rows[0]])
-    if named is not None:
-        return BoxPlaces(*named, header=True)
-    places = _find_by_content(grid)
-    return None if places is None else BoxPlaces("", places, header=False)
 
 
 def understand_box_columns(grid: Grid, index: PictureIndex, near: str) -> BoxColumns | None:
@@ -133,7 +85,7 @@ def understand_box_columns(grid: Grid, index: PictureIndex, near: str) -> BoxCol
     found = find_box_places(grid)
     if found is None or len(grid.rows) <= found.header:
         return None
-    plain = [_plain(name) for name in grid.rows[0]]
+    plain = [plain_name(name) for name in grid.rows[0]]
     meaning, places, header = found.meaning, found.places, found.header
     crowd, ignore = (_position(plain, names) if header else None for names in (_CROWD, _IGNORE))
     aside = {*places, crowd, ignore} | {i for i, name in enumerate(plain) if header and name in _ASIDE}
@@ -154,7 +106,7 @@ def understand_box_columns(grid: Grid, index: PictureIndex, near: str) -> BoxCol
         label=None if label is None or label >= len(rest) else rest[label],
         places=places,
         meaning=meaning,
-        pixels=header and all(_PIXELS.search(grid.rows[0][place]) for place in places),
+        pixels=header and all(PIXELS.search(grid.rows[0][place]) for place in places),
         split=None if split is None else rest[split],
         group=None if group is None else rest[group],
         crowd=crowd,
@@ -165,63 +117,8 @@ def understand_box_columns(grid: Grid, index: PictureIndex, near: str) -> BoxCol
     )
 
 
-def _plain(name: str) -> str:
-    """A name without case, separators and units: `xmin` for `X_min [px]`."""
-    return re.sub(r"[\W_]+", "", _PIXELS.sub("", name).lower()).replace("centre", "center")
-
-
 def _position(plain: Sequence[str], names: frozenset[str]) -> int | None:
     return next((i for i, name in enumerate(plain) if name in names), None)
-
-
-def _find_by_name(plain: Sequence[str]) -> tuple[str, tuple[int, ...]] | None:
-    # In `width, height, bbox_x, bbox_y, bbox_width, bbox_height` the first two are the picture's.
-    inside = {re.sub(r"^(bbox|box)", "", name): i for i, name in enumerate(plain) if re.match(r"(bbox|box)[^e]", name)}
-    positions: Mapping[str, int] = {name: i for i, name in reversed(list(enumerate(plain)))} | inside
-    for meaning, names in _COLUMN_SETS:
-        places = [_alias(name, positions) for name in names]
-        if None not in places:
-            return meaning, tuple(place for place in places if place is not None)
-    for i, name in enumerate(plain):
-        if name in _TEXT_COLUMNS:
-            return _TEXT_COLUMNS[name], (i,)
-    return None
-
-
-def _alias(name: str, positions: Mapping[str, int]) -> int | None:
-    """Position of a column, also with its words the other way round (`min_x`, `center_x`)."""
-    turned = name[1:] + name[0] if name[0] in "xy" and len(name) > 2 else name
-    return positions.get(name, positions.get(turned))
-
-
-def _find_by_content(grid: Grid) -> tuple[int, ...] | None:
-    """Four columns of numbers side by side, the last ones where there are more, or one column of four numbers."""
-    sample = grid.rows[:: max(1, len(grid.rows) // _SAMPLE)]
-    width = len(grid.rows[0])
-    numeric = [_all_numbers([row[i] for row in sample]) for i in range(width)]
-    windows = [tuple(range(i, i + 4)) for i in range(width - 4, -1, -1) if all(numeric[i : i + 4])]
-    if sum(numeric) > _MOST_NUMBERS:
-        return None
-    if windows:
-        # A number for the class may stand before the box or behind it.
-        places = next((window for window in windows if _are_corners(sample, window)), windows[0])
-        values = {row[i] for row in sample for i in places}
-        return places if values - {"0", "1", "-1", ""} else None
-    for i in range(width):
-        cells = [row[i] for row in sample if row[i].lower() not in _NOTHING]
-        if cells and all(cell[0] in "[(" and _all_numbers(_IN_TEXT.findall(cell), 4) for cell in cells):
-            return (i,)
-    return None
-
-
-def _are_corners(rows: Sequence[Sequence[str]], places: Sequence[int]) -> bool:
-    filled = [[row[i] for i in places] for row in rows if all(row[i].lower() not in _NOTHING for i in places)]
-    return all(float(left) < float(right) and float(top) < float(bottom) for left, top, right, bottom in filled)
-
-
-def _all_numbers(cells: Sequence[str], count: int = 0) -> bool:
-    filled = [cell for cell in cells if cell.lower() not in _NOTHING]
-    return len(filled) >= max(1, count) and all(_NUMBER.fullmatch(cell) for cell in filled)
 
 
 def guess_meaning(boxes: Sequence[tuple[Numbers, tuple[float, float] | None]], named: bool) -> str:

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from striate.errors import DataError, PictureError, RequestError
+from striate.errors import DataError, PictureError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.gathering import (
-    Tally,
-    find_picture,
+from striate.formats.listing import natural_key
+from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
+from striate.formats.picture_index import (
+    PictureIndex,
     keep_in_one_split,
     read_headers,
     report_unlisted,
     take_splits_from_folders,
 )
-from striate.formats.listing import natural_key, split_of
-from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
-from striate.formats.storing import PictureStore, prepare_folder, stored
+from striate.formats.storing import PictureStore, objects_of, prepare_folder, refuse_strange_names, store_table
 from striate.formats.tables.box_columns import (
     BoxColumns,
     Numbers,
     are_shares,
-    find_box_places,
     guess_meaning,
     to_corners,
     understand_box_columns,
 )
-from striate.formats.tables.rows import Grid, PictureIndex, parse_grids, root_of_table, split_of_table, table_files
+from striate.formats.tables.box_places import find_box_places
+from striate.formats.tables.choosing import Table, choose_tables, understand_tables
+from striate.formats.tables.rows import parse_grids, root_of_table, table_files
+from striate.formats.tally import Fault, Tally
 from striate.images import FileSource, Header
-from striate.structures import AnnotationSource, Boxes, Sample
+from striate.structures import Boxes, Sample
 
 TABLE_FILE = "boxes.csv"
 PICTURES_FOLDER = "pictures"
@@ -43,55 +42,34 @@ ONE_CLASS = "object"
 _HEAD = 1 << 15
 _MEASURED = 300
 
-_PROBLEMS: dict[str, tuple[str, str, Literal["dropped", "note"]]] = {
-    "missing-file": (
+_FAULTS = {
+    "missing-file": Fault(
         "{count} rows name a picture that is not there ({example}).",
-        "The rows are left out. Correct the path, or add the files.",
-        "dropped",
+        "The rows are left out.",
+        "Correct the path, or add the files.",
     ),
-    "ambiguous-file": (
+    "ambiguous-file": Fault(
         "{count} rows give a name that several pictures have ({example}).",
-        "The rows are left out. Write the folder as well.",
-        "dropped",
+        "The rows are left out.",
+        "Write the folder as well.",
     ),
-    "broken-row": (
+    "broken-row": Fault(
         "{count} rows hold something else than the four numbers of a box ({example}).",
-        "The rows are left out. Correct them; a row without a box has empty cells.",
-        "dropped",
+        "The rows are left out.",
+        "Correct them; a row without a box has empty cells.",
     ),
-    "unlabelled-box": (
-        "{count} boxes have no class ({example}).",
-        "They are left out. Fill the class in.",
-        "dropped",
-    ),
-    "ragged-row": (
+    "unlabelled-box": Fault("{count} boxes have no class ({example}).", "They are left out.", "Fill the class in."),
+    "ragged-row": Fault(
         "{count} lines have another number of cells than the others ({example}).",
-        "They are left out. Put quotation marks around cells that contain the delimiter.",
-        "dropped",
+        "They are left out.",
+        "Put quotation marks around cells that contain the delimiter.",
     ),
-    "unreadable": (
+    "unreadable": Fault(
         "{count} pictures cannot be read, so their boxes, which are shares of the size, have no place ({example}).",
-        "They are left out. Replace the files.",
-        "dropped",
+        "They are left out.",
+        "Replace the files.",
     ),
 }
-
-
-@dataclass(slots=True)
-class _Table:
-    """One table, understood."""
-
-    grid: Grid
-    columns: BoxColumns
-    split: str
-    near: str
-
-    @property
-    def name(self) -> str:
-        return self.grid.file.name
-
-    def body(self) -> list[tuple[str, ...]]:
-        return self.grid.rows[1:] if self.columns.header else self.grid.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +104,18 @@ class _BoxTable(Format):
         if not files:
             return None
         index = PictureIndex(path if path.is_dir() else root_of_table(path))
-        tables, unclear = _understand_all(files, index, _HEAD)
+        tables, unclear = understand_tables(files, index, understand_box_columns, _HEAD)
         if not tables:
             return Sniff(0.4, f"{Path(str(unclear[0].where)).name} names pictures and boxes") if unclear else None
         first = tables[0]
-        reason = f"{first.name} names pictures in the column {_names(first, first.columns.path)} and boxes"
+        reason = f"{first.name} names pictures in the column {first.column(first.columns.path)} and boxes"
         return Sniff(0.7 if first.columns.share >= 0.5 else 0.4, reason)
 
     def read(self, path: Path, task: str | None = None) -> Reading:
         del task
         root = path if path.is_dir() else root_of_table(path)
         index = PictureIndex(root)
-        tables, unclear = _understand_all(table_files(path), index)
+        tables, unclear = understand_tables(table_files(path), index, understand_box_columns)
         if not tables and unclear:
             raise unclear[0]
         if not tables:
@@ -147,8 +125,8 @@ class _BoxTable(Format):
                 fix="Write a CSV table with the columns path, class, xmin, ymin, xmax and ymax, in pixels.",
             )
         found = ObjectFindings("detection")
-        chosen = _choose_tables(path, tables, root, index, found)
-        tallies = {table.name: Tally(table.name) for table in chosen}
+        chosen = choose_tables(path, tables, partial(_contents, root=root, index=index), found.notes)
+        tallies = {table.name: Tally(_FAULTS, table.name) for table in chosen}
         pictures = [
             picture for table in chosen for picture in _read_pictures(table, root, index, tallies[table.name], found)
         ]
@@ -158,16 +136,17 @@ class _BoxTable(Format):
         pixels = any(table.columns.pixels for table in chosen)
         shares = not pixels and are_shares([box.numbers for one in pictures for box in one.boxes])
         _add_entries(root, keep_in_one_split(pictures, found.problems), shares, found)
-        found.problems += [problem for tally in tallies.values() for problem in tally.problems(_PROBLEMS)]
+        found.problems += [problem for tally in tallies.values() for problem in tally.problems()]
         return build_object_reading(self.name, path, found)
 
     def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
         """Writes `boxes.csv` and a folder `pictures`; coordinates with all their decimals, groups are kept."""
-        annotated = [(split, sample, _boxes_of(sample)) for split, samples in splits.items() for sample in samples]
-        if any(name != name.strip() or not name for name in classes):
-            raise RequestError(
-                "a class name is empty or begins or ends with a blank.", where=self.name, fix="Rename it."
-            )
+        annotated = [
+            (split, sample, objects_of(sample, Boxes, self.name))
+            for split, samples in splits.items()
+            for sample in samples
+        ]
+        refuse_strange_names(classes, self.name)
         every = np.concatenate([boxes.boxes_xyxy for _, _, boxes in annotated] or [np.zeros((0, 4), np.float32)])
         # Small boxes in the corner of their pictures would look like shares of the size.
         unit = "_px" if are_shares([_numbers(row) for row in every]) else ""
@@ -182,27 +161,14 @@ class _BoxTable(Format):
         kept = [name for name in header if optional.get(name, True)]
         prepare_folder(out)
         store = PictureStore()
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(kept)
+        rows: list[list[str]] = [kept]
         for split, sample, boxes in annotated:
             file = store.save(sample, out / PICTURES_FOLDER)
             first = [f"{PICTURES_FOLDER}/{file.name}", split, sample.group or ""]
             for rest in _box_cells(boxes, classes):
-                writer.writerow(dict(zip(header, first + rest, strict=True))[name] for name in kept)
-        table = out / TABLE_FILE
-        stored(table, lambda: table.write_text(text.getvalue(), encoding="utf-8", newline="\n"))
-
-
-def _boxes_of(sample: Sample) -> Boxes:
-    annotation = sample.read_annotation() if isinstance(sample.annotation, AnnotationSource) else sample.annotation
-    if not isinstance(annotation, Boxes):
-        holds = "no annotation" if annotation is None else f"annotation of the kind {type(annotation).__name__}"
-        raise RequestError(
-            f"picture {sample.name} has {holds}, and the format `box-table` holds boxes only.",
-            fix="Leave such pictures out, or write the format `coco`, which holds masks as well.",
-        )
-    return annotation
+                cells = dict(zip(header, first + rest, strict=True))
+                rows.append([cells[name] for name in kept])
+        store_table(out / TABLE_FILE, rows)
 
 
 def _numbers(row: np.ndarray) -> Numbers:
@@ -230,66 +196,23 @@ def _may_hold_boxes(file: Path) -> bool:
     return any(find_box_places(grid) is not None for grid in grids)
 
 
-def _understand_all(files: Sequence[Path], index: PictureIndex, most: int = 0) -> tuple[list[_Table], list[DataError]]:
-    """The tables that name pictures and boxes, and why others that do are not clear."""
-    tables, unclear = [], list[DataError]()
-    for file in files:
-        near = file.resolve().parent.relative_to(index.root.resolve()).as_posix().strip(".")
-        try:
-            for grid in parse_grids(file, most):
-                columns = understand_box_columns(grid, index, near)
-                if columns is not None:
-                    tables.append(_Table(grid, columns, split_of_table(file, index.root), near))
-                    break
-        except DataError as error:
-            unclear.append(error)
-    return tables, unclear
-
-
-def _choose_tables(
-    path: Path, tables: list[_Table], root: Path, index: PictureIndex, found: ObjectFindings
-) -> list[_Table]:
-    """The one table, or one for each split."""
-    resolved = [table for table in tables if table.columns.share > 0] or tables
-    by_split = [table for table in resolved if table.split]
-    rest = [table for table in resolved if not table.split]
-    different = len({table.split for table in by_split}) == len(by_split)
-    if by_split and different and (len(by_split) > 1 or not rest):
-        if rest:
-            left = ", ".join(table.name for table in rest)
-            found.notes.append(f"{left} is left aside: other tables are for the single splits.")
-        return by_split
-    if len(rest) == 1 and not by_split:
-        return rest
-    contents = [_contents(table, root, index) for table in resolved]
-    if all(content == contents[0] for content in contents):
-        others = ", ".join(table.name for table in resolved[1:])
-        found.notes.append(f"{others} says the same as {resolved[0].name} and is left aside.")
-        return resolved[:1]
-    raise DataError(
-        f"several tables could be meant: {', '.join(table.name for table in resolved)}.",
-        where=path,
-        fix="Give the path of one table, or name them train.csv, validation.csv and test.csv.",
-    )
-
-
-def _contents(table: _Table, root: Path, index: PictureIndex) -> list[tuple[str, list[tuple[Numbers, str]]]]:
+def _contents(table: Table[BoxColumns], root: Path, index: PictureIndex) -> list[tuple[str, list[tuple[Numbers, str]]]]:
     """Everything a table says, for comparison."""
-    pictures = _read_pictures(table, root, index, Tally(table.name), ObjectFindings("detection"))
+    pictures = _read_pictures(table, root, index, Tally(_FAULTS, table.name), ObjectFindings("detection"))
     return sorted(
         (one.path, sorted((to_corners(box.numbers, one.meaning), box.name) for box in one.boxes)) for one in pictures
     )
 
 
 def _read_pictures(
-    table: _Table, root: Path, index: PictureIndex, tally: Tally, found: ObjectFindings
+    table: Table[BoxColumns], root: Path, index: PictureIndex, tally: Tally, found: ObjectFindings
 ) -> list[_Picture]:
     columns = table.columns
     pictures: dict[tuple[str, str], _Picture] = {}
     for number, cells in enumerate(table.body(), 1 + columns.header):
-        split = (split_of(cells[columns.split]) if columns.split is not None else None) or table.split
+        split = table.split_of(cells)
         name = cells[columns.path]
-        matches = find_picture(index, name, table.near, split)
+        matches = index.find(name, table.near, split)
         if len(matches) != 1:
             tally.add("ambiguous-file" if matches else "missing-file", name)
             continue
@@ -298,8 +221,7 @@ def _read_pictures(
         except ValueError as error:
             tally.add("broken-row", f"row {number}: {error}")
             continue
-        group = cells[columns.group] or None if columns.group is not None else None
-        picture = pictures.setdefault((matches[0], split), _Picture(matches[0], split, group, columns.meaning, tally))
+        picture = pictures.setdefault((matches[0], split), _Picture(matches[0], split, table.group_of(cells), columns.meaning, tally))
         if numbers is None:
             continue
         label = ONE_CLASS if columns.label is None else cells[columns.label]
@@ -310,7 +232,7 @@ def _read_pictures(
     for line in table.grid.ragged:
         tally.add("ragged-row", f"line {line}")
     if not pictures:
-        raise _nothing_found(table, root)
+        raise table.nothing_found(root)
     if not columns.meaning:
         _settle_meaning(table, list(pictures.values()), root)
     _note_reading(table, list(pictures.values()), found)
@@ -321,17 +243,7 @@ def _flag(place: int | None, cells: Sequence[str]) -> bool:
     return place is not None and cells[place].lower() in ("1", "1.0", "true", "yes")
 
 
-def _nothing_found(table: _Table, root: Path) -> DataError:
-    example = table.body()[0][table.columns.path]
-    return DataError(
-        f"none of the pictures named in the column {_names(table, table.columns.path)} was found below {root}, such as "
-        f"{example!r}.",
-        where=table.grid.file,
-        fix="Put the pictures beside the table, or into a folder beside it, under the names that the table gives.",
-    )
-
-
-def _settle_meaning(table: _Table, pictures: Sequence[_Picture], root: Path) -> None:
+def _settle_meaning(table: Table[BoxColumns], pictures: Sequence[_Picture], root: Path) -> None:
     """Where no name tells what the four numbers are, the numbers and the sizes of some pictures do."""
     every = [box.numbers for one in pictures for box in one.boxes]
     shares = are_shares(every) and not table.columns.pixels
@@ -356,32 +268,22 @@ _MEANINGS = {
 }
 
 
-def _note_reading(table: _Table, pictures: Sequence[_Picture], found: ObjectFindings) -> None:
+def _note_reading(table: Table[BoxColumns], pictures: Sequence[_Picture], found: ObjectFindings) -> None:
     columns = table.columns
     guessed = "" if columns.meaning else ", as the numbers suggest"
     boxes = ", ".join(repr(columns.names[place]) for place in columns.places)
-    label = "" if columns.label is None else f", classes from {_names(table, columns.label)}"
-    extra = [
-        f", {what} from {_names(table, position)}"
-        for what, position in (("splits", columns.split), ("groups", columns.group))
-        if position is not None
-    ]
+    label = "" if columns.label is None else f", classes from {table.column(columns.label)}"
     count = sum(len(one.boxes) for one in pictures)
     found.notes.append(
-        f"{table.name}: {len(pictures)} pictures from the column {_names(table, columns.path)}, {count} boxes from "
-        f"{boxes} ({_MEANINGS[pictures[0].meaning]}{guessed}){label}{''.join(extra)}."
+        f"{table.name}: {len(pictures)} pictures from the column {table.column(columns.path)}, {count} boxes from "
+        f"{boxes} ({_MEANINGS[pictures[0].meaning]}{guessed}){label}{table.sources()}."
     )
     if columns.label is None:
         found.notes.append(f"{table.name} has no column of classes, so all boxes are of one class, {ONE_CLASS!r}.")
     empty = sum(not one.boxes for one in pictures)
     if empty:
         found.notes.append(f"{table.name}: {empty} pictures have no box and count as background.")
-    if table.grid.encoding == "latin-1":
-        found.notes.append(f"{table.name} is not UTF-8; it was read as Latin-1.")
-
-
-def _names(table: _Table, position: int) -> str:
-    return repr(table.columns.names[position])
+    table.note_encoding(found.notes)
 
 
 def _add_entries(root: Path, pictures: Sequence[_Picture], shares: bool, found: ObjectFindings) -> None:

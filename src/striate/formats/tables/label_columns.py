@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from striate.errors import DataError
-from striate.formats.foreign import has_box_cells, has_box_columns
-from striate.formats.listing import is_picture_name, split_of
+from striate.formats.folder_names import split_of
+from striate.formats.listing import is_picture_name
 from striate.formats.tables.rows import Grid, PathColumn
 
 _LABEL_NAME = re.compile(
@@ -39,6 +39,8 @@ class Columns:
         group: Position of the column that names patients or other groups.
         separator: What stands between several labels in one cell; empty where each cell is one label.
         names: Header, or `column 1`, `column 2`, ...
+        header: Whether the first row is a header.
+        share: Share of a sample of rows whose picture is there.
     """
 
     path: int
@@ -48,10 +50,12 @@ class Columns:
     group: int | None
     separator: str
     names: tuple[str, ...]
+    header: bool
+    share: float
 
 
 def understand_columns(grid: Grid, found: PathColumn) -> Columns | None:
-    """Tells the columns apart; `None` where none can be a label, or where they are boxes.
+    """Tells the columns apart; `None` where none can be a label.
 
     Raises:
         DataError: Several columns could be the label.
@@ -60,7 +64,7 @@ def understand_columns(grid: Grid, found: PathColumn) -> Columns | None:
     header = tuple(grid.rows[0]) if found.header else ()
     names = tuple(header[i] if header and header[i] else f"column {i + 1}" for i in range(width))
     body = grid.rows[1:] if found.header else grid.rows
-    if not body or has_box_columns({name.lower() for name in names}) or (not header and has_box_cells(body)):
+    if not body:
         return None
     cells = {i: [row[i] for row in body] for i in range(width) if i != found.column}
     split = _first(i for i in cells if _is_split(names[i], cells[i]))
@@ -72,11 +76,12 @@ def understand_columns(grid: Grid, found: PathColumn) -> Columns | None:
     if not header and len(rest) == 1 and _PARTITION_FILE.search(grid.file.stem):
         return None
     if header and len(flags) >= 2 and not [i for i in named if i not in flags]:
-        return Columns(found.column, None, flags, split, group, "", names)
+        return Columns(found.column, None, flags, split, group, "", names, found.header, found.share)
     label = _choose_label(grid, rest, named, cells, names)
     if label is None:
         return None
-    return Columns(found.column, label, (), split, group, _separator_in(names[label], cells[label]), names)
+    separator = _separator_in(names[label], cells[label])
+    return Columns(found.column, label, (), split, group, separator, names, found.header, found.share)
 
 
 def is_set(cell: str) -> bool:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.folder_names import split_of
+from striate.formats.foreign import names_outlines
 from striate.formats.labelled import Entry, Findings, build_reading
-from striate.formats.listing import natural_key, split_of
-from striate.formats.storing import PictureStore, label_indices, prepare_folder, stored
+from striate.formats.listing import natural_key
+from striate.formats.picture_index import PictureIndex, take_splits_from_folders
+from striate.formats.storing import PictureStore, label_indices, prepare_folder, store_table
+from striate.formats.tables.box_places import find_box_places
+from striate.formats.tables.choosing import Table, choose_tables, understand_tables
 from striate.formats.tables.label_columns import Columns, is_set, understand_columns
 from striate.formats.tables.rows import (
     Grid,
-    PathColumn,
-    PictureIndex,
     find_path_column,
-    parse_grids,
     root_of_table,
-    split_of_table,
     table_files,
 )
 from striate.images import FileSource
@@ -32,21 +32,6 @@ PICTURES_FOLDER = "pictures"
 _LISTED = 20
 
 
-@dataclass(slots=True)
-class _Table:
-    """One table, understood."""
-
-    grid: Grid
-    found: PathColumn
-    columns: Columns
-    split: str
-
-    @property
-    def name(self) -> str:
-        return self.grid.file.name
-
-    def body(self) -> list[tuple[str, ...]]:
-        return self.grid.rows[1:] if self.found.header else self.grid.rows
 
 
 @dataclass(slots=True)
@@ -69,21 +54,21 @@ class _TableFormat(Format):
         if not files:
             return None
         index = PictureIndex(path if path.is_dir() else root_of_table(path))
-        tables, unclear = _understand_all(files, index)
+        tables, unclear = understand_tables(files, index, _understand)
         if not tables:
             # Reading says which columns could be the label.
             return Sniff(0.6, f"{Path(str(unclear[0].where)).name} names pictures") if unclear else None
         first = tables[0]
         # A table of a few of the pictures is about something else, or needs the user's word.
         rows = sum(len(table.body()) for table in tables)
-        sure = 0.9 if first.found.share >= 0.5 and rows >= 0.3 * len(index.paths) else 0.4
-        return Sniff(sure, f"{first.name} names pictures in the column {_path_name(first)!r}")
+        sure = 0.9 if first.columns.share >= 0.5 and rows >= 0.3 * len(index.paths) else 0.4
+        return Sniff(sure, f"{first.name} names pictures in the column {first.column(first.columns.path)}")
 
     def read(self, path: Path, task: str | None = None) -> Reading:
         del task
         root = path if path.is_dir() else root_of_table(path)
         index = PictureIndex(root)
-        tables, unclear = _understand_all(table_files(path), index)
+        tables, unclear = understand_tables(table_files(path), index, _understand)
         if not tables and unclear:
             raise unclear[0]
         if not tables:
@@ -93,9 +78,9 @@ class _TableFormat(Format):
                 fix="Write a CSV table with a column `path` (relative to the table) and a column `label`.",
             )
         found = Findings()
-        tables = _choose_tables(path, tables, index, found)
+        tables = choose_tables(path, tables, partial(_contents, index=index), found.notes)
         rows = [row for table in tables for row in _read_rows(table, index, found)]
-        _settle_splits(rows, found)
+        take_splits_from_folders(rows, found.notes)
         _settle_labels(tables, rows, found)
         for row in _without_repeats(rows, found):
             source = FileSource(root / row.path, row.path)
@@ -118,87 +103,41 @@ class _TableFormat(Format):
         has_group = any(sample.group is not None for _, sample, _ in rows)
         prepare_folder(out)
         store = PictureStore()
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            ["path", *(["split"] if has_split else []), *(["group"] if has_group else [])]
-            + (list(classes) if several else ["label"])
-        )
+        first = ["path", *(["split"] if has_split else []), *(["group"] if has_group else [])]
+        table = [first + (list(classes) if several else ["label"])]
         for split, sample, indices in rows:
             file = store.save(sample, out / PICTURES_FOLDER)
             cells = [f"{PICTURES_FOLDER}/{file.name}"]
             cells += [split] if has_split else []
             cells += [sample.group or ""] if has_group else []
             cells += [str(int(i in indices)) for i in range(len(classes))] if several else [classes[indices[0]]]
-            writer.writerow(cells)
-        table = out / TABLE_FILE
-        stored(table, lambda: table.write_text(text.getvalue(), encoding="utf-8", newline="\n"))
+            table.append(cells)
+        store_table(out / TABLE_FILE, table)
 
 
-def _understand(file: Path, index: PictureIndex) -> _Table | None:
-    near = file.resolve().parent.relative_to(index.root.resolve()).as_posix().strip(".")
-    for grid in parse_grids(file):
-        found = find_path_column(grid, index, near)
-        if found is None:
-            continue
-        columns = understand_columns(grid, found)
-        if columns is not None:
-            return _Table(grid, found, columns, split_of_table(file, index.root))
-    return None
+def _understand(grid: Grid, index: PictureIndex, near: str) -> Columns | None:
+    found = find_path_column(grid, index, near)
+    if found is None or find_box_places(grid) is not None:
+        return None
+    if found.header and names_outlines({name.lower() for name in grid.rows[0]}):
+        return None
+    return understand_columns(grid, found)
 
 
-def _understand_all(files: Sequence[Path], index: PictureIndex) -> tuple[list[_Table], list[DataError]]:
-    """The tables that name pictures and labels, and why others that name pictures are not clear."""
-    tables, unclear = [], []
-    for file in files:
-        try:
-            table = _understand(file, index)
-        except DataError as error:
-            unclear.append(error)
-        else:
-            tables += [] if table is None else [table]
-    return tables, unclear
+def _contents(table: Table[Columns], index: PictureIndex) -> list[tuple[str, tuple[str, ...]]]:
+    """Everything a table says, for comparison."""
+    return sorted((row.path, row.labels) for row in _read_rows(table, index, Findings()))
 
 
-def _path_name(table: _Table) -> str:
-    return table.columns.names[table.columns.path]
-
-
-def _choose_tables(path: Path, tables: list[_Table], index: PictureIndex, found: Findings) -> list[_Table]:
-    """The one table, or one for each split."""
-    resolved = [table for table in tables if table.found.share > 0] or tables
-    splits = [table.split for table in resolved]
-    if len(resolved) == 1 or (all(splits) and len(set(splits)) == len(splits)):
-        return resolved
-    by_split = [table for table in resolved if table.split]
-    rest = [table for table in resolved if not table.split]
-    if len(by_split) > 1 and len({table.split for table in by_split}) == len(by_split):
-        # A table of everything beside the tables of the splits.
-        return by_split
-    if len(rest) == 1 and not by_split:
-        return rest
-    rows = [sorted((row.path, row.labels) for row in _read_rows(table, index, Findings())) for table in resolved]
-    if all(part == rows[0] for part in rows):
-        others = ", ".join(table.name for table in resolved[1:])
-        found.notes.append(f"{others} says the same as {resolved[0].name} and is left aside.")
-        return resolved[:1]
-    raise DataError(
-        f"several tables could be meant: {', '.join(table.name for table in resolved)}.",
-        where=path,
-        fix="Give the path of one table, or name them train.csv, validation.csv and test.csv.",
-    )
-
-
-def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row]:
+def _read_rows(table: Table[Columns], index: PictureIndex, found: Findings) -> list[_Row]:
     columns, grid = table.columns, table.grid
-    near = grid.file.resolve().parent.relative_to(index.root.resolve()).as_posix().strip(".")
     rows: list[_Row] = []
     missing: list[str] = []
     unclear: list[str] = []
     unlabelled: list[str] = []
     for cells in table.body():
-        split = _row_split(table, cells)
-        matches = index.find(cells[columns.path], near, split)
+        split = table.split_of(cells)
+        matches = index.find(cells[columns.path], table.near, split)
         if len(matches) != 1:
             (unclear if matches else missing).append(cells[columns.path])
             continue
@@ -206,8 +145,7 @@ def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row
         if labels is None:
             unlabelled.append(cells[columns.path])
             continue
-        group = cells[columns.group] or None if columns.group is not None else None
-        rows.append(_Row(matches[0], labels, split, group))
+        rows.append(_Row(matches[0], labels, split, table.group_of(cells)))
     _note_reading(table, len(rows), found)
     _report(found, "missing-file", table, missing, "there is no such picture", "Correct the path, or add the file.")
     several = "several pictures are called that"
@@ -224,23 +162,8 @@ def _read_rows(table: _Table, index: PictureIndex, found: Findings) -> list[_Row
             )
         )
     if not rows:
-        _refuse_empty(table, missing)
+        raise table.nothing_found(index.root)
     return rows
-
-
-def _refuse_empty(table: _Table, missing: Sequence[str]) -> None:
-    example = f", such as {missing[0]!r}" if missing else ""
-    raise DataError(
-        f"none of the {len(table.body())} pictures named in the column {_path_name(table)!r} was found{example}.",
-        where=table.grid.file,
-        fix="Put the pictures beside the table, or into a folder beside it, under the names that the table gives.",
-    )
-
-
-def _row_split(table: _Table, cells: tuple[str, ...]) -> str:
-    if table.columns.split is None:
-        return table.split
-    return split_of(cells[table.columns.split]) or table.split
 
 
 def _row_labels(columns: Columns, cells: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -254,26 +177,20 @@ def _row_labels(columns: Columns, cells: tuple[str, ...]) -> tuple[str, ...] | N
     return (cell,) if cell else None
 
 
-def _note_reading(table: _Table, count: int, found: Findings) -> None:
+def _note_reading(table: Table[Columns], count: int, found: Findings) -> None:
     columns = table.columns
     if columns.label is None:
         labels = f"labels from the 0/1 columns {', '.join(columns.names[i] for i in columns.flags)}"
     else:
-        labels = f"labels from the column {columns.names[columns.label]!r}"
+        labels = f"labels from the column {table.column(columns.label)}"
         labels += f" (several, separated by {columns.separator!r})" if columns.separator else ""
-    extra = [
-        f"{what} from {columns.names[position]!r}"
-        for what, position in (("splits", columns.split), ("groups", columns.group))
-        if position is not None
-    ]
     found.notes.append(
-        f"{table.name}: {count} pictures from the column {_path_name(table)!r}, {', '.join([labels, *extra])}."
+        f"{table.name}: {count} pictures from the column {table.column(columns.path)}, {labels}{table.sources()}."
     )
-    if table.grid.encoding == "latin-1":
-        found.notes.append(f"{table.name} is not UTF-8; it was read as Latin-1.")
+    table.note_encoding(found.notes)
 
 
-def _report(found: Findings, kind: str, table: _Table, cells: Sequence[str], what: str, fix: str) -> None:
+def _report(found: Findings, kind: str, table: Table[Columns], cells: Sequence[str], what: str, fix: str) -> None:
     for cell in cells[:_LISTED]:
         detail = f"{table.name} names {cell!r}: {what}."
         found.problems.append(Problem(kind, cell, detail, f"The row is left out. {fix}", "dropped"))
@@ -282,22 +199,7 @@ def _report(found: Findings, kind: str, table: _Table, cells: Sequence[str], wha
         found.problems.append(Problem(kind, table.name, detail, f"They are left out. {fix}", "dropped"))
 
 
-def _settle_splits(rows: Sequence[_Row], found: Findings) -> None:
-    """Where no column and no name of a table says the split, the folders that pictures lie in may."""
-    if any(row.split for row in rows):
-        return
-    splits = [_split_in_path(row.path) for row in rows]
-    if all(splits) and len(set(splits)) > 1:
-        for row, split in zip(rows, splits, strict=True):
-            row.split = split
-        found.notes.append("Splits come from the folders that the pictures lie in.")
-
-
-def _split_in_path(path: str) -> str:
-    return next((split for part in path.split("/")[:-1] if (split := split_of(part)) is not None), "")
-
-
-def _settle_labels(tables: Sequence[_Table], rows: Sequence[_Row], found: Findings) -> None:
+def _settle_labels(tables: Sequence[Table[Columns]], rows: Sequence[_Row], found: Findings) -> None:
     """Decides between one label and several: 0/1 columns with exactly one 1 in every row are one label."""
     flags = all(table.columns.label is None for table in tables)
     found.several = any(len(row.labels) != 1 for row in rows)

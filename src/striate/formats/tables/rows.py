@@ -6,13 +6,13 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from striate.errors import DataError
-from striate.formats.listing import holds_pictures, is_picture_name, scan, split_of, walk
+from striate.formats.folder_names import split_in_name, split_of
+from striate.formats.listing import holds_pictures, is_picture_name, scan
+from striate.formats.picture_index import PictureIndex
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 _DELIMITERS = ("\t", ";", ",", "|", " ")
@@ -66,11 +66,9 @@ def root_of_table(table: Path) -> Path:
 
 def split_of_table(file: Path, root: Path) -> str:
     """The split that the name of a table says, or the folder it lies in."""
-    words = re.split(r"[-_. ]+", file.stem)
-    splits = [split for word in words if (split := split_of(word)) is not None]
-    if not splits and file.resolve().parent != root.resolve():
-        splits = [split for split in [split_of(file.parent.name)] if split is not None]
-    return splits[0] if splits else ""
+    split = split_in_name(file.stem)
+    inside = file.resolve().parent != root.resolve()
+    return split or (split_of(file.parent.name) if inside else None) or ""
 
 
 def decode_text(file: Path, most: int = 0) -> tuple[str, str]:
@@ -152,84 +150,6 @@ def _cut(file: Path, text: str, delimiter: str, encoding: str) -> Grid | None:
     if width < 2 or len(ragged) * 10 > len(lines):
         return None
     return Grid(file, [cells for _, cells in lines if len(cells) == width], delimiter, encoding, ragged)
-
-
-class PictureIndex:
-    """Finds pictures below a folder by what a table calls them.
-
-    A cell may be a path relative to the table, or to a folder of pictures beside or below it; it may lack the suffix,
-    or begin with folders of another machine.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    @cached_property
-    def paths(self) -> list[str]:
-        """All pictures, relative to the root."""
-        return walk(self.root)[0]
-
-    @cached_property
-    def _by_path(self) -> dict[str, str]:
-        """By whole path, with the suffix and without; files that differ in their suffix alone have no short form."""
-        whole = {path.casefold(): path for path in self.paths}
-        short: dict[str, str] = {}
-        for folded, path in whole.items():
-            stem = _without_suffix(folded)
-            short[stem] = "" if stem in short else path
-        return {stem: path for stem, path in short.items() if path} | whole
-
-    @cached_property
-    def _by_end(self) -> dict[str, list[str]]:
-        ends: dict[str, list[str]] = defaultdict(list)
-        for path in self.paths:
-            name = path.rsplit("/", 1)[-1].casefold()
-            ends[name].append(path)
-            ends[_without_suffix(name)].append(path)
-        return ends
-
-    def find(self, cell: str, near: str = "", split: str = "") -> list[str]:
-        """Pictures that a cell may mean, relative to the root; one where it is clear.
-
-        Args:
-            cell: Text of the cell.
-            near: Folder of the table relative to the root, with forward slashes, empty for the root.
-            split: Split that the row belongs to; decides between files of equal names.
-        """
-        wanted = cell.replace("\\", "/").removeprefix("./").casefold()
-        if not wanted:
-            return []
-        beside = self._by_path.get(f"{near}/{wanted}".strip("/"))
-        if beside is not None:
-            return [beside]
-        ending = self._by_end.get(wanted.rsplit("/", 1)[-1], [])
-        if len(ending) <= 1:
-            return ending
-        for choose in (_ends_like(wanted), _lies_in(near), _has_split(split)):
-            chosen = [path for path in ending if choose(path)]
-            if len(chosen) == 1:
-                return chosen
-            ending = chosen or ending
-        return ending
-
-
-def _ends_like(wanted: str) -> Callable[[str], bool]:
-    ending = f"/{wanted}"
-    return lambda path: (
-        f"/{path}".casefold().endswith(ending) or _without_suffix(f"/{path}".casefold()).endswith(ending)
-    )
-
-
-def _lies_in(folder: str) -> Callable[[str], bool]:
-    return lambda path: bool(folder) and path.startswith(f"{folder}/")
-
-
-def _has_split(split: str) -> Callable[[str], bool]:
-    return lambda path: bool(split) and any(split_of(part) == split for part in path.split("/")[:-1])
-
-
-def _without_suffix(path: str) -> str:
-    return path.rsplit(".", 1)[0]
 
 
 @dataclass(frozen=True, slots=True)

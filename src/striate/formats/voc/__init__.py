@@ -5,7 +5,7 @@ Source: M. Everingham et al., The PASCAL Visual Object Classes Challenge 2012 De
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -14,11 +14,13 @@ import numpy as np
 
 from striate.errors import DataError, PictureError
 from striate.formats.base import FORMATS, GIVEN_SPLITS, Format, Reading, Sniff
+from striate.formats.folder_names import split_of_path
 from striate.formats.foreign import find_damage, refusal
 from striate.formats.listing import natural_key, visit, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
-from striate.formats.pairing import pair_files, place_of, split_of_path
-from striate.formats.tally import Tally
+from striate.formats.pairing import pair_files
+from striate.formats.picture_index import PictureIndex
+from striate.formats.tally import FileTally, left_out
 from striate.formats.voc.image_sets import FOLDER as LISTS_FOLDER
 from striate.formats.voc.image_sets import find_image_sets, split_by_image_sets
 from striate.formats.voc.mask_files import (
@@ -64,6 +66,7 @@ class _Voc(Format):
     name = "voc"
     title = "Pascal VOC: XML files, or folders SegmentationClass and SegmentationObject"
     tasks = ("detection", "segmentation", "instances")
+    unflagged_tasks = ("instances",)
 
     def sniff(self, path: Path) -> Sniff | None:
         if not path.is_dir():
@@ -136,7 +139,7 @@ def _tasks_held(files: _Files) -> list[str]:
 
 
 def _read_boxes(files: _Files, found: ObjectFindings) -> _Entries:
-    tally = Tally()
+    tally = FileTally()
     read = {name: read_voc_xml(files.root / name, name, tally) for name in files.xml}
     pairs, lonely = _pair_xml(files, read)
     if not pairs:
@@ -160,7 +163,7 @@ def _read_boxes(files: _Files, found: ObjectFindings) -> _Entries:
         from_zero += file.from_zero
         entries[picture] = ObjectEntry(FileSource(files.root / picture, picture), _boxes_of(file, position))
     found.problems += tally.problems()
-    _report_lonely(lonely, "XML file", found)
+    found.problems += _lonely(lonely, "XML files")
     if empty:
         found.notes.append(f"{empty} XML files hold no object: their pictures are background.")
     if from_zero:
@@ -171,7 +174,7 @@ def _read_boxes(files: _Files, found: ObjectFindings) -> _Entries:
     return entries
 
 
-def _listed_names(files: _Files, tally: Tally) -> tuple[str, ...]:
+def _listed_names(files: _Files, tally: FileTally) -> tuple[str, ...]:
     """Class names in the order of the list, where there is one; boxes can be read without it."""
     listed = files.label_map()
     try:
@@ -195,29 +198,24 @@ def _pair_xml(files: _Files, read: dict[str, VocFile | None]) -> tuple[dict[str,
     """XML file of each picture that has one: by its own name, else by the `filename` in it; and those without one."""
     pairing = pair_files(files.pictures, files.xml)
     pairs = dict(pairing.pairs)
-    by_name: dict[str, list[str]] = {}
-    for picture in pairing.pictures:
-        name = PurePosixPath(picture)
-        for key in {name.name.casefold(), name.stem.casefold()}:
-            by_name.setdefault(key, []).append(picture)
+    index = PictureIndex(files.root, pairing.pictures)
     lonely = []
     for xml in pairing.annotations:
         file = read[xml]
         if file is None:
             continue
         # The suffix may be wrong or missing, and a name without one may hold dots.
-        keys = (file.filename.casefold(), PurePosixPath(file.filename).stem.casefold())
-        candidates = next((by_name[key] for key in keys if key in by_name), [])
-        near = [one for one in candidates if place_of(one) == place_of(xml)] or candidates
-        if len(near) == 1 and near[0] not in pairs:
-            pairs[near[0]] = xml
+        near = PurePosixPath(xml).parent.as_posix().strip(".")
+        candidates = index.find(file.filename, near) or index.find(PurePosixPath(file.filename).stem, near)
+        if len(candidates) == 1 and candidates[0] not in pairs:
+            pairs[candidates[0]] = xml
         else:
             lonely.append(xml)
     order = {picture: number for number, picture in enumerate(files.pictures)}
     return dict(sorted(pairs.items(), key=lambda pair: order[pair[0]])), lonely
 
 
-def _check_size(picture: Path, where: str, file: VocFile, tally: Tally) -> None:
+def _check_size(picture: Path, where: str, file: VocFile, tally: FileTally) -> None:
     if file.size_hw is None:
         tally.add("no-size", where, "it does not say how large the picture is", "The picture's own size is taken.")
         return
@@ -242,7 +240,7 @@ def _read_masks(files: _Files, found: ObjectFindings) -> _Entries:
     if not masks.pairs:
         raise _no_pair(files, files.class_masks, "mask")
     labels = _labels_of(files, found)
-    _report_lonely(masks.annotations, "mask", found)
+    found.problems += _lonely(masks.annotations, "masks")
     if found.task == "segmentation":
         found.names = list(labels.names)
         return {
@@ -253,17 +251,11 @@ def _read_masks(files: _Files, found: ObjectFindings) -> _Entries:
     objects = pair_files(files.pictures, files.object_masks).pairs
     both = [picture for picture in masks.pairs if picture in objects]
     entries: _Entries = dict.fromkeys([*masks.pairs, *objects])
-    if len(both) < len(set(masks.pairs) | set(objects)):
-        single = sorted(set(masks.pairs) ^ set(objects), key=natural_key)
-        found.problems.append(
-            Problem(
-                "half-annotated",
-                single[0],
-                f"{len(single)} pictures have a mask in only one of the two mask folders ({single[0]}, ...).",
-                f"They are left out. Add the other mask ({CLASS_FOLDER} and {OBJECT_FOLDER}).",
-                "dropped",
-            )
-        )
+    single = sorted(set(masks.pairs) ^ set(objects), key=natural_key)
+    what = "pictures have a mask in only one of the two mask folders"
+    found.problems += left_out(
+        "half-annotated", single, what, f"Add the other mask ({CLASS_FOLDER} and {OBJECT_FOLDER})."
+    )
     for picture in both:
         mask = ObjectMask(root / objects[picture], root / masks.pairs[picture], objects[picture], labels)
         entries[picture] = ObjectEntry(FileSource(root / picture, picture), mask)
@@ -283,7 +275,7 @@ def _labels_of(files: _Files, found: ObjectFindings) -> LabelMap:
         return labels
     names: set[str] = set()
     for name in islice(files.xml, 200):
-        file = read_voc_xml(files.root / name, name, Tally())
+        file = read_voc_xml(files.root / name, name, FileTally())
         names |= {one.name for one in file.objects} if file else set()
     labels, note = guess_labels([files.root / mask for mask in files.class_masks], not names <= set(VOC_CLASSES))
     found.notes.append(note)
@@ -313,32 +305,16 @@ def _settle_splits(files: _Files, entries: _Entries, found: ObjectFindings) -> N
         found.notes.append(f"The splits are those of {used}.")
     if elsewhere:
         found.notes.append(f"{elsewhere} pictures have no annotation for {found.task} and are in no list; left out.")
-    _report_left_out(
-        found, "unlisted", unlisted, "pictures are annotated, but in no list of a split", "Add them to a list."
+    found.problems += left_out(
+        "unlisted", unlisted, "pictures are annotated, but in no list of a split", "Add them to a list."
     )
     what = "pictures have no " + ("XML file" if found.task == "detection" else "mask")
     advice = "For pictures without any object, add annotation that holds none."
-    _report_left_out(found, "unlabelled", unlabelled, what, advice)
+    found.problems += left_out("unlabelled", unlabelled, what, advice)
 
 
-def _report_left_out(found: ObjectFindings, kind: str, names: Sequence[str], what: str, advice: str) -> None:
-    if names:
-        detail = f"{len(names)} {what} ({names[0]}{', ...' if names[1:] else ''})."
-        found.problems.append(Problem(kind, names[0], detail, f"They are left out. {advice}", "dropped"))
-
-
-def _report_lonely(names: Iterable[str], what: str, found: ObjectFindings) -> None:
-    lonely = list(names)
-    if lonely:
-        found.problems.append(
-            Problem(
-                "annotation-without-picture",
-                lonely[0],
-                f"for {len(lonely)} annotation files ({what}) there is no picture ({lonely[0]}, ...).",
-                "They are left out. Add the pictures, with the same names.",
-                "dropped",
-            )
-        )
+def _lonely(names: Sequence[str], what: str) -> list[Problem]:
+    return left_out("annotation-without-picture", names, f"{what} have no picture", "Add them, with the same names.")
 
 
 def _no_pair(files: _Files, annotations: Sequence[str], what: str) -> DataError:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from striate.formats.listing import is_picture_name, split_of
+from striate.formats.folder_names import split_of
+from striate.formats.listing import is_picture_name
+from striate.formats.split_lists import split_by_lists
 from striate.structures import Problem
 
 FOLDER = "ImageSets"
@@ -23,12 +25,12 @@ class ImageSets:
     Attributes:
         prefix: The folder that holds `ImageSets`, relative to the set, with a slash at the end; `""` for the set.
         files: Path of each list by its split; the key `""` is for training and validation together.
-        named: Names in each list, as they stand there.
+        lines: Lines of each list, with the path of the list.
     """
 
     prefix: str
     files: dict[str, str] = field(default_factory=dict)
-    named: dict[str, list[str]] = field(default_factory=dict)
+    lines: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
 def find_image_sets(path: Path, others: Iterable[str], task: str) -> list[ImageSets]:
@@ -55,8 +57,8 @@ def find_image_sets(path: Path, others: Iterable[str], task: str) -> list[ImageS
     preferred = _PREFERRED.get(task, _PREFERRED["segmentation"])
     for prefix, choices in sorted(kinds.items(), key=lambda pair: -pair[0].count("/")):
         kind = next((kind for kind in preferred if kind in choices), min(choices))
-        files = choices[kind]
-        found.append(ImageSets(prefix, files, {split: _read_names(path / file) for split, file in files.items()}))
+        lines = {split: [(line, file) for line in _read_names(path / file)] for split, file in choices[kind].items()}
+        found.append(ImageSets(prefix, choices[kind], lines))
     return found
 
 
@@ -73,7 +75,7 @@ def _read_names(file: Path) -> list[str]:
         text = file.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     except OSError:
         return []
-    return [line for line in re.split(r"\r?\n", text) if line.strip()]
+    return re.split(r"\r?\n", text)
 
 
 def split_by_image_sets(
@@ -81,26 +83,19 @@ def split_by_image_sets(
 ) -> dict[str, str | None]:
     """Split of each picture below a folder with lists; `None` where no list there names it.
 
-    A picture in several lists belongs to the first of training, validation and test, so that nothing is trained with
-    and judged by. Lists of which no name fits a picture count as absent.
+    Lists of which no name fits a picture count as absent.
     """
     splits: dict[str, str | None] = {}
     for one in sets:
-        below = [picture for picture in pictures if picture.startswith(one.prefix) and picture not in splits]
         by_stem: dict[str, list[str]] = {}
-        for picture in below:
-            by_stem.setdefault(PurePosixPath(picture).stem, []).append(picture)
-        chosen: dict[str, str] = {}
-        missing: list[str] = []
-        twice: list[str] = []
-        for split in ("train", "validation", "test", ""):
-            for line in one.named.get(split, ()):
-                stem = next((name for name in _readings(line) if name in by_stem), None)
-                if stem is None:
-                    missing += [] if line.lstrip().startswith("#") else [f"{line.strip()} in {one.files[split]}"]
-                elif chosen.setdefault(stem, split) != split and split:
-                    twice.append(f"{stem} in {one.files[split]}")
-        _report(one, chosen, missing, twice, problems)
+        for picture in pictures:
+            if picture.startswith(one.prefix) and picture not in splits:
+                by_stem.setdefault(PurePosixPath(picture).stem, []).append(picture)
+
+        def find(line: str, by_stem: dict[str, list[str]] = by_stem) -> str | None:
+            return next((name for name in _readings(line) if name in by_stem), None)
+
+        chosen = split_by_lists(one.lines, find, f"{one.prefix}{FOLDER}", problems)
         if chosen:
             splits |= {picture: chosen.get(stem) for stem, same in by_stem.items() for picture in same}
     return splits
@@ -115,37 +110,3 @@ def _readings(line: str) -> Iterator[str]:
         yield name
         if is_picture_name(name):
             yield name.rsplit(".", 1)[0]
-
-
-def _report(
-    one: ImageSets, chosen: dict[str, str], missing: Sequence[str], twice: Sequence[str], problems: list[Problem]
-) -> None:
-    where = f"{one.prefix}{FOLDER}"
-    if not chosen and missing:
-        problems.append(
-            Problem(
-                "lists-of-other-pictures",
-                where,
-                f"none of the {len(missing)} names in the lists is that of an annotated picture ({missing[0]}, ...).",
-                "The lists are not used. Correct them, or delete them.",
-            )
-        )
-    elif missing:
-        problems.append(
-            Problem(
-                "listed-without-picture",
-                where,
-                f"{len(missing)} names in the lists fit no picture ({missing[0]}, ...).",
-                "They are left out. Add the pictures, or take the names off the lists.",
-                "dropped",
-            )
-        )
-    if twice:
-        problems.append(
-            Problem(
-                "listed-twice",
-                where,
-                f"{len(twice)} pictures are in the lists of several splits ({twice[0]}, ...).",
-                "Each stays in the first of training, validation and test. Take it off the other lists.",
-            )
-        )

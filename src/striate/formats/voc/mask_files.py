@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.errors import DataError, PictureError
-from striate.images.kinds import check_size
+from striate.formats.masks.files import Codes, read_codes
+from striate.images import read_header
 from striate.structures import MOST_MASK_CLASSES, VOID, Instances, Mask
 
 Colour = tuple[int, int, int]
@@ -108,9 +109,9 @@ def read_label_map(path: Path) -> LabelMap:
     return LabelMap(tuple(names), tuple(colours), tuple(classes), listed=True)
 
 
-def format_label_map(names: Sequence[str], colours: Sequence[Colour]) -> str:
-    """Text of a `labelmap.txt`."""
-    rows = [f"{name}:{red},{green},{blue}::" for name, (red, green, blue) in zip(names, colours, strict=True)]
+def format_label_map(names: Sequence[str]) -> str:
+    """Text of a `labelmap.txt` with VOC's colours."""
+    rows = [f"{name}:{','.join(map(str, voc_colour(value % VOID)))}::" for value, name in enumerate(names)]
     return "\n".join(["# label:color_rgb:parts:actions", *rows, ""])
 
 
@@ -211,73 +212,40 @@ def _largest(path: Path) -> int:
     return int(values[values != VOID].max(initial=0))
 
 
-def _open(path: Path) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.uint8] | None]:
-    """Values `(H, W)` and their colours `(N, 3)` where a palette gives them; colours count as values 0xRRGGBB."""
-    from striate.images.pillow import decoding, open_image
-
-    try:
-        with decoding(path), open_image(path) as image:
-            check_size(path, (image.height, image.width))
-            if image.mode == "P":
-                return np.asarray(image), np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-            if image.mode in ("1", "L", "I", "I;16", "I;16B"):
-                values = np.asarray(image)
-                return (values.astype(np.uint8) if values.dtype == np.bool_ else values), None
-            return _codes(np.asarray(image.convert("RGB"))), None
-    except OSError as error:
-        raise PictureError(
-            f"the mask cannot be opened ({error.strerror}).", where=path, fix="Check the file.", kind="missing"
-        ) from error
-
-
-def _is_coloured(values: npt.NDArray[np.integer]) -> bool:
-    return values.dtype == np.uint32
-
-
-def _codes(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    wide = colours.astype(np.uint32)
-    return (wide[..., 0] << np.uint32(16)) | (wide[..., 1] << np.uint32(8)) | wide[..., 2]
+def _pack(colour: Colour) -> int:
+    red, green, blue = colour
+    return (red << 16) | (green << 8) | blue
 
 
 def _read_classes(path: Path, labels: LabelMap) -> npt.NDArray[np.uint8]:
-    values, palette = _open(path)
-    used, where = np.unique(values, return_inverse=True)
-    by_colour = dict(zip(_map_codes(labels), labels.classes, strict=True))
-    by_colour[int(_codes(np.array(VOID_COLOUR, np.uint8)))] = VOID
-    kinds: list[int | None]
-    if _is_coloured(values):
-        kinds = [by_colour.get(int(code)) for code in used]
-    else:
-        by_value = {**dict(enumerate(labels.classes)), VOID: VOID}
-        kinds = [by_value.get(int(value)) for value in used]
-        if labels.listed and palette is not None and used[-1] < len(palette):
-            coloured = [by_colour.get(int(code)) for code in _codes(palette[used])]
-            if None not in coloured:
-                kinds = coloured
+    codes = read_codes(path)
+    used = codes.distinct()
+    by_colour = {**dict(zip(map(_pack, labels.colours), labels.classes, strict=True)), _pack(VOID_COLOUR): VOID}
+    by_value = {**dict(enumerate(labels.classes)), VOID: VOID}
+    kinds = [by_value.get(value) for value in used.tolist()]
+    # A colour file in which only greys occur is still one of colours.
+    shows_colours = codes.palette is not None or read_header(path).channels >= 3
+    if codes.coloured or (labels.listed and shows_colours):
+        colours = Codes(used, codes.coloured, codes.palette).packed()
+        coloured = [by_colour.get(colour) for colour in colours.tolist()]
+        kinds = coloured if codes.coloured or None not in coloured else kinds
     if None in kinds:
         value = int(used[kinds.index(None)])
-        seen = (
-            f"the colour {value >> 16},{value >> 8 & 255},{value & 255}" if _is_coloured(values) else f"value {value}"
-        )
+        seen = f"the colour {value >> 16},{value >> 8 & 255},{value & 255}" if codes.coloured else f"value {value}"
         raise PictureError(
             f"the mask holds {seen}, which stands for none of the {len(labels.names)} classes.",
             where=path,
             fix=f"List its class in {LABEL_MAP} (`name:red,green,blue::`), or correct the mask.",
             kind="unknown-mask-value",
         )
-    return np.array(kinds, np.uint8)[where].reshape(values.shape)
-
-
-def _map_codes(labels: LabelMap) -> list[int]:
-    return _codes(np.array(labels.colours, np.uint8).reshape(-1, 3)).tolist()  # type: ignore[no-any-return]
+    return np.array(kinds, np.uint8)[np.searchsorted(used, codes.values)]
 
 
 def _read_objects(path: Path) -> npt.NDArray[np.int64]:
     """`(H, W)`: 0 where there is no object or nobody knows, else a number for each."""
-    values, _ = _open(path)
-    void = int(_codes(np.array(VOID_COLOUR, np.uint8))) if _is_coloured(values) else VOID
-    numbers = values.astype(np.int64)
+    codes = read_codes(path)
+    numbers = codes.values.astype(np.int64)
     # More than a byte counts objects beyond 255, which is then a number like any other.
-    if _is_coloured(values) or values.dtype == np.uint8:
-        numbers[numbers == void] = 0
+    if codes.coloured or codes.bits <= 8:
+        numbers[numbers == (_pack(VOID_COLOUR) if codes.coloured else VOID)] = 0
     return numbers

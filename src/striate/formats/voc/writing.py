@@ -9,9 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.errors import RequestError
-from striate.formats.storing import PictureStore, kind_of_objects, objects_of, prepare_folder, stored
+from striate.formats.storing import (
+    PictureStore,
+    all_samples,
+    kind_of_objects,
+    make_folder,
+    objects_of,
+    prepare_folder,
+    refuse_strange_names,
+    store_text,
+    stored,
+)
 from striate.formats.voc.image_sets import FOLDER as LISTS_FOLDER
-from striate.formats.voc.mask_files import LABEL_MAP, format_label_map, voc_colour, write_mask
+from striate.formats.voc.mask_files import LABEL_MAP, format_label_map, write_mask
 from striate.formats.voc.xml_files import write_voc_xml
 from striate.images import read_header
 from striate.structures import MOST_MASK_CLASSES, VOID, Annotation, Boxes, Instances, Mask, Sample
@@ -33,28 +43,28 @@ def write_voc(format: str, splits: dict[str, Sequence[Sample]], classes: tuple[s
     """
     kind = kind_of_objects(splits, (Boxes, Mask, Instances), format)
     _check_names(classes, kind, format)
-    for sample in (sample for part in splits.values() for sample in part):
+    for sample in all_samples(splits):
         if isinstance(sample.annotation, Instances):
             _objects_image(sample.annotation, sample.name)
     prepare_folder(out)
     names = (BACKGROUND, *classes) if kind is Instances else classes
-    label_map = format_label_map(names, [voc_colour(value % VOID) for value in range(len(names))])
-    stored(out / LABEL_MAP, lambda: (out / LABEL_MAP).write_text(label_map, encoding="utf-8"))
+    store_text(out / LABEL_MAP, format_label_map(names))
     store = PictureStore(unique_stems=True)
     for split, samples in splits.items():
         stems = [_write_sample(store, sample, kind, classes, out) for sample in samples]
         if set(splits) != {""}:
-            _write_list(out / LISTS_FOLDER / ("Main" if kind is Boxes else "Segmentation") / _list_name(split), stems)
+            folder = out / LISTS_FOLDER / ("Main" if kind is Boxes else "Segmentation")
+            names_in_list = "".join(f"{stem}\n" for stem in stems)
+            store_text(folder / f"{_LISTS.get(split, split)}.txt", names_in_list, "surrogateescape")
 
 
 def _check_names(classes: Sequence[str], kind: type[object], format: str) -> None:
-    for name in classes:
-        if not name or name != name.strip() or name.startswith("#") or any(ord(letter) < 32 for letter in name):
-            raise RequestError(
-                f"class {name!r} cannot be written: VOC's files would give another name back.",
-                where=format,
-                fix="Give the class a name without blanks at its ends, control characters or # at its beginning.",
-            )
+    refuse_strange_names(classes, format)
+    comment = next((name for name in classes if name.startswith("#")), None)
+    if comment is not None:
+        raise RequestError(
+            f"class {comment!r} would be taken for a comment in {LABEL_MAP}.", where=format, fix="Rename the class."
+        )
     most = {Boxes: None, Mask: MOST_MASK_CLASSES}.get(kind, MOST_MASK_CLASSES - 1)
     if most is not None and len(classes) > most:
         raise RequestError(
@@ -68,16 +78,6 @@ def _check_names(classes: Sequence[str], kind: type[object], format: str) -> Non
         )
 
 
-def _list_name(split: str) -> str:
-    return f"{_LISTS.get(split, split)}.txt"
-
-
-def _write_list(path: Path, stems: Sequence[str]) -> None:
-    text = "".join(f"{stem}\n" for stem in stems).encode("utf-8", "surrogateescape")
-    stored(path, lambda: path.parent.mkdir(parents=True, exist_ok=True))
-    stored(path, lambda: path.write_bytes(text))
-
-
 def _write_sample(
     store: PictureStore, sample: Sample, kind: type[Annotation], classes: Sequence[str], out: Path
 ) -> str:
@@ -85,7 +85,7 @@ def _write_sample(
     target = store.save(sample, out / PICTURE_FOLDER)
     if isinstance(annotation, Boxes):
         header = read_header(target)
-        path = _file_in(out / XML_FOLDER, f"{target.stem}.xml")
+        path = make_folder(out / XML_FOLDER) / f"{target.stem}.xml"
         stored(path, lambda: write_voc_xml(path, target.name, header.size_hw, header.channels, annotation, classes))
     elif isinstance(annotation, Mask):
         _store_mask(annotation.classes, out / CLASS_FOLDER, target.stem)
@@ -97,13 +97,8 @@ def _write_sample(
     return target.stem
 
 
-def _file_in(folder: Path, name: str) -> Path:
-    stored(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
-    return folder / name
-
-
 def _store_mask(values: npt.NDArray[np.uint8], folder: Path, stem: str) -> None:
-    path = _file_in(folder, f"{stem}.png")
+    path = make_folder(folder) / f"{stem}.png"
     stored(path, lambda: write_mask(values, path))
 
 

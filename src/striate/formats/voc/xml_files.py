@@ -15,12 +15,17 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from striate.formats.tally import Tally
+from striate.errors import DataError
+from striate.formats.annotation_files import read_xml
+from striate.formats.tally import FileTally
 from striate.structures import Boxes
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FARTHEST = 1e9
+_PIXEL = "pixel"
+"""Our own element: 1 where a box is meant to be a single pixel."""
+
 _OBJECT_FIX = "The object is left out. Correct it in the file."
 
 
@@ -51,7 +56,7 @@ class VocFile:
     from_zero: bool = False
 
 
-def read_voc_xml(path: Path, where: str, tally: Tally) -> VocFile | None:
+def read_voc_xml(path: Path, where: str, tally: FileTally) -> VocFile | None:
     """Reads one file; `None` where it is broken or something else.
 
     Args:
@@ -59,8 +64,11 @@ def read_voc_xml(path: Path, where: str, tally: Tally) -> VocFile | None:
         where: Its path for people.
         tally: Takes down what is wrong.
     """
-    root = _parse(path, where, tally)
-    if root is None:
+    try:
+        root = read_xml(path)
+    except DataError as error:
+        fix = f"The picture is left out. {error.fix}"
+        tally.add("broken-xml", where, error.what.rstrip("."), fix, "dropped")
         return None
     if root.tag != "annotation":
         fix = "It is left out. Delete it, or name its own format with --format."
@@ -95,8 +103,11 @@ def write_voc_xml(
         if crowd:
             ET.SubElement(element, "iscrowd").text = "1"
         corners = ET.SubElement(element, "bndbox")
-        for key, value, offset in zip(_CORNERS, box, (1, 1, 0, 0), strict=True):
-            ET.SubElement(corners, key).text = _decimal(value, offset)
+        texts = [_decimal(value, offset) for value, offset in zip(box, (1, 1, 0, 0), strict=True)]
+        for key, text in zip(_CORNERS, texts, strict=True):
+            ET.SubElement(corners, key).text = text
+        if texts[:2] == texts[2:]:
+            ET.SubElement(element, _PIXEL).text = "1"
     ET.indent(root)
     path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=False) + b"\n")
 
@@ -108,22 +119,6 @@ def _decimal(value: np.float32, offset: int) -> str:
     return next((text for text in texts if np.float32(float(text) - offset) == value), repr(exact))
 
 
-def _parse(path: Path, where: str, tally: Tally) -> ET.Element | None:
-    try:
-        text = path.read_bytes()
-        if b"<!ENTITY" in text.replace(b"\0", b""):
-            fix = "The picture is left out. Take the declarations out of the file if you trust it."
-            tally.add(
-                "unsafe-xml", where, "it declares entities, which can fill the memory and is refused", fix, "dropped"
-            )
-            return None
-        return ET.fromstring(text)
-    except (ET.ParseError, LookupError, ValueError, OSError) as error:
-        fix = "The picture is left out. Correct the file, or get it again from its origin."
-        tally.add("broken-xml", where, f"it is no readable XML ({error})", fix, "dropped")
-        return None
-
-
 def _size(root: ET.Element) -> tuple[int, int] | None:
     height, width = _number(root.findtext("size/height")), _number(root.findtext("size/width"))
     if height is None or width is None or height < 1 or width < 1:
@@ -131,7 +126,7 @@ def _size(root: ET.Element) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def _read_object(element: ET.Element, number: int, where: str, found: VocFile, tally: Tally) -> None:
+def _read_object(element: ET.Element, number: int, where: str, found: VocFile, tally: FileTally) -> None:
     name = " ".join((element.findtext("name") or "").split("\n")).strip()
     boxes = element.findall("bndbox")
     if not name:
@@ -152,10 +147,10 @@ def _read_object(element: ET.Element, number: int, where: str, found: VocFile, t
             shown = "is missing" if seen is None else f"is {seen.strip()[:20]!r}, which is no position in a picture"
             tally.add("bad-box", where, f"{bad} of object {number} ({name}) {shown}", _OBJECT_FIX, "dropped")
             continue
-        if left == right and top == bottom:
-            detail = f"the box of object {number} ({name}) has equal corners ({left:g}, {top:g}), which is one pixel"
-            tally.add("one-pixel-box", where, detail, "It is kept. Delete it if it is a slip of the mouse.")
         found.from_zero |= left == 0 or top == 0
+        # Where both corners are one point somebody clicked and drew nothing; nobody marks a single pixel.
+        empty = left == right and top == bottom and not _is_set(element, _PIXEL)
+        right, bottom = (left - 1, top - 1) if empty else (right, bottom)
         place = (left - 1, top - 1, right, bottom)
         found.objects.append(VocObject(name, place, difficult and not crowd, crowd))
 

@@ -12,13 +12,15 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from striate.errors import DataError, PictureError
+from striate.formats.annotation_files import read_some_lines
 from striate.formats.base import FORMATS, GIVEN_SPLITS, Format, Reading, Sniff
-from striate.formats.foreign import MASK_FOLDERS, find_damage, refusal
+from striate.formats.folder_names import holds_annotation, place_of
+from striate.formats.foreign import find_damage, refusal
 from striate.formats.listing import natural_key, visit, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
-from striate.formats.pairing import pair_files, place_of
-from striate.formats.tally import Tally
-from striate.formats.yolo.labels import YoloFile, parse_object, read_lines, read_yolo_file
+from striate.formats.pairing import pair_files
+from striate.formats.tally import FileTally, left_out
+from striate.formats.yolo.labels import YoloFile, parse_object, read_yolo_file
 from striate.formats.yolo.objects import ClassNumbers, build_boxes, build_instances, number_classes
 from striate.formats.yolo.settings import CLASS_LISTS, is_class_list, read_settings
 from striate.formats.yolo.splits import find_picture_lists, settle_splits
@@ -60,6 +62,7 @@ class _Yolo(Format):
     name = "yolo"
     title = "YOLO text files: boxes or outlines, a line for each object"
     tasks = ("detection", "instances")
+    unflagged_tasks = tasks
 
     def sniff(self, path: Path) -> Sniff | None:
         if not path.is_dir():
@@ -85,7 +88,7 @@ class _Yolo(Format):
         texts = [name for name in others if name.lower().endswith(".txt") and not is_class_list(path, name)]
         lists = find_picture_lists(path, texts, settings)
         listed = {name for names in lists.values() for name in names}
-        tally = Tally()
+        tally = FileTally()
         labels = _read_labels(path, pictures, [name for name in texts if name not in listed], tally)
         if not labels.files:
             raise find_damage(path) or DataError(
@@ -124,7 +127,7 @@ def _looks_like_labels(file: Path) -> bool:
     return 2 * len(good) > len(objects)
 
 
-def _read_labels(root: Path, pictures: Sequence[str], texts: Sequence[str], tally: Tally) -> _Labels:
+def _read_labels(root: Path, pictures: Sequence[str], texts: Sequence[str], tally: FileTally) -> _Labels:
     pairing = pair_files(pictures, texts)
     labels = _Labels(names=pairing.pairs)
     for picture in pictures:
@@ -138,26 +141,19 @@ def _read_labels(root: Path, pictures: Sequence[str], texts: Sequence[str], tall
     folders = {PurePosixPath(name).parent for name in pairing.pairs.values()}
     for name in pairing.annotations:
         parent = PurePosixPath(name).parent
-        expected = parent in folders or parent.name.casefold() in MASK_FOLDERS
-        if expected and (_looks_like_labels(root / name) or not any(map(str.strip, _lines(root / name)))):
+        expected = parent in folders or holds_annotation(parent.name)
+        if expected and (_looks_like_labels(root / name) or not any(map(str.strip, read_some_lines(root / name)))):
             labels.lonely.append(name)
-            file = read_yolo_file(root / name, name, Tally())
+            file = read_yolo_file(root / name, name, FileTally())
             labels.lonely_numbers |= {one.number for one in file.objects} if file else set()
     return labels
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return read_lines(file)
-    except OSError:
-        return []
 
 
 def _collect(
     root: Path, labels: _Labels, splits: dict[str, str | None], classes: ClassNumbers, found: ObjectFindings
 ) -> None:
     """Makes the entries, in the order of the pictures, and takes down which pictures could not be opened."""
-    background, tally = set(labels.background), Tally()
+    background, tally = set(labels.background), FileTally()
     for picture, split in splits.items():
         file = labels.files.get(picture)
         if split is None or (file is None and picture not in background):
@@ -169,7 +165,7 @@ def _collect(
 
 
 def _annotation(
-    path: Path, picture: str, file: YoloFile, task: str, classes: ClassNumbers, tally: Tally
+    path: Path, picture: str, file: YoloFile, task: str, classes: ClassNumbers, tally: FileTally
 ) -> Boxes | Instances | None:
     """`None` where the objects have no place: no size of the picture to take shares of, or no readable line."""
     if file.bad_lines and not file.objects:
@@ -194,15 +190,23 @@ def _report(labels: _Labels, splits: dict[str, str | None], found: ObjectFinding
     repeats = {labels.names[picture]: file.repeats for picture, file in labels.files.items() if file.repeats}
     fix = "They are kept. Delete them: an object that is there twice can be found only once."
     _report_lines(found, "repeated-object", repeats, "lines say the same as an earlier one of their file", fix)
-    what = "label files have no picture"
-    fix = "They are left out. Add the pictures, under the same names."
-    _report_left_out(found, "annotation-without-picture", labels.lonely, what, fix)
-    what = "pictures lie in folders without any label file, so nobody says what they show"
-    fix = "They are left out. Add their label files; an empty one says that nothing is there."
-    _report_left_out(found, "unlabelled", labels.unlabelled, what, fix)
     unlisted = [picture for picture, split in splits.items() if split is None and picture in labels.files]
-    fix = "They are left out. Add them to a list."
-    _report_left_out(found, "unlisted", unlisted, "pictures with labels are in no list of a split", fix)
+    for kind, names, what, advice in (
+        (
+            "annotation-without-picture",
+            labels.lonely,
+            "label files have no picture",
+            "Add the pictures, under the same names.",
+        ),
+        (
+            "unlabelled",
+            labels.unlabelled,
+            "pictures lie in folders without any label file, so nobody says what they show",
+            "Add their label files; an empty one says that nothing is there.",
+        ),
+        ("unlisted", unlisted, "pictures with labels are in no list of a split", "Add them to a list."),
+    ):
+        found.problems += left_out(kind, sorted(names, key=natural_key), what, advice)
 
 
 def _note_labels(labels: _Labels, found: ObjectFindings) -> None:
@@ -232,12 +236,6 @@ def _report_lines(found: ObjectFindings, kind: str, lines: dict[str, list[int]],
         count = sum(map(len, lines.values()))
         detail = f"{count} {what}, in {len(lines)} files (line {numbers[0]} of {name}, ...)."
         found.problems.append(Problem(kind, name, detail, fix))
-
-
-def _report_left_out(found: ObjectFindings, kind: str, names: Sequence[str], what: str, fix: str) -> None:
-    if names:
-        where = min(names, key=natural_key)
-        found.problems.append(Problem(kind, where, f"{len(names)} {what} ({where}, ...).", fix, "dropped"))
 
 
 FORMATS.add(_Yolo.name, _Yolo())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from striate.formats.tally import Tally
+from striate.formats.annotation_files import read_lines
+from striate.formats.tally import FileTally
 
 _BOX = 4
 _MOST_SHARE, _FARTHEST = 100.0, 1e6
@@ -65,7 +65,7 @@ class YoloFile:
     outside: list[int] = field(default_factory=list)
 
 
-def read_yolo_file(path: Path, where: str, tally: Tally) -> YoloFile | None:
+def read_yolo_file(path: Path, where: str, tally: FileTally) -> YoloFile | None:
     """Reads one file; `None` where it cannot be opened.
 
     Args:
@@ -96,17 +96,6 @@ def read_yolo_file(path: Path, where: str, tally: Tally) -> YoloFile | None:
         seen.add(one)
         found.objects.append(one)
     return found
-
-
-def read_lines(path: Path) -> list[str]:
-    """Lines of a text file in UTF-8 or, as Windows also writes it, UTF-16.
-
-    Raises:
-        OSError: It cannot be opened.
-    """
-    data = path.read_bytes()
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if wide else "utf-8-sig", "replace").splitlines()
 
 
 def parse_object(words: list[str]) -> YoloObject | str:

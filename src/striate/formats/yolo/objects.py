@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.formats.objects import ObjectFindings
-from striate.formats.polygons import fill_polygon
+from striate.formats.outlines import fill_outlines
 from striate.formats.yolo.labels import YoloFile, YoloObject
 from striate.formats.yolo.settings import YoloSettings
 from striate.structures import Boxes, Instances, Problem
@@ -79,5 +79,5 @@ def build_instances(objects: Sequence[YoloObject], size_hw: tuple[int, int], cla
     """Masks of the objects of one picture, which all have outlines."""
     if not objects:
         return Instances.from_dense(np.zeros((0, *size_hw), np.bool_), np.zeros(0, np.int64))
-    masks = [fill_polygon(one.points(size_hw), size_hw) for one in objects]
+    masks = [fill_outlines([one.points(size_hw)], size_hw) for one in objects]
     return Instances.from_run_lengths(size_hw, masks, classes.of(objects))

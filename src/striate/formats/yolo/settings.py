@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from striate.formats.listing import split_of
-from striate.formats.yolo.labels import parse_object, read_lines
+from striate.formats.annotation_files import read_lines, read_some_lines
+from striate.formats.folder_names import split_of
+from striate.formats.yolo.labels import parse_object
 from striate.structures import Problem
 
 CLASS_LISTS = frozenset({"classes.txt", "class_names.txt", "predefined_classes.txt", "_darknet.labels"})
@@ -117,10 +118,7 @@ def _places(values: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _read_darknet(root: Path, name: str, others: Iterable[str], found: YoloSettings) -> None:
-    try:
-        pairs = [line.partition("=") for line in read_lines(root / name) if "=" in line]
-    except OSError:
-        return
+    pairs = [line.partition("=") for line in read_some_lines(root / name) if "=" in line]
     values = {key.strip().lower(): value.strip() for key, _, value in pairs}
     if not {"names", "train", "classes"} & set(values):
         return
@@ -164,15 +162,9 @@ def _read_class_lists(root: Path, files: Sequence[str], found: YoloSettings) -> 
 
 
 def _read_class_list(file: Path) -> dict[int, str]:
-    try:
-        return {number: line.strip() for number, line in enumerate(read_lines(file)) if line.strip()}
-    except OSError:
-        return {}
+    return {number: line.strip() for number, line in enumerate(read_some_lines(file)) if line.strip()}
 
 
 def _holds_labels(file: Path) -> bool:
-    try:
-        lines = [line.split() for line in read_lines(file) if line.strip()][:_LISTED_LINES]
-    except OSError:
-        return False
+    lines = [line.split() for line in read_some_lines(file) if line.strip()][:_LISTED_LINES]
     return bool(lines) and not any(isinstance(parse_object(words), str) for words in lines)

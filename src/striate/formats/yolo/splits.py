@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from striate.formats.foreign import ANNOTATION_FOLDERS
-from striate.formats.listing import is_picture_name, split_of
+from striate.formats.annotation_files import read_some_lines
+from striate.formats.folder_names import says_no_class, split_of, split_of_path
+from striate.formats.listing import is_picture_name
 from striate.formats.objects import ObjectFindings
-from striate.formats.pairing import split_of_path
-from striate.formats.yolo.labels import read_lines
+from striate.formats.picture_index import PictureIndex
+from striate.formats.split_lists import split_by_lists
 from striate.formats.yolo.settings import YoloSettings
-from striate.structures import Problem
 
 _LISTED_LINES = 5
 
@@ -41,10 +40,7 @@ def find_picture_lists(root: Path, texts: Sequence[str], settings: YoloSettings)
 
 
 def _is_picture_list(file: Path) -> bool:
-    try:
-        lines = [line.strip() for line in read_lines(file) if line.strip()][:_LISTED_LINES]
-    except OSError:
-        return False
+    lines = [line.strip() for line in read_some_lines(file) if line.strip()][:_LISTED_LINES]
     return bool(lines) and all(map(is_picture_name, lines))
 
 
@@ -56,62 +52,23 @@ def settle_splits(
     if any(by_folder.values()):
         _compare_places(pictures, settings, found.notes)
         return dict(by_folder)
-    if lists:
-        by_list = _split_by_lists(root, pictures, lists, found.problems)
-        if by_list is not None:
-            found.notes.append(
-                f"The splits are those of {', '.join(name for names in lists.values() for name in names)}."
-            )
-            return by_list
+    names = [name for files in lists.values() for name in files]
+    if names:
+        index = PictureIndex(root, pictures)
+        lines = {
+            split: [(line, name) for name in files for line in read_some_lines(root / name)]
+            for split, files in lists.items()
+        }
+        chosen = split_by_lists(lines, lambda line: next(iter(index.find(line.strip())), None), names[0], found.problems)
+        if chosen:
+            found.notes.append(f"The splits are those of {', '.join(names)}.")
+            return {picture: chosen.get(picture) for picture in pictures}
     by_place = _split_by_places(pictures, settings)
     if len(set(by_place.values())) > 1:
         found.notes.append(f"The splits are those that {settings.places_source} names.")
         return dict(by_place)
     _compare_places(pictures, settings, found.notes)
     return dict(by_folder)
-
-
-def _split_by_lists(
-    root: Path, pictures: Sequence[str], lists: dict[str, list[str]], problems: list[Problem]
-) -> dict[str, str | None] | None:
-    """`None` where the lists name none of the pictures."""
-    by_name: dict[str, list[str]] = {}
-    for picture in pictures:
-        by_name.setdefault(picture.rsplit("/", 1)[-1].casefold(), []).append(picture)
-    chosen: dict[str, str] = {}
-    missing: list[str] = []
-    twice: list[str] = []
-    for split in ("train", "validation", "test"):
-        for name in lists.get(split, ()):
-            for line in read_lines(root / name):
-                if not line.strip():
-                    continue
-                nearest = _nearest(line.strip(), by_name)
-                if nearest is None:
-                    missing.append(f"{line.strip()} in {name}")
-                elif chosen.setdefault(nearest, split) != split:
-                    twice.append(f"{nearest} in {name}")
-    if missing:
-        detail = f"{len(missing)} lines of the lists name no picture that is here ({missing[0]}, ...)."
-        fix = "Add the pictures, or take them off the lists."
-        problems.append(Problem("listed-without-picture", next(iter(lists.values()))[0], detail, fix, "dropped"))
-    if twice:
-        detail = f"{len(twice)} pictures are in the lists of several splits ({twice[0]}, ...)."
-        fix = "Each stays in the first of training, validation and test. Take it off the other lists."
-        problems.append(Problem("listed-twice", next(iter(lists.values()))[0], detail, fix))
-    return {picture: chosen.get(picture) for picture in pictures} if chosen else None
-
-
-def _nearest(line: str, by_name: dict[str, list[str]]) -> str | None:
-    """The picture whose path has most of its end in common with a line."""
-    parts = [part.casefold() for part in line.replace("\\", "/").split("/")][::-1]
-
-    def common(picture: str) -> int:
-        theirs = picture.casefold().split("/")[::-1]
-        same = (ours == other for ours, other in zip(parts, theirs, strict=False))
-        return sum(1 for _ in takewhile(bool, same))
-
-    return max(by_name.get(parts[0], ()), key=common, default=None)
 
 
 def _split_by_places(pictures: Sequence[str], settings: YoloSettings) -> dict[str, str]:
@@ -152,7 +109,7 @@ def _inner(place: str, folders: Iterable[str]) -> str | None:
     parts = [part for part in place.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     for start in range(len(parts)):
         end = parts[start:]
-        if start and all(part.casefold() in ANNOTATION_FOLDERS for part in end):
+        if start and all(map(says_no_class, end)):
             return None
         if any(f"/{'/'.join(end)}/" in folder for folder in folders):
             return "/".join(end)

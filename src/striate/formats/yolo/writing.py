@@ -8,8 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from striate.errors import RequestError
-from striate.formats.polygons import fill_polygon, trace_polygon
-from striate.formats.storing import PictureStore, kind_of_objects, objects_of, prepare_folder, stored
+from striate.formats.outlines import refuse_inexact, trace_outline
+from striate.formats.storing import (
+    PictureStore,
+    all_samples,
+    kind_of_objects,
+    objects_of,
+    prepare_folder,
+    refuse_strange_names,
+    store_text,
+)
 from striate.images import read_header
 from striate.structures import Annotation, Boxes, Instances, Sample
 
@@ -27,10 +35,8 @@ def write_yolo(format: str, splits: dict[str, Sequence[Sample]], classes: tuple[
     import yaml
 
     kind = kind_of_objects(splits, (Boxes, Instances), format)
-    for name in classes:
-        if not name or name != name.strip():
-            raise RequestError(f"class {name!r} would not be read again as it is.", where=format, fix="Rename it.")
-    for sample in (sample for part in splits.values() for sample in part):
+    refuse_strange_names(classes, format)
+    for sample in all_samples(splits):
         if isinstance(sample.annotation, Boxes | Instances):
             _refuse_flags(sample.annotation, sample.name)
     prepare_folder(out)
@@ -40,8 +46,7 @@ def write_yolo(format: str, splits: dict[str, Sequence[Sample]], classes: tuple[
             _write_sample(store, sample, kind, out, _FOLDERS.get(split, split))
     folders = {_FOLDERS.get(split, split): f"images/{_FOLDERS.get(split, split)}" for split in splits if split}
     settings = {"path": ".", **folders, "names": dict(enumerate(classes))}
-    text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
-    stored(out / "data.yaml", lambda: (out / "data.yaml").write_text(text, encoding="utf-8"))
+    store_text(out / "data.yaml", yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
 
 
 def _write_sample(store: PictureStore, sample: Sample, kind: type[Annotation], out: Path, folder: str) -> None:
@@ -51,10 +56,7 @@ def _write_sample(store: PictureStore, sample: Sample, kind: type[Annotation], o
     target = store.save(sample, out / "images" / folder)
     size_hw = read_header(target).size_hw
     lines = _box_lines(annotation, size_hw) if isinstance(annotation, Boxes) else _outlines(annotation, sample.name)
-    text = "".join(f"{line}\n" for line in lines)
-    path = out / "labels" / folder / f"{target.stem}.txt"
-    stored(path, lambda: path.parent.mkdir(parents=True, exist_ok=True))
-    stored(path, lambda: path.write_text(text, encoding="utf-8"))
+    store_text(out / "labels" / folder / f"{target.stem}.txt", "".join(f"{line}\n" for line in lines))
 
 
 def _refuse_flags(objects: Boxes | Instances, name: str) -> None:
@@ -80,13 +82,8 @@ def _box_lines(boxes: Boxes, size_hw: tuple[int, int]) -> Iterator[str]:
 def _outlines(objects: Instances, name: str) -> Iterator[str]:
     height, width = objects.size_hw
     for counts, mask, kind in zip(objects.masks, objects.dense(), objects.classes, strict=True):
-        outline = trace_polygon(mask) / (width, height) if mask.any() else np.zeros((0, 2))
+        outline = trace_outline(mask) / (width, height) if mask.any() else np.zeros((0, 2))
         line = _line(int(kind), outline.ravel().tolist())
         written = np.array(line.split()[1:], np.float64).reshape(-1, 2) * (width, height)
-        if not len(written) or fill_polygon(written, objects.size_hw) != counts:
-            raise RequestError(
-                f"picture {name} has an object whose outline would not give the same pixels again.",
-                where="yolo",
-                fix="Write the format `coco`, which holds masks as they are.",
-            )
+        refuse_inexact(written, counts, objects.size_hw, name, "yolo")
         yield line

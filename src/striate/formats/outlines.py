@@ -1,4 +1,4 @@
-"""Masks as polygons, and polygons as masks, by the rules of COCO's tools."""
+"""Masks as outlines, and outlines as masks, by the rules of COCO's tools."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from striate.errors import RequestError
+
+Points = npt.NDArray[np.float64]
 Corner = tuple[int, int]
 
 
-def fill_polygon(points: npt.NDArray[np.float64], size_hw: tuple[int, int]) -> bytes:
-    """The pixels inside a polygon, as COCO's compressed run lengths.
+def fill_outlines(outlines: Sequence[Points], size_hw: tuple[int, int]) -> bytes:
+    """The pixels inside any of some outlines, as COCO's compressed run lengths.
 
-    A polygon that crosses itself is filled by the even-odd rule, so that a hole can be joined to it by a cut.
+    An outline that crosses itself is filled by the even-odd rule, so that a hole can be joined to it by a seam.
 
     Args:
-        points: `(N, 2)`, x and y in pixels, N at least 3.
+        outlines: `(N, 2)` each, x and y in pixels, N at least 3.
         size_hw: Height and width of the picture; what lies outside is cut off.
     """
     from faster_coco_eval.core import mask as coco_mask
 
-    (packed,) = coco_mask.frPyObjects([points.ravel().tolist()], *size_hw)
-    counts: bytes = packed["counts"]
-    return counts
+    packed = coco_mask.frPyObjects([points.ravel().tolist() for points in outlines], *size_hw)
+    return bytes((packed[0] if len(packed) == 1 else coco_mask.merge(packed))["counts"])
 
 
-def trace_polygon(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """One polygon along the edges of the pixels, `(N, 2)` with x and y; `fill_polygon` gives the same mask again.
+def trace_outline(mask: npt.NDArray[np.bool_]) -> Points:
+    """One outline along the edges of the pixels, `(N, 2)` with x and y; `fill_outlines` gives the same mask again.
 
-    Further parts and holes are joined to the first part by cuts that run there and back along edges of pixels, and so
-    hold nothing: between them lie an even number of lines either way.
+    Further parts and holes are joined to the first part by seams that run there and back along edges of pixels, and
+    so hold nothing: between them lie an even number of lines either way.
 
     Args:
         mask: `(H, W)`, with at least one pixel.
@@ -44,6 +46,27 @@ def trace_polygon(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         corner = (loop[0][0], start[1])
         points += [corner, *loop, loop[0], corner, start]
     return np.array(points, np.float64)
+
+
+def refuse_inexact(outline: Points, counts: bytes, size_hw: tuple[int, int], name: str, format: str) -> None:
+    """Makes sure that an outline, as it is written, gives the mask back that it is of.
+
+    Args:
+        outline: `(N, 2)` in pixels; none where the mask is empty.
+        counts: The mask, as COCO's compressed run lengths.
+        size_hw: Height and width of the picture.
+        name: Name of the picture.
+        format: Name of the format.
+
+    Raises:
+        RequestError: It does not.
+    """
+    if not len(outline) or fill_outlines([outline], size_hw) != counts:
+        raise RequestError(
+            f"picture {name} has an object whose outline would not give the same pixels again.",
+            where=format,
+            fix="Write the format `coco`, which holds masks as they are.",
+        )
 
 
 def _loops(mask: npt.NDArray[np.bool_]) -> list[list[Corner]]:
