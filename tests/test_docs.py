@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from striate.cli.commands import COMMANDS
+from striate.data.annotations import LOST_KINDS, MENDED_KINDS
 from striate.data.public import PUBLIC_SETS
 from striate.data.synthetic import MAKERS
 from striate.formats import FORMATS
@@ -67,6 +68,10 @@ def test_every_recipe_field_is_documented() -> None:
 def test_every_registered_name_is_documented(registry: Registry[object], name: str) -> None:
     assert len(registry) > 0
     assert [each for each in registry.names() if f"`{each}`" not in page(name)] == []
+
+
+def test_every_rule_for_boxes_and_masks_is_documented() -> None:
+    assert [kind for kind in (*MENDED_KINDS, *LOST_KINDS) if f"| `{kind}` |" not in page("data.md")] == []
 
 
 def test_links_between_pages_lead_somewhere(repository: Path) -> None:

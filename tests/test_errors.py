@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from striate import errors
-from striate.errors import MissingPartError, PictureError, RequestError, StriateError, WorkError
+from striate.errors import MissingPartError, PictureError, RequestError, StriateError, WorkError, cause_of
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, StriateError)]
 
@@ -41,3 +41,23 @@ def test_exit_codes(kind: type[StriateError]) -> None:
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
 def test_every_error_stands_in_the_tree(kind: type[StriateError]) -> None:
     assert f" {kind.__name__} " in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RuntimeError("reading failed: no archive. This is internal. If you see"), "reading failed: no archive"),
+        (RuntimeError("In loading:\n\tmismatch of a.b [1.5].\n\tmismatch of c."), "In loading: mismatch of a.b [1.5]"),
+        (ValueError("\x1b[1mbad\x1b[0m  value\nin torch.load."), "bad value in torch.load"),
+        (KeyError("101"), "KeyError: '101'"),
+        (EOFError(), "it ends too early"),
+        (RuntimeError(""), "RuntimeError"),
+    ],
+)
+def test_the_cause_is_one_whole_sentence(error: Exception, text: str) -> None:
+    assert cause_of(error) == text
+
+
+def test_a_long_cause_ends_at_a_word() -> None:
+    text = cause_of(RuntimeError("missing: " + ", ".join(f"layer{number}" for number in range(100))), 40)
+    assert text == "missing: layer0, layer1, layer2 ..."

@@ -17,6 +17,7 @@ A message is a sentence a person can act on: the file or argument, what was expe
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -108,3 +109,26 @@ class PictureError(StriateError):
 
 def _rebuild_picture(what: str, where: str | None, fix: str, kind: str) -> PictureError:
     return PictureError(what, where=where, fix=fix, kind=kind)
+
+
+def cause_of(error: BaseException, most: int = 200) -> str:
+    """What another library says went wrong, to stand in parentheses in a sentence of ours.
+
+    Args:
+        error: Its error.
+        most: Characters at most; longer text ends at a word, followed by an ellipsis.
+
+    Returns:
+        Its first sentence on one line, without the full stop; the kind of the error where it says next to nothing.
+    """
+    # torch breaks lines inside of sentences, and pads the first with advice on how to load unsafe files.
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    first = re.split(r"[.!?](?:\s*\n|\s+(?=[A-Z(]))", text, maxsplit=1)[0]
+    sentence = " ".join(first.split()).rstrip(" .!:;,")
+    if not sentence:
+        return "it ends too early" if isinstance(error, EOFError) else type(error).__name__
+    if " " not in sentence:
+        return f"{type(error).__name__}: {sentence}"
+    if len(sentence) <= most:
+        return sentence
+    return sentence[:most].rsplit(" ", 1)[0].rstrip(" .!:;,") + " ..."

@@ -31,12 +31,12 @@ class DataRecipe(_Section):
     task: str | None = Field(None, description="Task; read off the annotation where not given.")
     format: str | None = Field(None, description="Format of the folder; recognised where not given.")
     validation_share: float = Field(
-        0.15, ge=0, lt=1, description="Share of pictures put aside to choose by, where the folder has no such split."
+        0.15, gt=0, le=0.5, description="Share of pictures put aside to choose by, where the folder has no such split."
     )
     test_share: float = Field(
         0.15,
         ge=0,
-        lt=1,
+        le=0.5,
         description="Share of pictures put aside for the final figure, where the folder has none.",
     )
     channels: int | None = Field(None, ge=1, description="Channels the network sees; the commonest of the data.")
@@ -59,6 +59,9 @@ class NetworkRecipe(_Section):
         "auto", description="First layers: standard (stride 4), small (1), auto: 1 up to 40 pixels, 2 up to 80, else 4."
     )
     dropout: float | None = Field(None, ge=0, lt=1, description="Dropout before the last layer; the paper's.")
+    head: str | None = Field(
+        None, description="Head on the network's maps, for tasks that say where something is; see `striate nets`."
+    )
     head_first: bool | None = Field(
         None, description="Fit the last layer on fixed features before all layers learn (pretrained weights only)."
     )

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import subprocess
 import sys
 import types
 from collections.abc import Callable
@@ -174,3 +175,14 @@ def test_only_the_leading_process_answers(install: Install, monkeypatch: pytest.
     monkeypatch.setenv("RANK", "1")
     assert main(["fake", "--json"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_message_is_one_line_where_nobody_reads_it_on_a_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / ("a long name " * 12).strip()
+    folder.mkdir()
+    process = subprocess.run(
+        [sys.executable, "-m", "striate", "look", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 2
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(f"striate: {folder}: the folder is empty")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from striate.data.annotations import (
+    MENDED_KINDS,
     Checked,
     ConvertedAnnotation,
     annotation_for,
@@ -69,6 +70,7 @@ def test_a_wrong_box_is_left_out_and_the_others_stay(
     assert found.sample.annotation == boxes(right)
     (problem,) = found.problems
     assert (problem.kind, problem.path, problem.severity) == (kind, "a.png", "note")
+    assert kind in MENDED_KINDS
     assert words in problem.detail
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data import Dataset, open_dataset
+from striate.data import Dataset, open_by_recipe, open_dataset
 from striate.data.survey import survey_data
 from striate.errors import DataError, PictureError, RequestError, UnknownNameError
 from striate.images import write_picture
+from striate.recipe import Recipe
 from striate.structures import Picture, Problem
 
 Folders = Callable[..., Path]
@@ -46,6 +47,17 @@ def test_shares_and_seed_are_the_users(class_folders: Folders) -> None:
     assert sizes(data) == {"train": 30, "validation": 10}
     assert data == open_dataset(root, validation_share=0.25, test_share=0.0, seed=7)
     assert data.splits != open_dataset(root, validation_share=0.25, test_share=0.0, seed=8).splits
+
+
+def test_a_recipe_opens_data_with_its_shares_and_seed(class_folders: Folders) -> None:
+    root = class_folders({"a": 20, "b": 20})
+    recipe = Recipe().with_values({"validation_share": 0.25, "test_share": 0.0, "seed": 7})
+    data = open_by_recipe(root, recipe, task="classification", format="folders")
+    assert data == open_dataset(root, validation_share=0.25, test_share=0.0, seed=7)
+    assert open_by_recipe(data, Recipe()) is data
+    with pytest.raises(DataError, match="multilabel was asked for"):
+        open_by_recipe(root, recipe.with_values({"data.task": "multilabel"}))
+    assert open_by_recipe(root, recipe.with_values({"data.task": "multilabel"}), task="classification") == data
 
 
 def test_given_splits_are_kept(class_folders: Folders) -> None:
@@ -259,7 +271,7 @@ def test_shares_out_of_range_are_refused(options: dict[str, float], text: str, c
 
 def test_unknown_tasks_and_formats_are_refused(class_folders: Folders) -> None:
     root = class_folders({"a": 4, "b": 4})
-    assert "Known: classification, multilabel" in refused(UnknownNameError, root, task="clasification")
+    assert "Known: classification, detection, " in refused(UnknownNameError, root, task="clasification")
     assert "no format named 'folder'. Nearest: folders" in refused(UnknownNameError, root, format="folder")
     text = refused(DataError, root, task="multilabel")
     assert "the task multilabel was asked for, but the annotation here (folders) is for classification." in text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from striate.data.facts import measure_pictures
-from striate.data.look import Look, look, write_look_page
+from striate.data.look import Look, look, look_anyway, write_look_page
 from striate.data.look_page import build_look_page, combine_histograms
 from striate.errors import DataError
 from striate.images import write_picture
@@ -53,6 +53,7 @@ def test_the_document_holds_what_the_design_promises(seen: Look, troubled: Path)
     }
     assert all({"kind", "path", "detail", "fix"} <= set(problem) for problem in answer["problems"])
     assert answer["path"] == str(troubled)
+    assert answer["refused"] is None
 
 
 def test_the_text_is_one_screen(seen: Look) -> None:
@@ -93,6 +94,49 @@ def test_problems_that_cost_pictures_come_first(seen: Look) -> None:
 def test_refusals_are_those_of_opening(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the folder is empty"):
         look(tmp_path)
+
+
+def test_a_set_of_unreadable_pictures_is_shown_before_it_is_refused(class_folders: Folders) -> None:
+    root = class_folders({"cat": 3, "dog": 5})
+    for number in range(5):
+        (root / "dog" / f"{number:03d}.png").write_bytes(b"")
+    seen = look_anyway(root)
+    answer = json.loads(json.dumps(seen.as_dict()))
+    assert (answer["format"], answer["task"], answer["splits"]) == ("folders", "classification", {"unsplit": 8})
+    assert answer["class_counts"] == {"unsplit": {"cat": 3, "dog": 5}}
+    assert (answer["channels"], answer["median_size_hw"]) == (3, [36, 40])
+    assert [problem["kind"] for problem in answer["problems"]] == ["empty"] * 5
+    assert answer["refused"]["message"].startswith("5 of 8 pictures cannot be read (5 empty), so the whole set is")
+    assert answer["refused"]["fix"]
+    text = seen.as_text(80)
+    assert "problems 5 empty, left out: dog/000.png: the file is empty (0 bytes)." in text
+    assert "refused 5 of 8 pictures cannot be read" in " ".join(text.split())
+    with pytest.raises(DataError, match="5 of 8 pictures cannot be read"):
+        look(root)
+
+
+def test_a_class_that_only_the_test_split_shows_is_refused_with_the_counts(class_folders: Folders) -> None:
+    root = class_folders({"train/cat": 3, "train/dog": 4, "test/cat": 2, "test/dog": 2, "test/mouse": 1})
+    answer = look_anyway(root).as_dict()
+    assert answer["class_counts"]["train"] == {"cat": 3, "dog": 4}
+    assert answer["given_splits"] == list(answer["splits"])
+    assert answer["channels"] is None
+    assert "which never occurs in the training split" in answer["refused"]["message"]
+    assert "pictures not looked at" in look_anyway(root).as_text(80)
+
+
+def test_one_class_is_refused_with_its_format(class_folders: Folders) -> None:
+    seen = look_anyway(class_folders({"cat": 3}))
+    answer = seen.as_dict()
+    assert (answer["format"], answer["task"], answer["images"]) == ("folders", None, 0)
+    assert answer["notes"] == ["3 files are named like pictures."]
+    assert "all 3 pictures are of one class, 'cat'" in answer["refused"]["message"]
+    assert seen.as_text(80).splitlines()[0] == "photos: its annotation cannot be used"
+
+
+def test_a_set_without_a_known_format_is_an_error_still(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the folder is empty"):
+        look_anyway(tmp_path)
 
 
 class Page(HTMLParser):

@@ -5,8 +5,10 @@ import pytest
 from sklearn.datasets import load_digits
 
 from striate.data import open_dataset
-from striate.data.synthetic import MAKERS, MakeOptions, make_data, make_digits
+from striate.data.annotations import SPATIAL_TASKS
+from striate.data.synthetic import MAKERS, TASK_WORDS, USUAL_FORMATS, Maker, MakeOptions, make_data, make_digits
 from striate.errors import RequestError, UnknownNameError
+from striate.formats import FORMATS, read_folder
 from striate.images import read_picture
 
 
@@ -40,11 +42,46 @@ def test_digits_can_be_enlarged_and_opened(tmp_path: Path) -> None:
     assert data.classes == tuple("0123456789")
 
 
-def test_every_maker_makes_a_set_that_opens(tmp_path: Path) -> None:
-    for maker in MAKERS:
-        root = make_data(maker.name, tmp_path / maker.name, MakeOptions(images=40))
-        assert open_dataset(root).images == 40
-        assert maker.title
+@pytest.mark.parametrize(
+    ("maker", "task"),
+    [pytest.param(maker, task, id=f"{maker.name}-{task}") for maker in MAKERS for task in maker.tasks],
+)
+def test_every_maker_makes_a_set_that_opens(maker: Maker, task: str, tmp_path: Path) -> None:
+    root = make_data(maker.name, tmp_path / "set", MakeOptions(images=40, task=task))
+    data = open_dataset(root)
+    assert (data.images, data.task, data.format) == (40, task, USUAL_FORMATS[task])
+    assert not [problem for problem in data.problems if problem.severity == "dropped"]
+    assert maker.title
+
+
+@pytest.mark.parametrize(
+    ("task", "format"),
+    [(task, fmt.name) for task in SPATIAL_TASKS for fmt in FORMATS if task in fmt.tasks and fmt.names_classes],
+)
+def test_scenes_are_written_in_every_format_that_holds_them(task: str, format: str, tmp_path: Path) -> None:
+    root = make_data("digits", tmp_path / "set", MakeOptions(images=12, task=task, format=format))
+    reading = read_folder(root, format, task)
+    assert {split: len(samples) for split, samples in reading.splits.items()} == {
+        "train": 8,
+        "validation": 2,
+        "test": 2,
+    }
+    assert set(reading.classes) <= {"background", *"0123456789"}
+
+
+def test_other_words_for_tasks_are_understood(tmp_path: Path) -> None:
+    for word in ("detect", "segment"):
+        root = make_data("digits", tmp_path / word, MakeOptions(images=10, task=word))
+        assert open_dataset(root).task == TASK_WORDS[word]
+
+
+def test_a_format_that_cannot_hold_the_task_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"the format folders holds classification, and detection was asked for\.") as seen:
+        make_data("digits", tmp_path / "out", MakeOptions(task="detect", format="folders"))
+    assert "coco" in seen.value.fix
+    with pytest.raises(UnknownNameError, match=r"cannot be made for the task 'detekt'\. Known: classification, detection"):
+        make_data("digits", tmp_path / "out", MakeOptions(task="detekt"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
@@ -59,6 +96,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     [
         (MakeOptions(scale=0), "scale: must be 1 or more, got 0."),
         (MakeOptions(images=-1), "images: must be 1 or more, got -1."),
+        (MakeOptions(images=3, task="detection"), "images: scenes are made ten or more at a time, got 3."),
         (MakeOptions(images=5000), "images: there are 1797 digits, got 5000. Ask for 10 to 1797."),
     ],
 )

@@ -140,6 +140,26 @@ def test_a_lucky_early_epoch_does_not_hide_how_training_ended():
     )
 
 
+def test_good_weights_are_not_blamed_for_what_came_after_them():
+    history = curve([0.6, 0.9, 0.96, 0.98, 0.995, 1.0, 1.0], [0.6, 0.89, 0.94, 0.94, 0.935, 0.93, 0.935])
+    verdict = judged(history, kept=(0.96, 0.94), baseline=0.5)
+    assert verdict.state == "balanced"
+    assert (
+        "At the end of training accuracy was 100.0 % on training and 93.5 % on validation pictures, a gap of 6.5 "
+        "points; the weights that were kept are those of an earlier epoch, from before it learned the training "
+        "pictures by heart."
+    ) in verdict.evidence
+    # The same end is overfitting where its weights were kept.
+    assert judged(history, kept=(1.0, 0.935), baseline=0.5).state == "overfit"
+
+
+def test_weak_early_weights_do_not_hide_that_the_rest_was_learned_by_heart():
+    history = curve([0.5, 0.72, 0.9, 0.99, 1.0, 1.0, 1.0], [0.5, 0.7, 0.69, 0.69, 0.69, 0.69, 0.69])
+    verdict = judged(history, kept=(0.72, 0.7))
+    assert verdict.state == "overfit"
+    assert "a gap of 31.0 points" in " ".join(verdict.evidence)
+
+
 def test_a_constant_answer_is_called_out_however_good_its_figure():
     history = curve([0.98] * 5, [0.98] * 5)
     verdict = judged(history, baseline=0.98, classes=2)
@@ -180,6 +200,16 @@ def test_advice_fits_the_run():
     frozen = judged(HELPLESS, frozen=True, pretrained=True, epochs=40)
     assert "network.frozen=false" in frozen.advice[0]
     assert judged(HELPLESS, minutes=3).advice[0].endswith("--minutes 6.")
+
+
+@pytest.mark.parametrize("history", [HELPLESS, MEMORISED], ids=["underfit", "overfit"])
+def test_pretrained_weights_are_advised_of_a_network_that_has_some(history):
+    own = " ".join(judged(history, net="resnet18").advice)
+    assert ": --weights auto." in own
+    none = " ".join(judged(history, net="resnet20", other_net="timm/tf_efficientnet_lite0").advice)
+    assert "--net timm/tf_efficientnet_lite0 --weights auto (there are none for resnet20 here)." in none
+    assert ": --weights auto" not in none
+    assert "--weights" not in " ".join(judged(history, pretrained=True, other_net="timm/x").advice)
 
 
 def test_flat_curves_of_few_epochs_are_not_said_to_rise():

@@ -213,7 +213,7 @@ def test_pictures_that_are_not_there(tmp_path: Path) -> None:
     sniff = TABLE.sniff(tmp_path)
     assert sniff is not None
     assert sniff.confidence == 0.4
-    with pytest.raises(DataError, match="none of the pictures named in the column 'path' was found below") as caught:
+    with pytest.raises(DataError, match="none of the 1 pictures named in the column 'path' was found below") as caught:
         TABLE.read(tmp_path)
     assert "'1.png'" in str(caught.value)
     assert "Put the pictures beside the table" in caught.value.fix

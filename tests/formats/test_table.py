@@ -225,7 +225,7 @@ def test_many_missing_files_are_counted(tmp_path: Path) -> None:
 def test_no_picture_is_there(tmp_path: Path) -> None:
     table(tmp_path, "path,label\n1.png,a\n2.png,b\n")
     with pytest.raises(
-        DataError, match=r"none of the 2 pictures named in the column 'path' was found, such as '1\.png'"
+        DataError, match=r"none of the 2 pictures named in the column 'path' was found below .*, such as '1\.png'"
     ):
         read_folder(tmp_path)
 
@@ -309,3 +309,38 @@ def test_class_folders_win_over_a_table_of_a_few(tmp_path: Path) -> None:
     pictures(tmp_path, *(f"{name}/{i}.png" for name in "ab" for i in range(10)))
     table(tmp_path, "path,label\na/0.png,favourite\nb/0.png,other\n", "favourites.csv")
     assert find_format(tmp_path)[0].name == "folders"
+
+
+def test_rows_that_lead_out_of_the_folder_say_so(tmp_path: Path) -> None:
+    pictures(tmp_path, "x.jpg", "y.jpg")
+    root = pictures(tmp_path / "set", "1.png", "2.png", "x.jpg")
+    rows = f"path,label\n1.png,dog\n2.png,cat\n../x.jpg,dog\n../gone.jpg,cat\n{tmp_path / 'y.jpg'},cat\n"
+    table(root, rows)
+    reading = read_folder(root)
+    # A picture of the same name in the folder is not the one that is meant.
+    assert flat(reading) == {"1.png": "dog", "2.png": "cat"}
+    found = [problem for problem in reading.problems if problem.kind == "outside-folder"]
+    assert [problem.path for problem in found] == ["../x.jpg", "../gone.jpg", str(tmp_path / "y.jpg")]
+    assert found[0].detail == (
+        f"labels.csv names '../x.jpg': that leads out of {root}, and only pictures in there are read."
+    )
+    assert found[0].fix == (
+        "The row is left out. Give the folder that holds the table and the pictures, or put the pictures beside the "
+        "table."
+    )
+
+
+def test_a_path_that_comes_back_into_the_folder_does_not_lead_out(tmp_path: Path) -> None:
+    pictures(tmp_path, "imgs/1.png", "imgs/2.png")
+    table(tmp_path, "path,label\n../imgs/1.png,dog\n../imgs/2.png,cat\n", "notes/labels.csv")
+    assert flat(read_folder(tmp_path)) == {"imgs/1.png": "dog", "imgs/2.png": "cat"}
+
+
+def test_a_table_whose_rows_all_lead_out_is_refused_for_that(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png", "b.png")
+    root = pictures(tmp_path / "set", "1.png")
+    table(root, "path,label\n../a.png,dog\n../b.png,cat\n")
+    with pytest.raises(
+        DataError, match=r"no picture named in the column 'path' was found in .*set; 2 of 2 rows lead out"
+    ):
+        TABLE.read(root)

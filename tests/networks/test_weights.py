@@ -13,7 +13,7 @@ from torch import Tensor
 from striate.errors import RequestError, WorkError
 from striate.networks import NetworkOptions, Normalisation, build_network, pretrained, resolve_network
 from striate.networks.weight_files import read_state_dict
-from striate.networks.weights import has_local_weights, is_offline, load_weights
+from striate.networks.weights import has_local_weights, has_published_weights, is_offline, load_weights
 
 LITE0 = "timm/tf_efficientnet_lite0"
 SMALL = NetworkOptions(classes=5, size_hw=(64, 64))
@@ -224,3 +224,11 @@ def test_timm_weights_from_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.Mo
 def test_offline_switch(value: str, offline: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRIATE_OFFLINE", value)
     assert is_offline() is offline
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [("resnet20", False), ("lenet5", False), ("resnet18", True), ("timm/tf_efficientnet_lite0", True)],
+)
+def test_which_networks_have_published_weights(name: str, published: bool) -> None:
+    assert has_published_weights(resolve_network(name)) is published

@@ -65,10 +65,12 @@ def pneumonia():
 
 @cache
 def pictures(name):
-    maker = {"digits": digits, "stripes": stripes, "mnist": mnist, "signs": signs, "pneumonia": pneumonia}[name]
-    if maker not in (digits, stripes) and not SHARED.is_dir():
+    makers = {"digits": digits, "stripes": stripes, "noisy stripes": lambda: stripes(noise=1.2)}
+    if name in makers:
+        return makers[name]()
+    if not SHARED.is_dir():
         pytest.skip("the real data sets are not here")
-    return maker()
+    return {"mnist": mnist, "signs": signs, "pneumonia": pneumonia}[name]()
 
 
 def fair(width):
@@ -189,6 +191,14 @@ def quick(*values):
     return pytest.param(*values, id=f"{values[1]}-{values[0]}")
 
 
+def quick_early(plan):
+    return pytest.param(plan, id=str(plan))
+
+
+def real_early(plan):
+    return pytest.param(plan, marks=pytest.mark.real, id=str(plan))
+
+
 @pytest.mark.parametrize(
     ("state", "plan"),
     [
@@ -203,6 +213,8 @@ def quick(*values):
         real("overfit", Plan("signs", 80, fair(16), 20)),
         real("overfit", Plan("mnist", 60, fair(16), 20)),
         real("overfit", Plan("signs", 150, fair(16), 20)),
+        quick("overfit", Plan("noisy stripes", 80, fair(16), 20)),
+        real("overfit", Plan("pneumonia", 100, fair(32), 30)),
         quick("balanced", Plan("digits", 1400, fair(16), 8, augmented=True)),
         quick("balanced", Plan("stripes", 850, fair(16), 8, augmented=True)),
         real("balanced", Plan("mnist", 2500, fair(16), 5, augmented=True)),
@@ -222,6 +234,19 @@ def test_verdict_on_a_trained_network(state, plan):
     assert live[-1] in expected[state]
 
 
-def test_one_epoch_is_too_early_whatever_it_gives():
-    for plan in (Plan("digits", 1400, fair(16), 1), Plan("digits", 60, too_small(2), 1)):
-        assert trained(plan)[0].state == "too early"
+@pytest.mark.parametrize(
+    "plan",
+    [
+        quick_early(Plan("digits", 1400, fair(16), 1)),
+        quick_early(Plan("digits", 60, too_small(2), 1)),
+        quick_early(Plan("stripes", 850, fair(16), 2)),
+        real_early(Plan("mnist", 2500, fair(16), 2, augmented=True)),
+        real_early(Plan("signs", 80, fair(16), 2)),
+        real_early(Plan("signs", 1600, fair(16), 1)),
+    ],
+)
+def test_one_epoch_or_two_are_too_early_whatever_they_give(plan):
+    verdict, live = trained(plan)
+    assert verdict.state == "too early"
+    assert f"measured {'once' if plan.epochs == 1 else 'twice'}" in verdict.evidence[0]
+    assert set(live) == {"too early"}

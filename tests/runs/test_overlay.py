@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate.runs.overlay import SMALLEST_SIDE, draw_labels, write_overlay
+from striate.runs.overlay import SMALLEST_SIDE, draw_labels, is_overlay, write_overlay
 from striate.structures import Picture
 
 
@@ -46,3 +46,12 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> Non
     paths = [write_overlay(image, source, tmp_path / "out") for source in ("a/x.jpg", "b/x.jpg")]
     assert [path.name for path in paths] == ["x.png", "x-2.png"]
     assert all(Image.open(path).size == (4, 4) for path in paths)
+
+
+def test_an_overlay_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+    image = Image.new("RGB", (400, 300))
+    overlay = write_overlay(image, "x.jpg", tmp_path / "out")
+    assert is_overlay(overlay.rename(tmp_path / "moved.PNG"))
+    image.save(tmp_path / "plain.png")
+    assert not is_overlay(tmp_path / "plain.png")
+    assert not is_overlay(tmp_path / "gone.png")

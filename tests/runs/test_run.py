@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from striate.errors import CheckpointError, DataError, PictureError, RequestError
 from striate.evaluation import Evaluation
 from striate.runs import Run
+from striate.runs.overlay import write_overlay
 from striate.structures import Problem
 
 
@@ -92,6 +94,30 @@ def test_nothing_at_the_path_or_nothing_in_the_folder(run, tmp_path):
         run.predict(tmp_path / "bare")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_links_that_lead_nowhere_are_listed(run, pictures, tmp_path):
+    (pictures / "test" / "cross" / "link.png").symlink_to(tmp_path / "gone.png")
+    (pictures / "test" / "cross" / "same.png").symlink_to(pictures / "test" / "cross" / "1.png")
+    problems: list[Problem] = []
+    assert len(list(run.predict_each(pictures / "test", problems))) == 13
+    (problem,) = problems
+    assert problem.kind == "broken-link"
+    assert problem.path == str(pictures / "test" / "cross" / "link.png")
+    assert problem.detail == f"this link leads to {tmp_path / 'gone.png'}, where nothing is."
+    with pytest.raises(RequestError, match=r"link\.png: this link leads to .*gone\.png, where nothing is"):
+        run.predict(pictures / "test" / "cross" / "link.png")
+
+
+def test_its_own_answers_are_not_pictures_to_ask_about(run, pictures):
+    own = write_overlay(Image.new("RGB", (300, 300)), "a.png", pictures / "test" / "answers")
+    problems: list[Problem] = []
+    assert len(list(run.predict_each(pictures / "test", problems))) == 12
+    (problem,) = problems
+    assert problem.path == str(pictures / "test" / "answers")
+    assert problem.detail == "a set of 1 picture that `striate predict` drew itself."
+    assert len(run.predict(own)) == 1
+
+
 def test_many_pictures_are_read_as_they_are_needed(run, pictures, monkeypatch):
     monkeypatch.setattr("striate.runs.answering.AT_ONCE", 4)
     asked = []
@@ -110,7 +136,8 @@ def test_many_pictures_are_read_as_they_are_needed(run, pictures, monkeypatch):
 
 def test_weights_of_another_network(run, finished):
     finished.folder.write_weights("best", {"other.weight": torch.zeros(2)})
-    with pytest.raises(CheckpointError, match=r"best\.safetensors: these weights are not of the network in run.json"):
+    sentence = r"not of the network in run.json \(.* Missing key\(s\) in state_dict: \"c1\.weight\", .*\"\)\. Put"
+    with pytest.raises(CheckpointError, match=sentence):
         _ = run.network
 
 

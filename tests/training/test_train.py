@@ -14,6 +14,7 @@ from striate.data import Dataset
 from striate.errors import CheckpointError, RequestError, TrainingError
 from striate.evaluation import EpochRecord
 from striate.recipe import Recipe, read_recipe
+from striate.runs.lock import hold_run
 from striate.runs.run import Run
 from striate.training import train
 from striate.training.progress import Silent
@@ -35,7 +36,7 @@ class CrashAfter(Silent):
 @pytest.fixture(autouse=True)
 def _same_data(monkeypatch: pytest.MonkeyPatch, digits: Dataset) -> None:
     # A resumed run opens its data again by path; here that is the set in memory.
-    monkeypatch.setattr("striate.runs.known_pictures.open_dataset", lambda *_, **__: digits)
+    monkeypatch.setattr("striate.runs.known_pictures.open_by_recipe", lambda *_, **__: digits)
 
 
 def weights(run: Path, which: str = "last") -> dict[str, torch.Tensor]:
@@ -51,6 +52,8 @@ def test_a_run_learns_and_leaves_everything_in_its_folder(digits: Dataset, quick
     assert run.metrics.split == "test"
     assert run.metrics.headline.value > 0.6 > run.metrics.baseline.value
     assert run.verdict is not None
+    # Nobody published weights for the network of this run.
+    assert not any(": --weights auto" in advice for advice in run.verdict.advice)
     names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
     expected = "recipe.yaml run.json choices.json metrics.jsonl splits.json best.safetensors last.safetensors"
     assert set(expected.split()) | {"report.html", "evaluation.json", "verdict.json"} <= names
@@ -93,6 +96,28 @@ def test_a_finished_run_is_not_trained_again(digits: Dataset, quick: Recipe, tmp
     assert len(again.history) == 1
 
 
+def test_two_processes_never_train_one_run(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(Crash):
+        train(digits, quick, run=tmp_path / "run", progress=CrashAfter(1))
+    sentence = r"run: another process is training this run\. Wait until it has ended, or stop it"
+    with hold_run(tmp_path / "run"):
+        before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+        with pytest.raises(RequestError, match=sentence):
+            train(None, run=tmp_path / "run", resume=True)
+        with pytest.raises(RequestError, match=sentence):
+            train(digits, quick, run=tmp_path / "run")
+        assert Run.open(tmp_path / "run").history
+        assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+    assert len(train(None, run=tmp_path / "run", resume=True).history) == 3
+
+
+def test_a_lock_left_by_a_killed_beginning_is_no_run(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with hold_run(tmp_path / "run"):
+        pass
+    assert train(digits, quick.with_values({"epochs": 1}), run=tmp_path / "run").history
+
+
 def test_resuming_without_a_run_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no run here to go on with.*Give the data too"):
         train(None, run=tmp_path, resume=True)
@@ -104,8 +129,13 @@ def test_a_damaged_checkpoint_names_itself_and_what_is_left(digits: Dataset, qui
     with pytest.raises(Crash):
         train(digits, quick, run=tmp_path / "run", progress=CrashAfter(2))
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(CheckpointError, match=r"checkpoint\.pt: this checkpoint is damaged.*best\.safetensors"):
+    whole = r"checkpoint\.pt: this checkpoint is damaged \(PytorchStreamReader [^().]+\)\. The best .*best\.safetensors"
+    with pytest.raises(CheckpointError, match=whole):
         train(None, run=tmp_path / "run", resume=True)
+    for content, cause in ((b"", "it ends too early"), (b"hello world", "KeyError: 101")):
+        (tmp_path / "run" / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(CheckpointError, match=rf"this checkpoint is damaged \({cause}\)"):
+            train(None, run=tmp_path / "run", resume=True)
 
 
 def test_a_run_folder_in_use_is_never_overwritten(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:

@@ -57,4 +57,4 @@ def _show(found: Comparison, console: Console) -> None:
         words = (in_words(row.run.metrics.headline), behind, verdict.state if verdict else "")
         shown.add_row(row.net, *words, short_count(facts.parameters), str(facts.epochs))
     console.print(shown)
-    console.print(f"\npage  {found.page}")
+    console.print(f"\npage  {found.page}", soft_wrap=True)

@@ -26,4 +26,6 @@ def command(
 
     folder = get_public(name, out)
     document = {"name": name, "out": folder}
-    return Answer(document, lambda console: console.print(f"{name} is in {folder}. Now: striate look {folder}"))
+    return Answer(
+        document, lambda console: console.print(f"{name} is in {folder}. Now: striate look {folder}", soft_wrap=True)
+    )

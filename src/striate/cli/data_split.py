@@ -20,6 +20,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Fixes the division.")] = 0,
     format: Annotated[str | None, typer.Option(help="Format to read; recognised where not given.")] = None,
     to: Annotated[str | None, typer.Option(metavar="FORMAT", help="Format to write; the one it was read from.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task to write it for; read off the annotation.")] = None,
 ) -> Answer:
     """Writes a data set with the splits that training would use, so that every tool uses the same.
 
@@ -37,6 +38,7 @@ def command(
             out,
             format=format,
             to_format=to,
+            task=task,
             wishes=SplitWishes(validation_share, test_share, seed),
             progress=lambda count, total: progress.part("reading pictures", count, total),
         )

@@ -65,6 +65,6 @@ def _step(typed: str, work: Callable[[], Answer]) -> Any:
 
 
 def _show(document: dict[str, Any], console: Console) -> None:
-    console.print(f"\nThe network, its figures and the verdict are in {document['train']['run']}.")
-    console.print(f"The report, to open in a browser: {document['report']}")
+    console.print(f"\nThe network, its figures and the verdict are in {document['train']['run']}.", soft_wrap=True)
+    console.print(f"The report, to open in a browser: {document['report']}", soft_wrap=True)
     console.print("Now with pictures of your own, each class in a folder of its own: striate look FOLDER")

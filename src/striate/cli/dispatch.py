@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from striate.cli.commands import COMMANDS, module_name
 from striate.cli.output import Answer, answer_console, say, write_answer, write_json
-from striate.errors import StriateError, UnknownNameError
+from striate.errors import RequestError, StriateError, UnknownNameError, cause_of
 
 INTERRUPTED = 130
 _JSON_HELP = "Print one JSON document on standard output; everything else goes to standard error."
@@ -38,6 +38,7 @@ def dispatch(arguments: Sequence[str]) -> int:
             # A file name that the terminal's encoding does not hold must not end the work.
             stream.reconfigure(errors="backslashreplace")
     try:
+        _refuse_empty(arguments)
         name, rest = find_command(arguments)
         result = _invoke(name, rest)
         if result == INTERRUPTED:
@@ -48,7 +49,7 @@ def dispatch(arguments: Sequence[str]) -> int:
                 write_answer(result.document)
             else:
                 result.show(answer_console())
-        return result if isinstance(result, int) else 0
+        return result.exit_code if isinstance(result, Answer) else result if isinstance(result, int) else 0
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
@@ -95,6 +96,27 @@ def build_app(name: str) -> Any:
 
 def _invoke(name: str, arguments: list[str]) -> Any:
     return build_app(name).main(args=arguments, prog_name=f"striate {name}", standalone_mode=False)
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuses `--net ''` and the like: mostly an unset shell variable, and as a path it would mean this folder.
+
+    Raises:
+        RequestError: Quoting the place.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        option, equals, value = argument.partition("=")
+        if not argument.strip():
+            where = f"{before} ''".lstrip()
+        elif option.startswith("--") and equals and not value.strip():
+            where = argument
+        else:
+            continue
+        raise RequestError(
+            "expected a value, found an empty text.",
+            where=where,
+            fix="Give a value, or leave it out; perhaps a variable is not set.",
+        )
 
 
 def _with_json(function: Callable[..., Answer]) -> Callable[..., Answer]:
@@ -153,9 +175,9 @@ def _fail_unexpectedly(error: Exception, as_json: bool) -> int:
     ) as log:
         log.write(f"striate {' '.join(sys.argv[1:])}\n\n")
         traceback.print_exception(error, file=log)
-    first = str(error).strip().split("\n")[0]
+    kind, cause = type(error).__name__, cause_of(error)
     text = (
-        f"this is a fault in Striate, not in your data ({type(error).__name__}: {first}). "
+        f"this is a fault in Striate, not in your data ({cause if cause.startswith(kind) else f'{kind}: {cause}'}). "
         f"What led to it is written in {log.name}; please report it."
     )
     return _fail(text, 1, as_json, kind=type(error).__name__)

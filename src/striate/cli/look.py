@@ -24,24 +24,29 @@ def command(
     """Shows what is in a folder of pictures, as training would see it, and what is wrong with it.
 
     Format, task, classes, splits, channels and bit depth, and every problem with what to do about it; on one screen,
-    and with pictures on a page that works offline. Nothing in the folder is changed.
+    and with pictures on a page that works offline. Nothing in the folder is changed. Where training would refuse the
+    folder, what was found is shown all the same, then why and what to do, without a page and with exit code 1.
 
     Example:
         striate look photos/
         striate look photos/ --json
     """
-    from striate.data.look import look, write_look_page
+    from striate.data.look import look_anyway, write_look_page
+    from striate.data.survey import SplitWishes
 
     with TerminalProgress() as progress:
-        seen = look(
+        seen = look_anyway(
             data,
             task=task,
             format=format,
-            seed=seed,
+            wishes=SplitWishes(seed=seed),
             progress=lambda done, total: progress.part("looking at pictures", done, total),
         )
     wanted = page or Path("runs") / f"look-{data.resolve().stem}.html"
-    written = None if no_page else write_look_page(seen, wanted)
-    document = seen.as_dict() | {"page": written}
+    written = None if no_page or seen.refused else write_look_page(seen, wanted)
     footer = "" if written is None else f"\n  page     {written}"
-    return Answer(document, lambda console: console.print(seen.as_text(console.width) + footer, soft_wrap=True))
+    return Answer(
+        seen.as_dict() | {"page": written},
+        lambda console: console.print(seen.as_text(console.width) + footer, soft_wrap=True),
+        exit_code=0 if seen.refused is None else 1,
+    )

@@ -21,10 +21,12 @@ class Answer:
     Attributes:
         document: Plain data, printed by `--json`.
         show: Prints the same for a person.
+        exit_code: 0, or 1 where the answer is that something will not work.
     """
 
     document: Any
     show: Callable[[Console], None]
+    exit_code: int = 0
 
 
 def answer_console() -> Console:

@@ -26,7 +26,8 @@ def command(
 ) -> Answer:
     """Asks a trained network about pictures.
 
-    Pictures that cannot be read are named and left out.
+    Pictures that cannot be read are named and left out. So are pictures that `--out` wrote, where it lies inside the
+    folder that is searched; give one by name to ask about it all the same.
 
     Example:
         striate predict runs/photos cat.jpg

@@ -39,6 +39,21 @@ LEAST_SIDE_PX = 0.5
 """A box narrower or lower than this has no area: even a box of one pixel has sides of 1."""
 
 
+MENDED_KINDS = (
+    "box-not-finite",
+    "empty-mask",
+    "box-outside",
+    "box-without-area",
+    "duplicate-object",
+    "box-beyond-edge",
+    "mask-value",
+)
+"""Kinds of problems for which annotation is changed while its picture stays."""
+
+LOST_KINDS = ("size-mismatch", "void-mask")
+"""Kinds of problems of annotation for which a picture is left out."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectFacts:
     """What was measured of the annotation of one picture.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from striate.recipe import Recipe
 from striate.structures import Problem, Sample
 
 
@@ -86,3 +87,36 @@ def open_dataset(
 
     wishes = SplitWishes(validation_share, test_share, seed)
     return survey_data(path, task=task, format=format, wishes=wishes, progress=progress).dataset
+
+
+def open_by_recipe(
+    data: Dataset | str | Path,
+    recipe: Recipe,
+    *,
+    task: str | None = None,
+    format: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Opens a path as a recipe says, with its shares and its seed; a data set is given back as it is.
+
+    Args:
+        data: A data set, or the path of one.
+        recipe: The recipe of a run.
+        task: Instead of the recipe's: what a run that began with an open choice has settled on.
+        format: The same.
+        progress: Called with the number of pictures checked and the number of all.
+
+    Raises:
+        DataError: Nothing is there, it cannot be understood, or nothing can be learned from it.
+    """
+    if isinstance(data, Dataset):
+        return data
+    return open_dataset(
+        data,
+        task=task or recipe.data.task,
+        format=format or recipe.data.format,
+        validation_share=recipe.data.validation_share,
+        test_share=recipe.data.test_share,
+        seed=recipe.optimisation.seed,
+        progress=progress,
+    )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from striate.data.dataset import Dataset
+from striate.data.look_objects import ObjectLook, look_at_objects
+from striate.data.refused import survey_refused
 from striate.data.splits import class_counts
-from striate.data.survey import SplitWishes, Survey, survey_data
+from striate.data.survey import Found, SplitWishes, Survey, survey_data
+from striate.errors import DataError
 from striate.formats import FORMATS
 from striate.structures import Problem
 
@@ -28,9 +31,12 @@ class Look:
 
     Attributes:
         survey: The data set and what was measured of it.
+        refused: Why training refuses it; `None` where it does not. What stands in the survey is then what was found
+            until there, with pictures that cannot be read still counted, and splits only where the folder gives them.
     """
 
     survey: Survey
+    refused: DataError | None = None
 
     @property
     def dataset(self) -> Dataset:
@@ -46,6 +52,11 @@ class Look:
             for name, labels in self.survey.labels.items()
         }
 
+    @property
+    def objects(self) -> ObjectLook | None:
+        """What there is to say about boxes or masks; `None` where there are none."""
+        return look_at_objects(self.survey)
+
     def problems_by_kind(self) -> dict[str, list[Problem]]:
         """Problems of each kind; kinds for which pictures were left out first, then rare kinds before common ones."""
         kinds: dict[str, list[Problem]] = {}
@@ -56,13 +67,15 @@ class Look:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
-        data = self.dataset
-        return {
+        data, objects = self.dataset, self.objects
+        answer: dict[str, Any] = {
             "path": str(data.root),
-            "task": data.task,
+            "task": data.task or None,
             "format": data.format,
             "classes": list(data.classes),
             "class_counts": self.class_counts,
+            "objects": objects and objects.objects_as_dict(),
+            "pixels": objects and objects.pixels_as_dict(),
             "splits": {name: len(samples) for name, samples in data.splits.items()},
             "given_splits": list(data.given),
             "images": data.images,
@@ -74,7 +87,19 @@ class Look:
             "duplicate_sets": len(self.survey.duplicates),
             "problems": [problem.as_dict() for problem in data.problems],
             "notes": list(data.notes),
+            "refused": None,
         }
+        if self.refused is not None:
+            error = self.refused
+            answer["refused"] = {"message": error.what, "where": error.where, "fix": error.fix}
+        if not self._looked_at:
+            answer |= dict.fromkeys(("channels", "channel_names", "bit_depth", "median_size_hw", "sizes"))
+        return answer
+
+    @property
+    def _looked_at(self) -> bool:
+        """Whether any picture was read."""
+        return any(fact.readable for facts in self.survey.facts.values() for fact in facts)
 
     def as_text(self, width: int | None = None) -> str:
         """The answer on one screen.
@@ -87,20 +112,34 @@ class Look:
 
     def _lines(self, width: int) -> list[str]:
         data = self.dataset
-        head = [f"{data.root.resolve().name}: {data.task}, {data.images} pictures, {len(data.classes)} classes"]
-        head += _entry("format", f"{data.format}: {FORMATS.get(data.format).title}", width, 2)
-        head += _entry("pictures", self.describe_pictures(), width, 2)
-        head += _entry("splits", self.describe_splits(), width, 2)
+        name = data.root.resolve().name
+        form = _entry("format", f"{data.format}: {FORMATS.get(data.format).title}", width, 2)
+        if data.task:
+            head = [f"{name}: {data.task}, {data.images} pictures, {len(data.classes)} classes", *form]
+            head += _entry("pictures", self.describe_pictures(), width, 2)
+            head += _entry("splits", self.describe_splits(), width, 2)
+        else:
+            head = [f"{name}: its annotation cannot be used", *form]
+        objects = self.objects
+        for title, sentence in objects.sentences() if objects else ():
+            head += _entry(title, sentence, width, 2)
         notes = [line for note in data.notes for line in _entry("", note, width, 2)]
-        classes = list(self._class_lines(width))
+        kinds = min(_PROBLEM_LINES, max(1, len(self.problems_by_kind())))
+        classes = list(self._class_lines(width, max(4, min(_CLASS_LINES, _SCREEN - 1 - len(head) - kinds)), objects))
         for most in (4, 3, 2, 1):  # problems get the room that is left
             problems = list(self._problem_lines(width, most))
             if len(head) + len(notes) + len(classes) + len(problems) <= _SCREEN:
                 break
-        return [*head, *notes[: max(0, _SCREEN - len(head) - len(classes) - len(problems))], *classes, *problems]
+        lines = [*head, *notes[: max(0, _SCREEN - len(head) - len(classes) - len(problems))], *classes, *problems]
+        if self.refused is None:
+            return lines
+        place = "" if self.refused.where in (None, str(data.root)) else f"{self.refused.where}: "
+        return [*lines, *_entry("refused", f"{place}{self.refused.what} {self.refused.fix}", width, _SCREEN)]
 
     def describe_pictures(self) -> str:
         """Sizes, channels and bit depth in words."""
+        if not self._looked_at:
+            return "none could be read" if any(self.survey.facts.values()) else "not looked at"
         data = self.dataset
         height, width = data.median_size_hw
         sizes = f"{height} x {width} pixels"
@@ -122,33 +161,42 @@ class Look:
             f"{name} {len(samples)} ({'given' if name in data.given else 'made'})"
             for name, samples in data.splits.items()
         )
+        if self.refused is not None:
+            return ", ".join(f"{name} {len(samples)}" for name, samples in data.splits.items())
         return sizes if data.splits.get("test") else f"{sizes}; no test split"
 
-    def _class_lines(self, width: int) -> Iterator[str]:
+    def _class_lines(self, width: int, most: int, objects: ObjectLook | None) -> Iterator[str]:
         totals = Counter[str]()
         for counts in self.class_counts.values():
             totals.update(counts)
         names = list(self.dataset.classes)
+        if not names:
+            return
         hidden = 0
-        if len(names) > _CLASS_LINES:
+        if len(names) > most:
             ranked = sorted(names, key=lambda name: -totals[name])
-            hidden = len(names) - _CLASS_LINES + 1
-            names = ranked[: _CLASS_LINES - 2] + ranked[-1:]
+            hidden = len(names) - most + 1
+            names = ranked[: most - 2] + ranked[-1:]
         longest = min(24, max(len(name) for name in names))
-        digits = len(str(max(totals.values())))
-        room = max(4, width - _INDENT - longest - digits - 3)
+        largest = max(1, *totals.values())
+        heading, texts = objects.columns(totals) if objects else ("", _right_aligned(totals, names))
+        room = max(4, width - _INDENT - longest - len(texts[names[0]]) - 3)
+        title = "classes"
+        if heading:
+            yield f"  {title:<{_INDENT - 2}}{'':<{longest}}  {heading}"
+            title = ""
         for number, name in enumerate(names):
             if hidden and number == len(names) - 1:
                 yield from _entry("", f"... {hidden} more classes, the smallest:", width)
-            bar = "#" * max(1 if totals[name] else 0, round(room * totals[name] / max(totals.values())))
+            bar = "#" * max(1 if totals[name] else 0, round(room * totals[name] / largest))
             label = textwrap.shorten(name, longest, placeholder="...") if len(name) > longest else name
-            title = "" if number else "classes"
-            yield f"  {title:<{_INDENT - 2}}{label:<{longest}}  {totals[name]:>{digits}} {bar}".rstrip()
+            yield f"  {title:<{_INDENT - 2}}{label:<{longest}}  {texts[name]} {bar}".rstrip()
+            title = ""
 
     def _problem_lines(self, width: int, most: int) -> Iterator[str]:
         kinds = self.problems_by_kind()
         if not kinds:
-            yield from _entry("problems", "none found", width)
+            yield from _entry("problems", "none found" if self.refused is None else "none besides", width)
         title = "problems"
         for number, (kind, problems) in enumerate(kinds.items()):
             if number == _PROBLEM_LINES - 1 and len(kinds) > _PROBLEM_LINES:
@@ -161,6 +209,11 @@ class Look:
             title = ""
 
 
+def _right_aligned(counts: Mapping[str, int], names: Sequence[str]) -> dict[str, str]:
+    digits = max(len(str(counts[name])) for name in names)
+    return {name: f"{counts[name]:>{digits}}" for name in names}
+
+
 def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:
     """Some lines with a title before the first; what does not fit is cut."""
     return textwrap.wrap(
@@ -170,6 +223,7 @@ def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:
         subsequent_indent=" " * _INDENT,
         max_lines=most,
         placeholder=" ...",
+        break_on_hyphens=False,
     )
 
 
@@ -187,8 +241,39 @@ def look(
 
     Arguments and errors are those of `striate.data.open_dataset`.
     """
-    wishes = SplitWishes(validation_share, test_share, seed)
-    return Look(survey_data(path, task=task, format=format, wishes=wishes, progress=progress))
+    seen = look_anyway(
+        path,
+        task=task,
+        format=format,
+        wishes=SplitWishes(validation_share, test_share, seed),
+        progress=progress,
+    )
+    if seen.refused is not None:
+        raise seen.refused
+    return seen
+
+
+def look_anyway(
+    path: str | Path,
+    *,
+    task: str | None = None,
+    format: str | None = None,
+    wishes: SplitWishes | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Look:
+    """Says what is in a folder or file of pictures, also where training refuses it.
+
+    Arguments are those of `striate.data.survey.survey_data`.
+
+    Raises:
+        DataError: Not even its format could be told.
+        UnknownNameError: No such format or task.
+    """
+    found = Found()
+    try:
+        return Look(survey_data(path, task=task, format=format, wishes=wishes, progress=progress, found=found))
+    except DataError as error:
+        return Look(survey_refused(path, format, found, error), error)
 
 
 def write_look_page(seen: Look, path: str | Path) -> Path:

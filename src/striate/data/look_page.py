@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.data.facts import HISTOGRAM_BINS, PictureFacts
+from striate.data.look_objects_page import object_sections, warn_of_traps
+from striate.data.look_pictures import Shown
 from striate.data.splits import class_indices
-from striate.errors import PictureError
 from striate.formats import FORMATS
-from striate.images import FileSource, read_picture
 from striate.pages import (
     CHANNEL_COLORS,
     COLORWAY,
@@ -20,7 +20,6 @@ from striate.pages import (
     Column,
     Part,
     Section,
-    Thumbnail,
     beside,
     chart,
     details,
@@ -32,9 +31,8 @@ from striate.pages import (
     note,
     render_page,
     table,
-    thumbnail,
 )
-from striate.structures import Picture, Problem, Sample
+from striate.structures import Problem, Sample
 
 if TYPE_CHECKING:
     from striate.data.look import Look
@@ -48,24 +46,31 @@ _SHOWN_PROBLEMS = 50
 _SHOWN_DUPLICATES = 12
 _SHOWN_ALIKE = 4
 _HISTOGRAM_PICTURES = 2000
-_SIDE = 96
+_SIDE, _ANNOTATED_SIDE = 96, 176
 
 
 def build_look_page(seen: Look) -> str:
     """The whole page as HTML."""
-    data = seen.dataset
+    data, objects, shown = seen.dataset, seen.objects, Shown(seen.survey)
     problems = len(data.problems)
     found = f"{problems} problem{'s' if problems != 1 else ''} found" if problems else "no problem found"
     return render_page(
         f"{data.root.resolve().name}: what is in it",
         [
-            Section("At a glance", [_glance(seen), *_how_it_was_read(seen)]),
-            Section("Problems", list(_problems(seen))),
-            Section("Pictures by class", list(_pictures(seen))),
+            Section(
+                "At a glance",
+                [_glance(seen), *(warn_of_traps(objects) if objects else ()), *_how_it_was_read(seen)],
+            ),
+            Section("Problems", list(_problems(seen, shown))),
+            *(
+                object_sections(objects, shown)
+                if objects
+                else [Section("Pictures by class", list(_pictures(seen, shown)))]
+            ),
             Section("Class balance", _balance(seen)),
             Section("Sizes", _sizes(seen)),
             Section("Pixel values", _histograms(seen)),
-            *([Section("Duplicates", list(_duplicates(seen)))] if seen.survey.duplicates else []),
+            *([Section("Duplicates", list(_duplicates(seen, shown)))] if seen.survey.duplicates else []),
         ],
         lead=f"{data.images} pictures in {len(data.classes)} classes, for {data.task}; {found}.",
         footer="Made by striate look. Everything on this page is inside this one file.",
@@ -73,10 +78,11 @@ def build_look_page(seen: Look) -> str:
 
 
 def _glance(seen: Look) -> Part:
-    data = seen.dataset
+    data, objects = seen.dataset, seen.objects
     return figures(
         {
             "Pictures": data.images,
+            **({"Objects": int(objects.counts.sum())} if objects and not objects.semantic else {}),
             "Classes": len(data.classes),
             "Task": data.task,
             "Usual size": f"{data.median_size_hw[0]} x {data.median_size_hw[1]}",
@@ -93,11 +99,15 @@ def _how_it_was_read(seen: Look) -> list[Part]:
         ("Format", f"{data.format}: {FORMATS.get(data.format).title}"),
         ("Pictures", seen.describe_pictures()),
         ("Splits", seen.describe_splits()),
+        *(
+            (title.capitalize(), f"{sentence}.")
+            for title, sentence in (seen.objects.sentences() if seen.objects else ())
+        ),
     ]
     return [fact_list(facts), lines(data.notes)] if data.notes else [fact_list(facts)]
 
 
-def _problems(seen: Look) -> Iterator[Part]:
+def _problems(seen: Look, shown: Shown) -> Iterator[Part]:
     kinds = seen.problems_by_kind()
     if not kinds:
         yield note("None found: every picture can be read, and none is there twice.")
@@ -125,61 +135,42 @@ def _problems(seen: Look) -> Iterator[Part]:
     )
     samples = _samples_by_name(seen)
     for kind, found in kinds.items():
-        yield details(f"{kind} ({len(found)})", _examples(found, samples), opened=len(kinds) == 1)
+        yield details(f"{kind} ({len(found)})", _examples(found, samples, shown), opened=len(kinds) == 1)
 
 
 def _samples_by_name(seen: Look) -> dict[str, Sample]:
     return {sample.name: sample for part in seen.dataset.splits.values() for sample in part}
 
 
-def _examples(found: Sequence[Problem], samples: dict[str, Sample]) -> list[Part]:
-    shown = [samples[problem.path] for problem in found if problem.path in samples][:_SHOWN_EXAMPLES]
+def _examples(found: Sequence[Problem], samples: dict[str, Sample], shown: Shown) -> list[Part]:
+    known = [samples[problem.path] for problem in found if problem.path in samples][:_SHOWN_EXAMPLES]
     rows = [{"where": problem.path, "what": problem.detail, "fix": problem.fix} for problem in found[:_SHOWN_PROBLEMS]]
     parts = [table(rows, [Column("where"), Column("what"), Column("fix", "what to do")], caption="")]
-    if shown:
-        parts.insert(0, gallery(_thumbnails(shown, [""] * len(shown), named=True)))
+    if known:
+        side = _ANNOTATED_SIDE if shown.survey.objects else _SIDE
+        parts.insert(0, gallery(shown.thumbnails(known, [""] * len(known), side, named=True)))
     if len(found) > _SHOWN_PROBLEMS:
         parts.append(note(f"The first {_SHOWN_PROBLEMS} of {len(found)}; striate look --json lists all."))
     return parts
 
 
-def _thumbnails(
-    samples: Sequence[Sample], captions: Sequence[str], side: int = _SIDE, *, named: bool = False
-) -> list[Thumbnail]:
-    shown = []
-    for sample, caption in zip(samples, captions, strict=True):
-        try:
-            picture = _read_small(sample, side)
-        except PictureError:
-            continue  # it could be read a moment ago; the page shows what is still there
-        detail = sample.name if named else ""
-        shown.append(thumbnail(picture, caption, detail=detail, alt=sample.name, max_side=side))
-    return shown
-
-
-def _read_small(sample: Sample, side: int) -> Picture:
-    if isinstance(sample.source, FileSource):
-        return read_picture(sample.source.path, at_least_hw=(side, side))
-    return sample.read()
-
-
-def _pictures(seen: Look) -> Iterator[Part]:
+def _pictures(seen: Look, shown: Shown) -> Iterator[Part]:
     data = seen.dataset
     by_class: dict[int, list[Sample]] = {}
     for part in data.splits.values():
         for sample in part:
             for index in class_indices(sample):
                 by_class.setdefault(index, []).append(sample)
-    shown = sorted(sorted(by_class, key=lambda index: -len(by_class[index]))[:_SHOWN_CLASSES])
-    each = max(1, min(_SHOWN_IN_CLASS, _SHOWN_IN_ALL // max(1, len(shown))))
-    if len(shown) < len(by_class):
-        yield note(f"The {len(shown)} largest of {len(by_class)} classes.")
+    largest = sorted(sorted(by_class, key=lambda index: -len(by_class[index]))[:_SHOWN_CLASSES])
+    each = max(1, min(_SHOWN_IN_CLASS, _SHOWN_IN_ALL // max(1, len(largest))))
+    if len(largest) < len(by_class):
+        yield note(f"The {len(largest)} largest of {len(by_class)} classes.")
     random = np.random.default_rng(0)
-    for index in shown:
+    for index in largest:
         pictures = by_class[index]
         chosen = sorted(random.permutation(len(pictures))[:each].tolist())
         yield heading(f"{data.classes[index]} ({len(pictures)})")
-        yield gallery(_thumbnails([pictures[i] for i in chosen], [""] * len(chosen), 84))
+        yield gallery(shown.thumbnails([pictures[i] for i in chosen], [""] * len(chosen), 84))
 
 
 def _balance(seen: Look) -> list[Part]:
@@ -323,18 +314,27 @@ def combine_histograms(facts: Sequence[PictureFacts]) -> tuple[npt.NDArray[np.fl
     return edges, shares / len(facts)
 
 
-def _duplicates(seen: Look) -> Iterator[Part]:
+def _labels_by_name(seen: Look) -> dict[str, tuple[int, ...]]:
+    return {
+        sample.name: labels
+        for split, part in seen.dataset.splits.items()
+        for sample, labels in zip(part, seen.survey.labels[split], strict=True)
+    }
+
+
+def _duplicates(seen: Look, shown: Shown) -> Iterator[Part]:
     data = seen.dataset
     home = {sample.name: split for split, part in data.splits.items() for sample in part}
     sets = seen.survey.duplicates
     if len(sets) > _SHOWN_DUPLICATES:
         yield note(f"The first {_SHOWN_DUPLICATES} of {len(sets)} sets of pictures that show the same.")
     parts = []
+    labels_of = _labels_by_name(seen)
     for members in sets[:_SHOWN_DUPLICATES]:
         some = members[:_SHOWN_ALIKE]
-        labels = [", ".join(data.classes[i] for i in class_indices(sample)) or "no class" for sample in some]
+        labels = [", ".join(data.classes[i] for i in labels_of[sample.name]) or "no class" for sample in some]
         captions = [f"{label} ({home[sample.name]})" for label, sample in zip(labels, some, strict=True)]
-        shown = gallery(_thumbnails(some, captions, 112, named=True))
+        pictures = gallery(shown.thumbnails(some, captions, 112, named=True))
         more = len(members) - len(some)
-        parts.append([shown, note(f"and {more} more like these.")] if more else [shown])
+        parts.append([pictures, note(f"and {more} more like these.")] if more else [pictures])
     yield beside(*parts)

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from striate.errors import MissingPartError, WorkError
+from striate.errors import MissingPartError, WorkError, cause_of
 from striate.formats.storing import folder_name_of, prepare_folder, stored
 from striate.networks.weights import is_offline
 from striate.registry import Registry
@@ -108,7 +108,7 @@ def _downloading(name: str) -> Iterator[None]:
         yield
     except (urllib.error.URLError, TimeoutError, ConnectionError, RuntimeError) as error:
         raise WorkError(
-            f"the download failed ({error}).", where=name, fix="Try again later; nothing was left behind."
+            f"the download failed ({cause_of(error)}).", where=name, fix="Try again later; nothing was left behind."
         ) from error
     finally:
         socket.setdefaulttimeout(before)

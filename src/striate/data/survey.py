@@ -5,29 +5,24 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from striate.data.annotations import (
-    SPATIAL_TASKS,
-    Checked,
-    ConvertedAnnotation,
-    ObjectFacts,
-    annotation_for,
-    check_annotations,
-)
+from striate.data.annotations import SPATIAL_TASKS, Checked, ObjectFacts, check_annotations
 from striate.data.dataset import Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
 from striate.data.facts import PictureFacts
 from striate.data.oddities import class_problems, find_oddities, shift_problems, unfit_channels
+from striate.data.readings import read_turned, refuse_other_task
 from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
-from striate.errors import DataError, RequestError, UnknownNameError
-from striate.formats import FORMATS, Reading, read_folder
+from striate.errors import DataError, RequestError
+from striate.formats import Reading
 from striate.formats.foreign import find_damage
-from striate.structures import AnnotationSource, Problem, Sample
+from striate.structures import Problem, Sample
 
 _MOST_UNREADABLE = 0.5
 _LARGEST_SHARE = 0.5
@@ -80,6 +75,19 @@ class Survey:
     objects: Mapping[str, tuple[ObjectFacts, ...]]
 
 
+@dataclass(slots=True)
+class Found:
+    """What a survey has found so far, which stays known where the set is refused.
+
+    Attributes:
+        reading: The annotation, once it is read.
+        facts: Facts of the pictures of all its splits, in order, once they are scanned.
+    """
+
+    reading: Reading | None = None
+    facts: list[PictureFacts] = field(default_factory=list)
+
+
 def survey_data(
     path: str | Path,
     *,
@@ -87,20 +95,22 @@ def survey_data(
     format: str | None = None,
     wishes: SplitWishes | None = None,
     progress: Callable[[int, int], None] | None = None,
+    found: Found | None = None,
 ) -> Survey:
     """Reads the annotation, checks every picture, looks for duplicates, and keeps or makes the splits.
 
-    Arguments and errors are those of `striate.data.open_dataset`.
+    `found` gets what is found on the way; other arguments and errors are those of `striate.data.open_dataset`.
     """
     root = Path(path)
+    found = found if found is not None else Found()
     check_path(root)
     wishes = wishes or SplitWishes()
-    _check_task_name(task)
-    reading = _for_task(read_folder(root, format, task), task)
-    _check_reading(root, reading, task)
+    found.reading = reading = read_turned(root, format, task)
+    refuse_other_task(root, reading, task)
+    _check_reading(root, reading)
     if damage := find_damage(root):
         raise damage
-    pool = _scan(root, reading, progress)
+    pool = _scan(root, reading, progress, found)
     _check_classes(root, reading, pool)
     duplicates = find_duplicates(pool.facts)
     splits, given, notes = _split(pool, duplicates, wishes)
@@ -132,8 +142,6 @@ def _describe_pool(
     problems: Sequence[Problem],
     notes: tuple[str, ...],
 ) -> Dataset:
-    usual_names = Counter(fact.channel_names for fact in pool.facts).most_common(1)[0][0]
-    median = np.median([fact.size_hw for fact in pool.facts], axis=0)
     return Dataset(
         root=root,
         task=reading.task,
@@ -141,14 +149,23 @@ def _describe_pool(
         classes=reading.classes,
         splits={name: tuple(pool.samples[i] for i in chosen) for name, chosen in splits.items()},
         given=given,
-        channels=len(usual_names),
-        channel_names=usual_names,
-        bit_depth=Counter(fact.bit_depth for fact in pool.facts).most_common(1)[0][0],
-        median_size_hw=(round(float(median[0])), round(float(median[1]))),
-        sizes_hw=dict(Counter(fact.size_hw for fact in pool.facts).most_common()),
+        **usual_picture(pool.facts),
         problems=tuple(sorted(problems, key=lambda problem: problem.severity != "dropped")),
         notes=notes,
     )
+
+
+def usual_picture(facts: Sequence[PictureFacts]) -> dict[str, Any]:
+    """What most pictures are like, as fields of a data set."""
+    names = Counter(fact.channel_names for fact in facts).most_common(1)[0][0]
+    median = np.median([fact.size_hw for fact in facts], axis=0)
+    return {
+        "channels": len(names),
+        "channel_names": names,
+        "bit_depth": Counter(fact.bit_depth for fact in facts).most_common(1)[0][0],
+        "median_size_hw": (round(float(median[0])), round(float(median[1]))),
+        "sizes_hw": dict(Counter(fact.size_hw for fact in facts).most_common()),
+    }
 
 
 def check_path(path: Path) -> None:
@@ -168,21 +185,10 @@ def check_path(path: Path) -> None:
     )
 
 
-def _check_task_name(task: str | None) -> None:
-    known = sorted({name for fmt in FORMATS for name in fmt.tasks} | {"multilabel"})
-    if task is not None and task not in known:
-        raise UnknownNameError(f"there is no task named {task!r}.", where="task", fix=f"Known: {', '.join(known)}.")
-
-
-def _check_reading(root: Path, reading: Reading, task: str | None) -> None:
-    if task is not None and task != reading.task:
-        raise DataError(
-            f"the task {task} was asked for, but the annotation here ({reading.format}) is for {reading.task}.",
-            where=root,
-            fix=f"Leave the task out or say {reading.task}; another format may be named with --format.",
-        )
+def _check_reading(root: Path, reading: Reading) -> None:
     strange = [problem for problem in reading.problems if problem.kind == "unknown-label"]
-    if strange:
+    # Objects can be ignored one by one, and formats have marked these; a picture's only label cannot.
+    if strange and reading.task not in SPATIAL_TASKS:
         more = f" ({len(strange)} such classes in all)" if len(strange) > 1 else ""
         raise DataError(
             f"{strange[0].detail.rstrip('.')}{more}: no answer to them could be right.",
@@ -206,7 +212,7 @@ class _Pool:
     problems: list[Problem]
 
 
-def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None) -> _Pool:
+def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None, found: Found) -> _Pool:
     samples = [sample for part in reading.splits.values() for sample in part]
     splits = [name for name, part in reading.splits.items() for _ in part]
     done = 0
@@ -218,7 +224,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
             progress(done, len(samples))
 
     keeper = PictureKeeper()
-    facts = scan_pictures(samples, progress=report, keeper=keeper)
+    found.facts = facts = scan_pictures(samples, progress=report, keeper=keeper)
     samples = [keeper.holding(sample) for sample in samples]
     _refuse_unreadable(root, facts)
     bad_channels = unfit_channels(facts)
@@ -255,30 +261,6 @@ def _refuse_unusable(root: Path, checked: Sequence[Checked]) -> None:
             where=root,
             fix=lost[0].fix,
         )
-
-
-def _for_task(reading: Reading, task: str | None) -> Reading:
-    """The reading for another task, where its annotation tells enough for that."""
-    if task is None or task == reading.task:
-        return reading
-    splits = {}
-    for split, samples in reading.splits.items():
-        turned = [_turned(sample, reading.task, task) for sample in samples]
-        if any(sample is None for sample in turned):
-            return reading
-        splits[split] = [sample for sample in turned if sample is not None]
-    notes = [*reading.notes, f"The annotation is for {reading.task}; it was turned into what {task} needs."]
-    classes = ("background", *reading.classes) if task == "segmentation" else reading.classes
-    return replace(reading, task=task, splits=splits, notes=notes, classes=classes)
-
-
-def _turned(sample: Sample, has: str, wants: str) -> Sample | None:
-    if isinstance(sample.annotation, AnnotationSource):
-        # What lies in files is instances or a mask; only the former tell enough for other tasks.
-        able = has == "instances" and wants in ("detection", "segmentation", "multilabel")
-        return replace(sample, annotation=ConvertedAnnotation(sample.annotation, wants)) if able else None
-    found = None if sample.annotation is None else annotation_for(wants, sample.annotation)
-    return None if found is None else replace(sample, annotation=found)
 
 
 def _refuse_unreadable(root: Path, facts: Sequence[PictureFacts]) -> None:

@@ -3,33 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import RequestError
-from striate.formats.storing import prepare_folder, stored
-from striate.images import write_picture
+from striate.data.annotations import SPATIAL_TASKS
+from striate.data.scenes import compose_samples, scene_classes
+from striate.errors import RequestError, UnknownNameError
+from striate.formats import FORMATS
+from striate.formats.storing import prepare_folder
 from striate.registry import Registry
-from striate.structures import Picture
+from striate.structures import Label, Picture, Sample
+
+TASK_WORDS = {
+    "classify": "classification",
+    "detect": "detection",
+    "segment": "segmentation",
+    "instance": "instances",
+}
+"""Other words for tasks, which are understood where somebody says what to make."""
+
+USUAL_FORMATS = {
+    "classification": "folders",
+    "detection": "coco",
+    "segmentation": "masks",
+    "instances": "coco",
+}
+"""The format in which a set for a task is written where none is named."""
+
+SCENES = 500
+"""Scenes that are made where no number is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class MakeOptions:
-    """How much is made.
+    """What is made, and how much.
 
     Attributes:
         images: Number of pictures; all there are, or the maker's own number, where `None`.
         scale: Factor by which pictures are enlarged.
         seed: Seed, for which pictures are taken.
+        task: What the annotation is for.
+        format: Name of the format to write; the usual one of the task where `None`.
     """
 
     images: int | None = None
     scale: int = 1
     seed: int = 0
+    task: str = "classification"
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSet:
+    """A data set before it is written.
+
+    Attributes:
+        classes: Class names.
+        splits: Samples by split; the key `""` holds those for which no split is given.
+    """
+
+    classes: tuple[str, ...]
+    splits: dict[str, list[Sample]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +77,14 @@ class Maker:
     Attributes:
         name: Name, as typed.
         title: What it makes, a phrase.
-        make: Writes the set into an empty folder.
+        make: Makes the set.
+        tasks: Tasks for which it can make one.
     """
 
     name: str
     title: str
-    make: Callable[[Path, MakeOptions], None]
+    make: Callable[[MakeOptions], MadeSet]
+    tasks: tuple[str, ...] = ("classification",)
 
 
 MAKERS: Registry[Maker] = Registry("built-in data set")
@@ -54,8 +94,8 @@ def make_data(name: str, out: str | Path, options: MakeOptions | None = None) ->
     """Makes a built-in data set in a new folder, and returns the folder.
 
     Raises:
-        UnknownNameError: No such set.
-        RequestError: The folder is not empty, or an option is out of range.
+        UnknownNameError: No such set, task or format.
+        RequestError: The folder is not empty, an option is out of range, or the format cannot hold the task.
         StorageError: It cannot be written.
     """
     maker, out = MAKERS.get(name), Path(out)
@@ -63,9 +103,27 @@ def make_data(name: str, out: str | Path, options: MakeOptions | None = None) ->
     for option, value in (("scale", options.scale), ("images", options.images)):
         if value is not None and value < 1:
             raise RequestError(f"must be 1 or more, got {value}.", where=option, fix="Leave it out for the default.")
+    task = _task_of(maker, options.task)
+    target = FORMATS.get(options.format or USUAL_FORMATS[task])
+    if task not in target.tasks:
+        raise RequestError(
+            f"the format {target.name} holds {' and '.join(target.tasks)}, and {task} was asked for.",
+            where="format",
+            fix="Choose " + " or ".join(fmt.name for fmt in FORMATS if task in fmt.tasks) + ".",
+        )
     prepare_folder(out)
-    maker.make(out, options)
+    made = maker.make(MakeOptions(options.images, options.scale, options.seed, task, target.name))
+    target.write(dict(made.splits), made.classes, out)
     return out
+
+
+def _task_of(maker: Maker, word: str) -> str:
+    task = TASK_WORDS.get(word.lower(), word.lower())
+    if task not in maker.tasks:
+        raise UnknownNameError(
+            f"{maker.name} cannot be made for the task {word!r}.", where="task", fix=f"Known: {', '.join(maker.tasks)}."
+        )
+    return task
 
 
 def make_digits(out: str | Path, *, images: int | None = None, scale: int = 1, seed: int = 0) -> Path:
@@ -87,25 +145,50 @@ def make_digits(out: str | Path, *, images: int | None = None, scale: int = 1, s
     return make_data("digits", out, MakeOptions(images, scale, seed))
 
 
-def _write_digits(out: Path, options: MakeOptions) -> None:
-    from PIL import Image
+@dataclass(frozen=True, slots=True, eq=False)
+class DigitPicture:
+    """The picture of one digit, as a source."""
+
+    name: str
+    pixels: npt.NDArray[np.uint8]
+
+    def read(self) -> Picture:
+        """The picture."""
+        return Picture(self.pixels, ("gray",), source=self.name)
+
+
+def _make_digits(options: MakeOptions) -> MadeSet:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    if options.images is not None and not 10 <= options.images <= len(digits.target):
+    single = options.task not in SPATIAL_TASKS
+    most = len(digits.target) if single else 100_000
+    if options.images is not None and not 10 <= options.images <= most:
         raise RequestError(
-            f"there are {len(digits.target)} digits, got {options.images}.",
+            f"there are {most} digits, got {options.images}."
+            if single
+            else f"scenes are made ten or more at a time, got {options.images}.",
             where="images",
-            fix=f"Ask for 10 to {len(digits.target)}.",
+            fix=f"Ask for 10 to {most}.",
         )
+    if single:
+        return _single_digits(digits, options)
+    count = SCENES if options.images is None else options.images
+    splits = compose_samples(digits.images / 16.0, digits.target, options.task, count, options.scale, options.seed)
+    return MadeSet(scene_classes(options.task), splits)
+
+
+def _single_digits(digits: Any, options: MakeOptions) -> MadeSet:
+    from PIL import Image
+
     side = digits.images.shape[1] * options.scale
+    samples = []
     for index in _draw(digits.target, options):
         pixels = np.rint(digits.images[index] * (255.0 / 16.0)).astype(np.uint8)
         picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
-        enlarged = np.asarray(picture)[None]
-        folder = out / str(digits.target[index])
-        stored(folder, partial(folder.mkdir, exist_ok=True))
-        write_picture(Picture(enlarged, ("gray",)), folder / f"digit_{index:04d}.png")
+        source = DigitPicture(f"digit_{index:04d}", np.asarray(picture)[None])
+        samples.append(Sample(source, Label(int(digits.target[index]))))
+    return MadeSet(tuple(map(str, digits.target_names.tolist())), {"": samples})
 
 
 def _draw(labels: npt.NDArray[np.int64], options: MakeOptions) -> list[int]:
@@ -120,4 +203,7 @@ def _draw(labels: npt.NDArray[np.int64], options: MakeOptions) -> list[int]:
     return sorted(sorted(range(len(labels)), key=lambda index: (turn[index], labels[index]))[: options.images])
 
 
-MAKERS.add("digits", Maker("digits", "1,797 real handwritten digits, 8 x 8 pixels, from scikit-learn", _write_digits))
+_TITLE = (
+    "1,797 real handwritten digits, 8 x 8 pixels, from scikit-learn; or, for boxes and masks, scenes composed of them"
+)
+MAKERS.add("digits", Maker("digits", _TITLE, _make_digits, ("classification", *SPATIAL_TASKS)))

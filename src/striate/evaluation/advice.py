@@ -39,6 +39,7 @@ class FitContext:
         stopped_early: Whether it was ended because validation no longer improved.
         augmented: Whether training pictures were changed at random.
         pretrained: Whether it started from pretrained weights.
+        other_net: A network to take for pretrained weights, where this one can have none; empty where it can.
         frozen: Whether only the last layer was trained.
         weight_decay: Weight decay used.
         minutes: Time limit, where one was set.
@@ -57,6 +58,7 @@ class FitContext:
     stopped_early: bool = False
     augmented: bool = True
     pretrained: bool = False
+    other_net: str = ""
     frozen: bool = False
     weight_decay: float | None = None
     minutes: float | None = None
@@ -106,7 +108,7 @@ def _when_underfit(fit: Fit, context: FitContext) -> Iterator[str]:
     if context.frozen:
         yield "Train all layers instead of the last one only: --set network.frozen=false."
     if not context.pretrained:
-        yield "Start from pretrained weights where the pictures are photographs: --weights auto."
+        yield f"Start from pretrained weights where the pictures are photographs: {_pretrained(context)}."
     named = f" than {context.net}" if context.net else ""
     if small or not rising:
         yield f"Take a larger network{named}: --net resnet18 or resnet34; 'striate nets' lists parameters and accuracy."
@@ -132,7 +134,7 @@ def _when_overfit(fit: Fit, context: FitContext) -> Iterator[str]:
             "--set augmentation.rotate_deg=10, and --set augmentation.mirror=0.5 where left and right do not matter."
         )
     if not context.pretrained:
-        yield "Start from pretrained weights, which need fewer pictures: --weights auto."
+        yield f"Start from pretrained weights, which need fewer pictures: {_pretrained(context)}."
     elif not context.frozen and per_class < 50:
         yield "Train the last layer only, so that there is less to learn by heart: --set network.frozen=true."
     if context.augmented:
@@ -161,6 +163,12 @@ def _when_balanced(fit: Fit, context: FitContext) -> Iterator[str]:
         yield "More training pictures are the surest gain from here."
     else:
         yield "A larger network trained longer may gain a little: --net, --epochs; 'striate compare' tries several."
+
+
+def _pretrained(context: FitContext) -> str:
+    if not context.other_net:
+        return "--weights auto"
+    return f"--net {context.other_net} --weights auto (there are none for {context.net or 'this network'} here)"
 
 
 def _longer(context: FitContext) -> str:

@@ -5,8 +5,10 @@ The rule, in the order in which it is asked:
 1. Fewer than three evaluations, or stopped half-way while both curves still rise: too early.
 2. The gap between training and validation figure is large (5 points, and a tenth of what there was to gain over the
    baseline), more than chance explains, and at least half as large as the training error: overfit. Half that gap is
-   enough where the validation loss turned up while the training loss fell. Asked of the kept weights, and of the end
-   of the curves too: keeping the weights of a lucky early epoch does not mend the training.
+   enough where the validation loss turned up while the training loss fell. Asked of the kept weights, which the user
+   gets; and of the end of the curves, unless the kept weights answer their training pictures well (see 4) and the
+   validation figure has not clearly fallen since (below their interval). So a lucky early epoch does not hide how
+   training ended, and good weights are not blamed for what came after them.
 3. A gap of 10 points that chance might explain, because there are few validation pictures: too early to tell.
 4. The network cannot answer its own training pictures (under 80 % of what there was to gain over the baseline, or
    over 10 % wrong): underfit.
@@ -163,14 +165,22 @@ def decide(fit: Fit, *, finished: bool) -> State:
         return "too early"
     if fit.gap >= UNCERTAIN_GAP and fit.surely <= 0:
         return "too early"
-    if fit.skill < LOW_SKILL or 1 - fit.train.value > LARGE_ERROR:
+    if falls_short(fit):
         return "underfit"
     return "balanced"
 
 
 def is_overfit(fit: Fit) -> bool:
     """Whether the training pictures were learned in a way that does not carry over."""
-    return _large(fit, fit.gap, fit.train.value) or overfit_at_end(fit)
+    if _large(fit, fit.gap, fit.train.value):
+        return True
+    stands = not falls_short(fit) and fit.end_validation >= fit.validation.low
+    return overfit_at_end(fit) and not stands
+
+
+def falls_short(fit: Fit) -> bool:
+    """Whether the network cannot answer its own training pictures."""
+    return fit.skill < LOW_SKILL or 1 - fit.train.value > LARGE_ERROR
 
 
 def overfit_at_end(fit: Fit) -> bool:
@@ -277,12 +287,14 @@ def _training_sentence(fit: Fit, state: State) -> str:
 
 
 def _end_sentence(fit: Fit, state: State, name: str) -> str:
-    if state != "overfit" or fit.end_gap <= max(fit.gap, 0) + 0.01:
+    told = state == "overfit" or (state == "balanced" and overfit_at_end(fit))
+    if not told or fit.end_gap <= max(fit.gap, 0) + 0.01:
         return ""
     train, validation = (format_metric(fit.train.name, value) for value in (fit.end_train, fit.end_validation))
+    earlier = "" if state == "overfit" else ", from before it learned the training pictures by heart"
     return (
         f"At the end of training {name} was {train} on training and {validation} on validation pictures, a gap of "
-        f"{points(fit.end_gap)}; the weights that were kept are those of an earlier epoch."
+        f"{points(fit.end_gap)}; the weights that were kept are those of an earlier epoch{earlier}."
     )
 
 

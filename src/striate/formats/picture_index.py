@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +91,32 @@ class PictureIndex:
         ):
             found = _best(found, rank)
         return found
+
+
+    def leads_out(self, name: str, near: str = "", found: bool = False) -> bool:
+        """Whether a name means a picture out of the root.
+
+        Args:
+            name: What the annotation says.
+            near: Folder of the annotation relative to the root.
+            found: Whether a picture in the root has that name. It is meant by an absolute path, which may be of
+                another machine or of the place that a set was copied from, but not by `../` where that is there.
+        """
+        wanted = name.replace("\\", "/")
+        if posixpath.isabs(wanted) or Path(wanted).is_absolute():
+            return not found and _is_file(wanted)
+        if ".." not in wanted:
+            return False
+        full = posixpath.normpath(posixpath.join(near, wanted))
+        return full.split("/")[0] == ".." and (not found or _is_file(str(self.root / full)))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:
+        # No name of a file: too long, for example.
+        return False
 
 
 def _best(paths: list[str], rank: Callable[[str], int]) -> list[str]:

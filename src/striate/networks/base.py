@@ -41,6 +41,7 @@ class NetworkOptions:
         stem: "standard" (as published, stride 4 before the first stage), "small" (stride 1), or "auto": stride 1 up to
             40 pixels on the shorter side, 2 up to 80, 4 above (`striate.networks.layers.stem_stride`).
         dropout: Share dropped before the last linear layer; `None` is what the paper used.
+        head: Name in `striate.networks.heads.HEADS`, for tasks that say where something is; `None` is the task's own.
     """
 
     classes: int = 1000
@@ -50,6 +51,7 @@ class NetworkOptions:
     pooling: Literal["max", "average", "stride"] | None = None
     stem: Literal["auto", "standard", "small"] = "auto"
     dropout: float | None = None
+    head: str | None = None
 
 
 class Network(nn.Module, ABC):

@@ -15,7 +15,7 @@ from urllib.parse import urlparse
 
 import torch
 
-from striate.errors import CheckpointError, WorkError
+from striate.errors import CheckpointError, WorkError, cause_of
 from striate.networks.base import Network, NetworkInfo
 from striate.networks.timm_networks import PREFIX, TimmNetwork
 from striate.networks.weight_files import Fit, class_keys, fit_state_dict, read_state_dict
@@ -252,9 +252,8 @@ def _downloading(url: str, timeout_s: float) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, http.client.HTTPException) as error:
-        cause = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise WorkError(
-            f"the weights could not be downloaded from {host} ({cause}).", where="weights", fix=_OFFLINE_FIX
+            f"the weights could not be downloaded from {host} ({cause_of(error)}).", where="weights", fix=_OFFLINE_FIX
         ) from error
     finally:
         socket.setdefaulttimeout(before)

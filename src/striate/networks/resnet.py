@@ -15,7 +15,7 @@ WIDTHS = (64, 128, 256, 512)
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions and a shortcut (figure 5, left)."""
+    """Two 3 x 3 convolutions and a shortcut (figure 5, left); one with parameters where the shape changes."""
 
     expansion = 1
 
@@ -26,8 +26,12 @@ class BasicBlock(nn.Module):
         self.act1 = build_activation(activation)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = build_projection(channels, width, stride)
+        self.downsample = self.build_shortcut(channels, width, stride)
         self.act2 = build_activation(activation)
+
+    def build_shortcut(self, channels: int, width: int, stride: int) -> nn.Module | None:
+        """What stands in the shortcut; `None` where it passes on the block's input as it is."""
+        return build_projection(channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, channels, H, W)` to `(N, width, H/stride, W/stride)`."""
@@ -75,6 +79,24 @@ def build_projection(channels: int, maps: int, stride: int) -> nn.Sequential | N
     return nn.Sequential(nn.Conv2d(channels, maps, 1, stride, bias=False), nn.BatchNorm2d(maps))
 
 
+def build_stage(
+    block: type[BasicBlock | Bottleneck], channels: int, width: int, stride: int, depth: int, activation: str
+) -> nn.Sequential:
+    """Blocks in a row, of which the first takes `channels` maps and strides.
+
+    Args:
+        block: Kind of the blocks.
+        channels: Maps that the stage gets.
+        width: Width of its blocks.
+        stride: Stride of the stage.
+        depth: Number of blocks.
+        activation: Name of the activation.
+    """
+    blocks = [block(channels, width, stride, activation)]
+    blocks += [block(width * block.expansion, width, 1, activation) for _ in range(depth - 1)]
+    return nn.Sequential(*blocks)
+
+
 class ResNet(Network):
     """Four stages of residual blocks; state-dict keys and sums are torchvision's.
 
@@ -107,12 +129,9 @@ class ResNet(Network):
         self.maxpool = build_pooling(pooling, 3, 2, padding=1) if self._stem == 4 else nn.Identity()
         channels = 64
         for index, (width, depth) in enumerate(zip(WIDTHS, depths, strict=True)):
-            blocks = []
-            for position in range(depth):
-                stride = 2 if index > 0 and position == 0 else 1
-                blocks.append(block(channels, width, stride, activation))
-                channels = width * block.expansion
-            self.add_module(f"layer{index + 1}", nn.Sequential(*blocks))
+            stage = build_stage(block, channels, width, 2 if index > 0 else 1, depth, activation)
+            self.add_module(f"layer{index + 1}", stage)
+            channels = width * block.expansion
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.dropout = nn.Dropout(options.dropout or 0.0)
         self.fc = nn.Linear(channels, options.classes)

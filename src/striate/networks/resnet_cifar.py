@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from striate.errors import RequestError
 from striate.networks.base import NETWORKS, Network, NetworkInfo, NetworkOptions, Published
 from striate.networks.layers import build_activation, check_size, initialise
+from striate.networks.resnet import BasicBlock, build_stage
 from striate.structures import FeatureSpec, Stage
 
 WIDTHS = (16, 32, 64)
@@ -40,25 +41,12 @@ class PaddedShortcut(nn.Module):
         return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self._before, self._after))
 
 
-class Block(nn.Module):
-    """Two 3 x 3 convolutions and a shortcut."""
+class Block(BasicBlock):
+    """Two 3 x 3 convolutions and a shortcut without parameters."""
 
-    def __init__(self, channels: int, width: int, stride: int, activation: str) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.act1 = build_activation(activation)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.shortcut = PaddedShortcut(channels, width) if stride != 1 else nn.Identity()
-        self.act2 = build_activation(activation)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(N, channels, H, W)` to `(N, width, H/stride, W/stride)`."""
-        identity = self.shortcut(x)
-        x = self.act1(self.bn1(self.conv1(x)))
-        out: Tensor = self.act2(self.bn2(self.conv2(x)) + identity)
-        return out
+    def build_shortcut(self, channels: int, width: int, stride: int) -> nn.Module | None:
+        """Option A where the shape changes."""
+        return PaddedShortcut(channels, width) if stride != 1 else None
 
 
 class CifarResNet(Network):
@@ -89,12 +77,10 @@ class CifarResNet(Network):
         self.act1 = build_activation(activation)
         channels = WIDTHS[0]
         for index, width in enumerate(WIDTHS, start=1):
-            stage = []
-            for position in range(blocks):
-                stride = 2 if index > 1 and position == 0 else 1
-                stage.append(Block(channels, width, stride, activation))
-                channels = width
-            self.add_module(f"layer{index}", nn.Sequential(*stage))
+            self.add_module(
+                f"layer{index}", build_stage(Block, channels, width, 2 if index > 1 else 1, blocks, activation)
+            )
+            channels = width
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.dropout = nn.Dropout(options.dropout or 0.0)
         self.linear = nn.Linear(WIDTHS[-1], options.classes)

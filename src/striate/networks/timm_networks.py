@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from striate.errors import RequestError
+from striate.errors import RequestError, cause_of
 from striate.networks.base import Network, NetworkInfo, NetworkOptions
 from striate.networks.layers import ACTIVATIONS
 from striate.structures import FeatureSpec, Stage
@@ -168,7 +168,8 @@ def _create(name: str, arguments: dict[str, Any], options: NetworkOptions) -> nn
     except (TypeError, AssertionError, ValueError, RuntimeError) as error:
         raise RequestError(
             f"timm/{name} cannot be built with classes={options.classes}, channels={options.channels}, "
-            f"size_hw={options.size_hw}, activation={options.activation}, dropout={options.dropout} ({error}).",
+            f"size_hw={options.size_hw}, activation={options.activation}, dropout={options.dropout} "
+            f"({cause_of(error)}).",
             where="network",
             fix="Leave out what this network does not take, or choose another.",
         ) from error

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from striate.errors import CheckpointError
+from striate.errors import CheckpointError, cause_of
 from striate.networks.base import Network
 
 # Names under which training scripts put the state dict, outermost first.
@@ -48,14 +48,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             "this file is not a plain state dict; reading it would run code that it holds, or it is damaged "
-            f"({str(error).splitlines()[0][:160]}).",
+            f"({cause_of(error)}).",
             where=path,
             fix="Save the state dict alone (torch.save(network.state_dict(), ...) or safetensors).",
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        cause = str(error).splitlines()[0][:160] if str(error) else "it is empty"
         raise CheckpointError(
-            f"the file of weights cannot be read ({cause}).",
+            f"the file of weights cannot be read ({cause_of(error) if str(error) else 'it is empty'}).",
             where=path,
             fix="It may be cut off or of another kind: copy or download it again.",
         ) from error

@@ -110,6 +110,11 @@ def has_local_weights(info: NetworkInfo) -> bool:
     return False
 
 
+def has_published_weights(info: NetworkInfo) -> bool:
+    """Whether anybody published pretrained weights for this network, be they on this machine or not."""
+    return find_embedded(info) is not None or find_pretrained(info) is not None
+
+
 def is_offline() -> bool:
     """Whether `STRIATE_OFFLINE` forbids connections: any value but 0, false and no."""
     return os.environ.get("STRIATE_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")

@@ -9,6 +9,7 @@ from striate.pages.charts import (
     SPLIT_COLORS,
     WARNING_COLOR,
 )
+from striate.pages.overlays import BACKGROUND_COLOR, background_index, class_color, draw_annotation, legend
 from striate.pages.page import Section, render_page, write_page
 from striate.pages.part import Body, Part, join
 from striate.pages.parts import (
@@ -29,6 +30,7 @@ from striate.pages.parts import (
 from striate.pages.pictures import Thumbnail, display_pixels, gallery, picture_uri, thumbnail
 
 __all__ = [
+    "BACKGROUND_COLOR",
     "BAD_COLOR",
     "CHANNEL_COLORS",
     "COLORWAY",
@@ -41,18 +43,22 @@ __all__ = [
     "Part",
     "Section",
     "Thumbnail",
+    "background_index",
     "beside",
     "callout",
     "chart",
+    "class_color",
     "code",
     "details",
     "display_pixels",
+    "draw_annotation",
     "fact_list",
     "figures",
     "format_number",
     "gallery",
     "heading",
     "join",
+    "legend",
     "lines",
     "note",
     "picture_uri",

@@ -100,6 +100,7 @@ def thumbnail(
     alt: str = "",
     tone: Literal["", "good", "bad"] = "",
     max_side: int = 144,
+    drawn: bool = False,
 ) -> Thumbnail:
     """A picture as a thumbnail. What was done to show it (see `display_pixels`) is added to the detail.
 
@@ -111,6 +112,7 @@ def thumbnail(
         tone: Border that says good or bad.
         max_side: Longest side on the page, in pixels. Larger pictures are reduced; tiny ones are enlarged by a whole
             factor, each pixel becoming a square.
+        drawn: Whether thin coloured lines were drawn over it, whose colour must not run.
     """
     pixels = picture.pixels if isinstance(picture, Picture) else picture
     names = picture.channel_names if isinstance(picture, Picture) else ()
@@ -125,7 +127,7 @@ def thumbnail(
         width, height = (max(1, round(side * max_side / longest)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return Thumbnail(
-        uri=_encode(image, lossless=crisp),
+        uri=_encode(image, lossless=crisp, drawn=drawn),
         width_px=image.width,
         height_px=image.height,
         caption=caption,
@@ -141,12 +143,13 @@ def picture_uri(picture: Picture | npt.NDArray[Any], max_side: int = 144) -> str
     return thumbnail(picture, max_side=max_side).uri
 
 
-def _encode(image: Image.Image, *, lossless: bool) -> str:
+def _encode(image: Image.Image, *, lossless: bool, drawn: bool) -> str:
     buffer = io.BytesIO()
     if lossless:
         image.save(buffer, "PNG", optimize=True)
     else:
-        image.save(buffer, "JPEG", quality=84, optimize=True)
+        # Colour at half the resolution, which is JPEG's habit, smears coloured lines.
+        image.save(buffer, "JPEG", quality=84, optimize=True, subsampling="4:4:4" if drawn else "4:2:0")
     kind = "png" if lossless else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,8 +14,10 @@ import numpy.typing as npt
 
 from striate.errors import CheckpointError, RequestError
 from striate.evaluation.scoring import run_network
+from striate.evaluation.words import plural
 from striate.images import FileSource, is_picture_path
 from striate.recipe import Recipe
+from striate.runs.overlay import is_overlay
 from striate.structures import Picture, PictureSource, Placement, Prediction, Problem, Sample
 from striate.tasks import Task
 from striate.tasks.base import Scores, Targets, View
@@ -164,8 +167,13 @@ class _SizeNoting:
         return picture
 
 
-def find_pictures(paths: str | Path | Sequence[str | Path]) -> Iterator[Sample]:
+def find_pictures(paths: str | Path | Sequence[str | Path], problems: list[Problem]) -> Iterator[Sample]:
     """The pictures at some paths: files as they are, folders searched through, names in order.
+
+    Args:
+        paths: A picture, a folder of pictures, or several of these.
+        problems: Gets one entry for each link in a folder that leads nowhere, and one for each folder that holds
+            answers which `striate predict` wrote; those are no pictures to ask about.
 
     Raises:
         RequestError: Nothing is at a path, or a folder holds no picture.
@@ -173,18 +181,37 @@ def find_pictures(paths: str | Path | Sequence[str | Path]) -> Iterator[Sample]:
     several = [paths] if isinstance(paths, str | Path) else paths
     for path in map(Path, several):
         if path.is_dir():
-            yield from _in_folder(path)
+            yield from _in_folder(path, problems)
         elif path.exists():
             yield Sample(FileSource(path, str(path)))
+        elif path.is_symlink():
+            raise RequestError(
+                f"this link leads to {path.readlink()}, where nothing is.",
+                where=path,
+                fix="Put the picture back there.",
+            )
         else:
             raise RequestError("there is no such picture or folder.", where=path, fix="Check the path.")
 
 
-def _in_folder(folder: Path) -> Iterator[Sample]:
+def _in_folder(folder: Path, problems: list[Problem]) -> Iterator[Sample]:
     empty = True
+    drawn = Counter[Path]()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and is_picture_path(path) and not path.name.startswith("."):
-            empty = False
+        if not is_picture_path(path) or path.name.startswith("."):
+            continue
+        if path.is_symlink() and not path.exists():
+            detail = f"this link leads to {path.readlink()}, where nothing is."
+            problems.append(Problem("broken-link", str(path), detail, "Put the picture back there.", "dropped"))
+        elif not path.is_file():
+            continue
+        elif is_overlay(path):
+            drawn[path.parent] += 1
+        else:
             yield Sample(FileSource(path, str(path)))
+        empty = False
+    for place, count in drawn.items():
+        detail = f"a set of {plural(count, 'picture')} that `striate predict` drew itself."
+        problems.append(Problem("own-answers", str(place), detail, "Give it by name to ask about it.", "dropped"))
     if empty:
         raise RequestError("there is no picture in this folder.", where=folder, fix="Give a folder that holds some.")

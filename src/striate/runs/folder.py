@@ -13,6 +13,7 @@ evaluation.json            what was measured, by split
 scores/<split>.npz         names, scores and truth of every picture of a split
 verdict.json               underfit, overfit, balanced or too early, and why
 report.html                all of it, to read
+.training.lock             held by the process that trains the run; stays behind, and means nothing by itself
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from striate.errors import CheckpointError, RecipeError, RequestError
+from striate.errors import CheckpointError, RecipeError, RequestError, cause_of
 from striate.evaluation import EpochRecord, Evaluation, Verdict
 from striate.recipe import Recipe, read_recipe, write_recipe
 from striate.runs.files import atomic_write, plain, read_json, storage_error, write_json
@@ -299,7 +300,9 @@ class RunFolder:
                 return SplitScores(tuple(str(name) for name in found["names"]), found["scores"], found["targets"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(
-                f"this file is damaged ({error}).", where=path, fix=f"Measure again: striate evaluate {self.path}."
+                f"this file is damaged ({cause_of(error)}).",
+                where=path,
+                fix=f"Measure again: striate evaluate {self.path}.",
             ) from error
 
     def write_train_targets(self, targets: Targets) -> None:
@@ -321,7 +324,9 @@ class RunFolder:
                 return targets
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise CheckpointError(
-                f"this file is missing or damaged ({error}).", where=path, fix="Train again; predictions still work."
+                f"this file is missing or damaged ({cause_of(error)}).",
+                where=path,
+                fix="Train again; predictions still work.",
             ) from error
 
     def write_weights(self, which: WhichWeights, state: Mapping[str, Tensor]) -> None:
@@ -357,7 +362,7 @@ class RunFolder:
         except OSError as error:
             raise CheckpointError(f"these weights cannot be read ({error.strerror}).", where=path, fix=fix) from error
         except (SafetensorError, ValueError) as error:
-            raise CheckpointError(f"these weights are damaged ({error}).", where=path, fix=fix) from error
+            raise CheckpointError(f"these weights are damaged ({cause_of(error)}).", where=path, fix=fix) from error
 
     def weights_path(self, which: WhichWeights = "best") -> Path:
         """File of the best or last weights."""

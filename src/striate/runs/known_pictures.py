@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from striate.data import Dataset, open_dataset
+from striate.data import Dataset, open_by_recipe, open_dataset
 from striate.errors import DataError, RequestError
 from striate.evaluation.words import listed, plural
 from striate.recipe import Recipe
@@ -39,20 +40,18 @@ def pictures_of_split(
     return with_classes_of(samples, other.classes, facts.classes), name
 
 
-def open_own_data(facts: RunFacts, recipe: Recipe) -> Dataset:
+def open_own_data(facts: RunFacts, recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> Dataset:
     """Opens the data set that the run was trained on, as it was opened then.
+
+    Args:
+        facts: What `run.json` says: where the data is, and the task and format it was read as.
+        recipe: The run's own.
+        progress: Called with the number of pictures checked and the number of all.
 
     Raises:
         DataError: It is gone or has changed beyond recognition.
     """
-    return open_dataset(
-        facts.data,
-        task=facts.task,
-        format=facts.data_format or None,
-        validation_share=recipe.data.validation_share,
-        test_share=recipe.data.test_share,
-        seed=recipe.optimisation.seed,
-    )
+    return open_by_recipe(facts.data, recipe, task=facts.task, format=facts.data_format, progress=progress)
 
 
 def with_classes_of(samples: list[Sample], classes: tuple[str, ...], wanted: tuple[str, ...]) -> list[Sample]:

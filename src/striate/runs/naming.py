@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from striate.errors import RequestError
+from striate.runs.lock import LOCK_NAME, MARKER_NAME
 
 
 def claim_named(path: Path) -> Path:
@@ -32,7 +33,8 @@ def refuse_taken(path: Path) -> None:
         raise RequestError(
             "this run exists already.", where=path, fix=f"Choose another name with --run, or: --resume {path}."
         )
-    if path.exists() and any(path.iterdir()):
+    # A run that was killed before it had a run.json leaves its lock file, and nothing that could be lost.
+    if path.exists() and any(each.name not in (LOCK_NAME, MARKER_NAME) for each in path.iterdir()):
         raise RequestError("this folder holds other files.", where=path, fix="Choose a new or empty one with --run.")
 
 

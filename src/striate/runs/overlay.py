@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from striate.pages.pictures import display_pixels
 from striate.runs.files import atomic_write
@@ -13,6 +14,9 @@ from striate.structures import Picture
 
 SMALLEST_SIDE = 224
 """Smaller pictures are enlarged by a whole factor, so that the strip below can be read."""
+
+_MARK = ("Software", "striate predict")
+"""Text chunk of every overlay, by which a later search for pictures knows it."""
 
 _INK, _PAPER, _BAR = (20, 20, 20), (255, 255, 255), (158, 202, 225)
 
@@ -60,8 +64,23 @@ def write_overlay(image: Image.Image, source: str, out: Path) -> Path:
     while path.exists():
         number += 1
         path = out / f"{stem}-{number}.png"
-    atomic_write(path, lambda file: image.save(file, "PNG"))
+    mark = PngInfo()
+    mark.add_text(*_MARK)
+    atomic_write(path, lambda file: image.save(file, "PNG", pnginfo=mark))
     return path
+
+
+def is_overlay(path: Path) -> bool:
+    """Whether a file was written by `write_overlay`, told by its first bytes."""
+    if path.suffix.lower() != ".png":
+        return False
+    try:
+        with path.open("rb") as file:
+            # Text chunks stand between the header and the pixels.
+            return b"tEXt" + "\0".join(_MARK).encode() in file.read(256)
+    except OSError:
+        # What cannot be opened is told of where it is read.
+        return False
 
 
 def _shortened(

@@ -17,28 +17,42 @@ from striate.structures import ClassScores
 from striate.tasks.classification import confusion_matrix
 from striate.tasks.metric_names import metric_info
 
-_COLUMN_TITLES = {"count": "pictures", "f1": "F1", "auroc": "AUROC"}
+_ORDER = {False: "these gave the truth the lowest score", True: "these have the largest share of wrong pixels"}
+_COLUMN_TITLES = {
+    "count": "pictures",
+    "f1": "F1",
+    "auroc": "AUROC",
+    "iou": "IoU",
+    "dice": "Dice",
+    "pixels": "of all pixels",
+}
 
 
 def confusion_section(content: Content) -> Section | None:
     """Confusion matrix and the commonest mistakes; for tasks with one class a picture."""
     scores = content.scores
-    if scores is None or scores.targets.ndim != 1 or not len(scores.targets):
+    if scores is None or not len(scores.targets):
         return None
     classes = content.facts.classes
-    counts = confusion_matrix(scores.scores, scores.targets, len(classes))
+    if content.task.spatial:
+        counts = scores.scores.sum(0)
+    elif scores.targets.ndim == 1:
+        counts = confusion_matrix(scores.scores, scores.targets, len(classes))
+    else:
+        return None
+    unit = "pixels" if content.task.spatial else "pictures"
     pairs = confused_pairs(counts, classes)
     matrix = chart(
         report_charts.confusion_chart(counts, classes),
         f"Confusion matrix of {len(classes)} classes.",
-        caption="Rows: the class shown. Columns: the class answered. Colour: share of the row; number: pictures.",
+        caption=f"Rows: the class shown. Columns: the class answered. Colour: share of the row; number: {unit}.",
     )
     if not pairs:
         return Section("What is taken for what", [matrix, "There is no mistake."])
-    rows = [{"shown": one.true, "answered": one.answered, "pictures": one.count, "share": one.share} for one in pairs]
+    rows = [{"shown": one.true, "answered": one.answered, unit: one.count, "share": one.share} for one in pairs]
     common = table(
         rows,
-        ["shown", "answered", "pictures", Column("share", "of the class", ".1%")],
+        ["shown", "answered", unit, Column("share", "of the class", ".1%")],
         caption="Commonest mistakes",
     )
     return Section("What is taken for what", beside(matrix, common) if len(classes) <= 12 else [matrix, common])
@@ -80,7 +94,7 @@ def mistakes_section(content: Content) -> Section | None:
             missing.append({"picture": name, "what": caption, "scores": detail})
     total = f"{plural(len(worst), 'mistake')} on {plural(len(scores.targets), 'picture')}"
     body: list[str | Part] = [
-        f"{total}; these gave the truth the lowest score. Wrong labels and unclear pictures are found here first."
+        f"{total}; {_ORDER[content.task.spatial]}. Wrong labels and unclear pictures are found here first."
     ]
     if shown:
         body.append(gallery(shown))
@@ -94,7 +108,10 @@ def mistakes_section(content: Content) -> Section | None:
 def _mistake_words(content: Content, index: int) -> tuple[str, str]:
     assert content.scores is not None
     scores, target, classes = content.scores.scores[index], content.scores.targets[index], content.facts.classes
+    if content.task.spatial:
+        return _pixel_words(scores, classes)
     answer = content.task.prediction(scores, classes)
+    assert isinstance(answer, ClassScores)
     if not answer.several:
         true = classes[int(target)]
         return (
@@ -102,6 +119,18 @@ def _mistake_words(content: Content, index: int) -> tuple[str, str]:
             f"{answer.label} {answer.score:.1%}, {true} {scores[int(target)]:.1%}",
         )
     return _labels_words(answer, np.asarray(target))
+
+
+def _pixel_words(table: Any, classes: tuple[str, ...]) -> tuple[str, str]:
+    """How much of a picture is wrong, and what is taken for what most, from its confusion matrix."""
+    wrong = np.array(table, np.float64)
+    np.fill_diagonal(wrong, 0)
+    total = max(float(np.sum(table)), 1.0)
+    true, answered = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    return (
+        f"{wrong.sum() / total:.1%} of its pixels wrong",
+        f"mostly {classes[true]} taken for {classes[answered]} ({wrong[true, answered] / total:.1%})",
+    )
 
 
 def _labels_words(answer: ClassScores, target: Any) -> tuple[str, str]:
@@ -116,7 +145,7 @@ def _labels_words(answer: ClassScores, target: Any) -> tuple[str, str]:
 def certainty_section(content: Content) -> Section | None:
     """Whether scores mean what they say; for two classes the ROC curve too."""
     scores = content.scores
-    if scores is None or not len(scores.targets):
+    if scores is None or not len(scores.targets) or content.task.spatial:
         return None
     bins = reliability(scores.scores, scores.targets)
     diagram = chart(

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from striate.errors import CheckpointError, PictureError, RequestError
+from striate.errors import CheckpointError, PictureError, RequestError, cause_of
 from striate.evaluation import EpochRecord, Evaluation, Verdict, evaluate
 from striate.networks import resolve_network
 from striate.recipe import Recipe
@@ -126,7 +126,7 @@ class Run:
             network.load_state_dict(state)
         except RuntimeError as error:
             raise CheckpointError(
-                f"these weights are not of the network in run.json ({str(error).splitlines()[-1].strip()}).",
+                f"these weights are not of the network in run.json ({cause_of(error)}).",
                 where=self.folder.weights_path("best"),
                 fix="Put the run's own files back.",
             ) from error
@@ -187,13 +187,14 @@ class Run:
 
         Args:
             paths: A picture, a folder of pictures, or several of these.
-            problems: Gets one entry for each picture that cannot be read.
+            problems: Gets one entry for each picture that cannot be read and each link that leads nowhere, and one
+                for each folder of answers that `striate predict` drew; folders of pictures may hold those.
             batch_size: Pictures in one pass through the network.
 
         Raises:
             RequestError: Nothing is at a path.
         """
-        found = find_pictures(paths)
+        found = find_pictures(paths, problems)
         for sample, size_hw, answer in self.answering.predict(found, self.classes, problems, batch_size=batch_size):
             yield PicturePrediction(sample.name, size_hw, answer)
 

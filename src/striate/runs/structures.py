@@ -113,25 +113,21 @@ class PicturePrediction:
 
     @property
     def label(self) -> str:
-        """The class with the highest score."""
+        """The class with the highest score; of a mask, with most pixels."""
         return self.prediction.label
 
     @property
     def score(self) -> float:
-        """Its score."""
+        """Its score; of a mask, its share of the pixels."""
         return self.prediction.score
 
     def as_dict(self, top: int | None = None) -> dict[str, Any]:
         """Plain data, for `--json`: the `top` best classes, all where not given.
 
-        Where several classes may hold, those at or above the threshold are marked `present`.
+        Where several classes may hold, those at or above the threshold are marked `present`; a mask is given as run
+        lengths for each class.
         """
-        several = self.prediction.several
-        labels: list[dict[str, Any]] = [
-            {"class": name, "score": score, **({"present": score >= self.prediction.threshold} if several else {})}
-            for name, score in self.prediction.ranked(top)
-        ]
-        return {"path": self.path, "size_hw": list(self.size_hw), "labels": labels}
+        return {"path": self.path, "size_hw": list(self.size_hw), **self.prediction.as_document(top)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from striate.structures.annotation import (
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.picture import Picture
 from striate.structures.placement import Placement
-from striate.structures.prediction import ClassScores, Prediction
+from striate.structures.prediction import ClassScores, Prediction, SegmentedPicture
 from striate.structures.problem import Problem
 from striate.structures.ragged import Ragged
 from striate.structures.sample import PictureSource, Sample
@@ -38,5 +38,6 @@ __all__ = [
     "Problem",
     "Ragged",
     "Sample",
+    "SegmentedPicture",
     "Stage",
 ]

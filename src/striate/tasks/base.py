@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from striate.networks import NetworkInfo, NetworkOptions
+from striate.networks import Network, NetworkInfo, NetworkOptions
 from striate.registry import Registry
 from striate.structures import Placement, Prediction, Sample
 from striate.tasks.truth import ArrayTruth, Motion, TruthStore
@@ -65,9 +65,14 @@ class Task(ABC):
     spatial: bool = False
     """Whether the answer says where something is: the truth then has places, which move with the pixels."""
 
-    @abstractmethod
     def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
         """The network with this task's head and fresh weights."""
+        return self.finish_network(info.build(options), options)
+
+    def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:
+        """The network of this task on a backbone whose weights are loaded; itself, where its class scores will do."""
+        del options
+        return backbone
 
     @abstractmethod
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:

@@ -8,31 +8,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from striate.errors import DataError
-from striate.networks import NetworkInfo, NetworkOptions
 from striate.structures import ClassScores, Label, Prediction, Sample
-from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task
+from striate.tasks.base import TASKS, LossSettings, Scores, Targets
+from striate.tasks.class_scores import (
+    SMALLEST_SCORE,
+    ClassScoresTask,
+    areas_under_roc,
+    check_class_index,
+    defined,
+    main_output,
+    share,
+)
 from striate.tasks.resampling import CALIBRATION_BINS, area_under_roc, calibration_error, divided, mean_of_defined
 
-AUXILIARY_WEIGHT = 0.3
-"""Weight of each auxiliary classifier's loss (Szegedy et al. 2015, section 5)."""
 
-_SMALLEST = float(np.finfo(np.float32).eps)
-
-
-class Classification(Task):
+class Classification(ClassScoresTask):
     """One class for each picture: softmax over the class scores, cross-entropy, accuracy."""
 
     name = "classification"
     title = "which one class a picture shows"
     headline = "accuracy"
-
-    def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
-        """The network as published: its last layer already gives class scores."""
-        return info.build(options)
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """Class indices: `(N,)` int64.
@@ -42,23 +41,24 @@ class Classification(Task):
         """
         return np.array([_class_index(sample, len(classes)) for sample in samples], dtype=np.int64)
 
-    def loss(self, output: Any, targets: Tensor, settings: LossSettings) -> Tensor:
-        """Cross-entropy, plus 0.3 of that of each auxiliary classifier where the network has some.
+    def cross_entropy(self, output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
+        """Cross-entropy.
 
         With class weights the mean is weighted by the weight of each picture's target, for hard and soft targets
         alike (torch does so for hard ones only).
 
         Args:
-            output: `(N, K)`, or a tuple whose first entry is the main output and whose others are auxiliary.
+            output: `(N, K)`.
             targets: `(N,)` class indices, or `(N, K)` shares that sum to 1.
             settings: Smoothing and class weights.
         """
-        main, *auxiliary = output if isinstance(output, tuple) else (output,)
-        loss = _cross_entropy(main, targets, settings)
-        for scores in auxiliary:
-            if scores is not None:
-                loss = loss + AUXILIARY_WEIGHT * _cross_entropy(scores, targets, settings)
-        return loss
+        # Cross-entropy in bfloat16 loses the small differences that late training lives on.
+        output = output.float()
+        weights, smoothing = settings.class_weights, settings.label_smoothing
+        if weights is None or not targets.is_floating_point():
+            return functional.cross_entropy(output, targets, weight=weights, label_smoothing=smoothing)
+        losses = functional.cross_entropy(output, targets, weight=weights, label_smoothing=smoothing, reduction="none")
+        return losses.sum() / (targets * weights).sum()
 
     def soften(self, targets: Tensor, classes: int) -> Tensor:
         """One-hot rows: `(N, classes)` float32."""
@@ -66,8 +66,7 @@ class Classification(Task):
 
     def scores(self, output: Any) -> Tensor:
         """Softmax of the main output: `(N, K)` float32."""
-        main = output[0] if isinstance(output, tuple) else output
-        return torch.softmax(main.float(), dim=1)
+        return torch.softmax(main_output(output), dim=1)
 
     def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
         """Scores of one picture, `(K,)`, with their names."""
@@ -129,7 +128,7 @@ class Classification(Task):
         found["macro_f1"] = torchmetrics.multiclass_f1_score(
             predicted, true, num_classes=kinds, average="macro", validate_args=False
         )
-        areas = _areas_under_roc(scores, targets, kinds)
+        areas = areas_under_roc(scores, targets[:, None] == np.arange(kinds))
         if np.isfinite(areas).any():
             found["auroc"] = areas[1] if kinds == 2 else np.nanmean(areas)
         found["log_loss"] = plain["log_loss"].mean()
@@ -144,15 +143,15 @@ class Classification(Task):
         """One row a class: count, precision, recall, F1 and one-against-rest AUROC; `None` where not defined."""
         table = confusion_matrix(scores, targets, len(classes))
         right, count, answered = np.diag(table), table.sum(axis=1), table.sum(axis=0)
-        areas = _areas_under_roc(scores, targets, len(classes))
+        areas = areas_under_roc(scores, targets[:, None] == np.arange(len(classes)))
         return [
             {
                 "class": label,
                 "count": int(count[k]),
-                "precision": _share(right[k], answered[k]),
-                "recall": _share(right[k], count[k]),
-                "f1": _share(2 * right[k], count[k] + answered[k]),
-                "auroc": float(areas[k]) if np.isfinite(areas[k]) else None,
+                "precision": share(right[k], answered[k]),
+                "recall": share(right[k], count[k]),
+                "f1": share(2 * right[k], count[k] + answered[k]),
+                "auroc": defined(areas[k]),
             }
             for k, label in enumerate(classes)
         ]
@@ -191,7 +190,7 @@ def _picture_values(scores: Scores, targets: Targets) -> dict[str, npt.NDArray[n
     if top:
         best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
         values[f"top{top}_accuracy"] = (best == targets[:, None]).any(axis=1).astype(np.float64)
-    values["log_loss"] = -np.log(np.clip(_true_scores(scores, targets).astype(np.float64), _SMALLEST, 1.0))
+    values["log_loss"] = -np.log(np.clip(_true_scores(scores, targets).astype(np.float64), SMALLEST_SCORE, 1.0))
     return values
 
 
@@ -204,23 +203,8 @@ def _class_index(sample: Sample, classes: int) -> int:
             where=sample.name,
             fix="Leave the picture out, or choose the task that fits with --task.",
         )
-    if not 0 <= label.index < classes:
-        raise DataError(
-            f"class index {label.index} lies outside the {classes} class names (0 to {classes - 1}).",
-            where=sample.name,
-            fix="Open the data with the class names of the training split.",
-        )
+    check_class_index(label.index, classes, sample.name)
     return label.index
-
-
-def _cross_entropy(output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
-    # Cross-entropy in bfloat16 loses the small differences that late training lives on.
-    output = output.float()
-    weights, smoothing = settings.class_weights, settings.label_smoothing
-    if weights is None or not targets.is_floating_point():
-        return functional.cross_entropy(output, targets, weight=weights, label_smoothing=smoothing)
-    losses = functional.cross_entropy(output, targets, weight=weights, label_smoothing=smoothing, reduction="none")
-    return losses.sum() / (targets * weights).sum()
 
 
 def _top(classes: int) -> int:
@@ -232,21 +216,6 @@ def _top(classes: int) -> int:
 def _true_scores(scores: Scores, targets: Targets) -> Scores:
     result: Scores = np.take_along_axis(scores, targets[:, None].astype(np.int64), axis=1)[:, 0]
     return result
-
-
-def _areas_under_roc(scores: Scores, targets: Targets, classes: int) -> npt.NDArray[np.float64]:
-    from torchmetrics.functional.classification import binary_auroc
-
-    areas = np.full(classes, np.nan)
-    counts = np.bincount(targets, minlength=classes)
-    for k in np.flatnonzero((counts > 0) & (counts < len(targets))):
-        column = torch.from_numpy(np.ascontiguousarray(scores[:, k], dtype=np.float32))
-        areas[k] = float(binary_auroc(column, torch.from_numpy((targets == k).astype(np.int64)), validate_args=False))
-    return areas
-
-
-def _share(part: Any, whole: Any) -> float | None:
-    return float(part / whole) if whole else None
 
 
 TASKS.add("classification", Classification())

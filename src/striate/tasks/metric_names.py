@@ -49,6 +49,17 @@ METRICS: dict[str, MetricInfo] = {
     "label_accuracy": MetricInfo(
         "label accuracy", "Share of single labels, over all pictures and classes, that are right."
     ),
+    "mean_iou": MetricInfo(
+        "mean IoU",
+        "Intersection over union of truth and answer, averaged over the classes, so that a small one counts as much.",
+    ),
+    "mean_dice": MetricInfo("mean Dice", "Twice the intersection over the sum of truth and answer, averaged likewise."),
+    "foreground_iou": MetricInfo("foreground IoU", "Mean IoU without the first class, which is background as a rule."),
+    "foreground_dice": MetricInfo("foreground Dice", "Mean Dice without the first class."),
+    "balanced_pixel_accuracy": MetricInfo("balanced pixel accuracy", "Mean over the classes of the pixels found."),
+    "pixel_accuracy": MetricInfo(
+        "pixel accuracy", "Share of pixels that are right; says little where one class takes most of the picture."
+    ),
     "log_loss": MetricInfo(
         "log loss", "Mean of minus the logarithm of the score given to the truth.", share=False, higher_is_better=False
     ),

@@ -8,14 +8,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from striate.errors import DataError
-from striate.networks import NetworkInfo, NetworkOptions
 from striate.structures import ClassScores, Label, Labels, Prediction, Sample
-from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task
-from striate.tasks.classification import AUXILIARY_WEIGHT
+from striate.tasks.base import TASKS, LossSettings, Scores, Targets
+from striate.tasks.class_scores import (
+    SMALLEST_SCORE,
+    ClassScoresTask,
+    areas_under_roc,
+    check_class_index,
+    defined,
+    main_output,
+    share,
+)
 from striate.tasks.resampling import area_under_roc, average_precision, divided, mean_of_defined
 
 THRESHOLD = 0.5
@@ -24,19 +31,13 @@ THRESHOLD = 0.5
 LARGEST_WEIGHT = 100.0
 """Limit of a class weight: a class seen once in ten thousand pictures must not drown all others."""
 
-_SMALLEST = float(np.finfo(np.float32).eps)
 
-
-class MultiLabel(Task):
+class MultiLabel(ClassScoresTask):
     """Several classes for each picture: a sigmoid for each, binary cross-entropy, mean average precision."""
 
     name = "multilabel"
     title = "which of several classes a picture shows, each by itself"
     headline = "mean_average_precision"
-
-    def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
-        """The network as published: one score a class."""
-        return info.build(options)
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """1 where a class holds: `(N, K)` uint8.
@@ -49,20 +50,16 @@ class MultiLabel(Task):
             row[list(_class_indices(sample, len(classes)))] = 1
         return truth
 
-    def loss(self, output: Any, targets: Tensor, settings: LossSettings) -> Tensor:
-        """Binary cross-entropy over pictures and classes, plus 0.3 of that of each auxiliary classifier.
+    def cross_entropy(self, output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
+        """Binary cross-entropy over pictures and classes.
 
         Args:
-            output: `(N, K)`, or a tuple whose first entry is the main output and whose others are auxiliary.
+            output: `(N, K)`.
             targets: `(N, K)`, 0 to 1.
             settings: Smoothing pulls targets towards 1/2; class weights multiply the loss of positives.
         """
-        main, *auxiliary = output if isinstance(output, tuple) else (output,)
-        loss = _binary_cross_entropy(main, targets, settings)
-        for scores in auxiliary:
-            if scores is not None:
-                loss = loss + AUXILIARY_WEIGHT * _binary_cross_entropy(scores, targets, settings)
-        return loss
+        soft = targets.float() * (1 - settings.label_smoothing) + 0.5 * settings.label_smoothing
+        return functional.binary_cross_entropy_with_logits(output.float(), soft, pos_weight=settings.class_weights)
 
     def soften(self, targets: Tensor, classes: int) -> Tensor:
         """The same rows as float32."""
@@ -71,8 +68,7 @@ class MultiLabel(Task):
 
     def scores(self, output: Any) -> Tensor:
         """Sigmoid of the main output: `(N, K)` float32."""
-        main = output[0] if isinstance(output, tuple) else output
-        return torch.sigmoid(main.float())
+        return torch.sigmoid(main_output(output))
 
     def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
         """Scores of one picture, `(K,)`, with their names."""
@@ -123,7 +119,7 @@ class MultiLabel(Task):
         found = {
             "mean_average_precision": self.headline_value(scores, targets),
             "macro_f1": _mean([row["f1"] for row in rows]),
-            "micro_f1": _share(2 * (answered & true).sum(), answered.sum() + true.sum()),
+            "micro_f1": share(2 * (answered & true).sum(), answered.sum() + true.sum()),
             "auroc": _mean([row["auroc"] for row in rows]),
         } | {name: float(values.mean()) for name, values in plain.items()}
         return {name: value for name, value in found.items() if value is not None and np.isfinite(value)}
@@ -133,16 +129,16 @@ class MultiLabel(Task):
         answered, true = scores >= THRESHOLD, targets > 0
         right, count, claimed = (answered & true).sum(axis=0), true.sum(axis=0), answered.sum(axis=0)
         precisions = _precisions(scores, targets)
-        areas = _areas_under_roc(scores, true)
+        areas = areas_under_roc(scores, true)
         return [
             {
                 "class": label,
                 "count": int(count[k]),
-                "precision": _share(right[k], claimed[k]),
-                "recall": _share(right[k], count[k]),
-                "f1": _share(2 * right[k], count[k] + claimed[k]),
-                "average_precision": float(precisions[k]) if np.isfinite(precisions[k]) else None,
-                "auroc": areas[k],
+                "precision": share(right[k], claimed[k]),
+                "recall": share(right[k], count[k]),
+                "f1": share(2 * right[k], count[k] + claimed[k]),
+                "average_precision": defined(precisions[k]),
+                "auroc": defined(areas[k]),
             }
             for k, label in enumerate(classes)
         ]
@@ -180,19 +176,9 @@ def _class_indices(sample: Sample, classes: int) -> tuple[int, ...]:
             where=sample.name,
             fix="Leave the picture out, or choose the task that fits with --task.",
         )
-    outside = [index for index in indices if not 0 <= index < classes]
-    if outside:
-        raise DataError(
-            f"class index {outside[0]} lies outside the {classes} class names (0 to {classes - 1}).",
-            where=sample.name,
-            fix="Open the data with the class names of the training split.",
-        )
+    for index in indices:
+        check_class_index(index, classes, sample.name)
     return tuple(indices)
-
-
-def _binary_cross_entropy(output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
-    soft = targets.float() * (1 - settings.label_smoothing) + 0.5 * settings.label_smoothing
-    return functional.binary_cross_entropy_with_logits(output.float(), soft, pos_weight=settings.class_weights)
 
 
 def _precisions(scores: Scores, targets: Targets) -> npt.NDArray[np.float64]:
@@ -201,31 +187,14 @@ def _precisions(scores: Scores, targets: Targets) -> npt.NDArray[np.float64]:
 
 
 def _log_losses(scores: Scores, targets: Targets) -> npt.NDArray[np.float64]:
-    sure = np.clip(scores.astype(np.float64), _SMALLEST, 1 - _SMALLEST)
+    sure = np.clip(scores.astype(np.float64), SMALLEST_SCORE, 1 - SMALLEST_SCORE)
     losses: npt.NDArray[np.float64] = -np.where(targets > 0, np.log(sure), np.log1p(-sure)).mean(axis=1)
     return losses
 
 
-def _areas_under_roc(scores: Scores, true: npt.NDArray[np.bool_]) -> list[float | None]:
-    from torchmetrics.functional.classification import binary_auroc
-
-    areas: list[float | None] = []
-    for column, truth in zip(scores.T, true.T, strict=True):
-        if truth.all() or not truth.any():
-            areas.append(None)
-            continue
-        values = torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32))
-        areas.append(float(binary_auroc(values, torch.from_numpy(truth.astype(np.int64)), validate_args=False)))
-    return areas
-
-
-def _share(part: Any, whole: Any) -> float | None:
-    return float(part / whole) if whole else None
-
-
 def _mean(values: list[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined else None
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 TASKS.add("multilabel", MultiLabel())

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from striate.errors import CheckpointError
+from striate.errors import CheckpointError, cause_of
 from striate.evaluation import EpochRecord
 from striate.runs.files import atomic_write
 from striate.training.loop import Trainee
@@ -74,7 +74,7 @@ def read_checkpoint(path: Path, trainee: Trainee) -> float:
         return float(state["used_s"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"this checkpoint does not fit the recipe beside it ({str(error).splitlines()[0]}).",
+            f"this checkpoint does not fit the recipe beside it ({cause_of(error)}).",
             where=path,
             fix="Restore recipe.yaml as it was, or start a new run.",
         ) from error
@@ -87,9 +87,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             "there is no checkpoint here.", where=path, fix="Start the run without --resume."
         ) from error
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError) as error:
+    except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError, ValueError) as error:
         raise CheckpointError(
-            f"this checkpoint is damaged ({str(error).splitlines()[0][:120]}).",
+            f"this checkpoint is damaged ({cause_of(error)}).",
             where=path,
             fix="The best weights so far are in weights/best.safetensors; use them, or start a new run.",
         ) from error

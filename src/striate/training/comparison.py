@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 
-from striate.data import Dataset
+from striate.data import Dataset, open_by_recipe
 from striate.errors import RequestError
 from striate.evaluation import Estimate
 from striate.evaluation.evaluate import compare_scores
@@ -19,8 +20,9 @@ from striate.pages import Section, chart, note, render_page, table, write_page
 from striate.recipe import Recipe
 from striate.runs.run import Run
 from striate.runs.structures import SplitScores
-from striate.training.lifecycle import open_for_training, train
+from striate.training.lifecycle import train
 from striate.training.progress import Progress, Silent
+from striate.training.trainable import refuse_untrainable
 
 DEFAULT_NETS = ("lenet5", "alexnet", "vgg11_bn", "googlenet", "resnet18")
 """One network of each classic family."""
@@ -100,9 +102,10 @@ def compare(
     """
     recipe, progress, folder = recipe or Recipe(), progress or Silent(), Path(folder)
     _check(nets, folder)
+    refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.minutes is None and recipe.optimisation.epochs is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES_EACH})
-    dataset = open_for_training(data, recipe, progress)
+    dataset = open_by_recipe(data, recipe, progress=partial(progress.part, "checking pictures"))
     runs: list[tuple[str, Run]] = []
     for number, net in enumerate(nets, start=1):
         progress.say(f"network {number} of {len(nets)}: {net}")

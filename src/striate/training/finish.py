@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from striate.evaluation import Estimate, Evaluation, evaluate, judge_fit
 from striate.evaluation.advice import FitContext
+from striate.networks.weights import has_published_weights
 from striate.runs.report import write_report
 from striate.runs.structures import RunFacts, SplitScores
 from striate.structures import Problem
+from striate.training.defaults import EMBEDDED
 from striate.training.distribution import World
 from striate.training.features import features_of
 from striate.training.loop import Trainee
@@ -95,6 +97,7 @@ def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dic
         stopped_early=facts.stopped_early,
         augmented=facts.augmented,
         pretrained=facts.weights.get("name", "none") != "none",
+        other_net=_other_net(session),
         frozen=bool(recipe.network.frozen),
         weight_decay=recipe.optimisation.weight_decay,
         minutes=recipe.optimisation.minutes,
@@ -104,6 +107,12 @@ def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dic
         prepared.task, trainee.history, train.headline, validation.headline, validation.baseline, context=context
     )
     session.folder.write_verdict(verdict)
+
+
+def _other_net(session: Session) -> str:
+    """The network to name for pretrained weights where this one has none, or `auto` did not get at them."""
+    info, wanted = session.prepared.info, session.prepared.recipe.network.weights
+    return "" if has_published_weights(info) and wanted != "auto" else EMBEDDED
 
 
 def _shift_sentences(session: Session, split: str) -> list[str]:

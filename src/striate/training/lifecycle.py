@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from striate import __version__
-from striate.data import Dataset, open_dataset
+from striate.data import Dataset, open_by_recipe
 from striate.errors import CheckpointError, DataError, RequestError
 from striate.networks import resolve_network
 from striate.networks.base import count_parameters
@@ -20,6 +22,7 @@ from striate.recipe import Recipe
 from striate.runs.environment import describe_environment
 from striate.runs.folder import RunFolder
 from striate.runs.known_pictures import open_own_data
+from striate.runs.lock import hold_run, refuse_held
 from striate.runs.naming import refuse_taken
 from striate.runs.run import Run
 from striate.runs.structures import RunFacts
@@ -38,6 +41,7 @@ from striate.training.preparation import Prepared, prepare_run, stored_dtype
 from striate.training.progress import Progress, Silent
 from striate.training.schedule import Clock
 from striate.training.session import Session
+from striate.training.trainable import refuse_untrainable
 
 
 def train(
@@ -65,6 +69,7 @@ def train(
     Raises:
         DataError: Nothing can be learned from the data.
         RecipeError, UnknownNameError: The recipe does not hold.
+        RequestError: The run folder is taken, or another process is training that run.
         CheckpointError: The run cannot be resumed.
         StorageError: The run folder cannot be written.
         TrainingError: The loss left the numbers.
@@ -93,10 +98,11 @@ def _start(
     started_s: float,
 ) -> Run:
     _refuse_early(recipe, Path(run) if run is not None and world.leads else None)
+    refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.epochs is None and recipe.optimisation.minutes is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES})
         progress.say(f"no time or number of epochs given: {DEFAULT_MINUTES:g} minutes are taken (--minutes)")
-    dataset = open_for_training(data, recipe, progress)
+    dataset = open_by_recipe(data, recipe, progress=partial(progress.part, "checking pictures"))
     _say_problems(dataset, progress)
     prepared = prepare_run(dataset, recipe, progress)
     clock = Clock(recipe.optimisation.minutes, started_s=started_s)
@@ -107,19 +113,29 @@ def _start(
     claimed = _claim_folder(run, prepared).path if world.leads else None
     folder = RunFolder(share_object(claimed, world))
     facts = _facts(prepared)
-    if world.leads:
-        _write_beginning(folder, facts, prepared)
-        progress.say(f"run folder: {folder.path}")
-    return _work_through(folder, facts, prepared, clock, most_epochs, progress, world, resume=False)
+    with _held(folder, world):
+        if world.leads:
+            # Two processes may both have found the named folder empty.
+            refuse_taken(folder.path)
+            _write_beginning(folder, facts, prepared)
+            progress.say(f"run folder: {folder.path}")
+        return _work_through(folder, facts, prepared, clock, most_epochs, progress, world, resume=False)
 
 
 def _resume(folder: RunFolder, progress: Progress, world: World, started_s: float) -> Run:
-    facts = folder.read_facts()
-    if facts.status == "done":
-        progress.say(f"{folder.path} is finished already; nothing is left to do.")
-        return Run.open(folder.path)
+    if folder.read_facts().status != "done":
+        with _held(folder, world):
+            # Read again: another process may have finished it before this one held it.
+            facts = folder.read_facts()
+            if facts.status != "done":
+                return _go_on(folder, facts, progress, world, started_s)
+    progress.say(f"{folder.path} is finished already; nothing is left to do.")
+    return Run.open(folder.path)
+
+
+def _go_on(folder: RunFolder, facts: RunFacts, progress: Progress, world: World, started_s: float) -> Run:
     recipe = folder.read_recipe()
-    dataset = _same_splits(open_own_data(facts, recipe), folder, facts)
+    dataset = _same_splits(open_own_data(facts, recipe, partial(progress.part, "checking pictures")), folder, facts)
     prepared = prepare_run(dataset, recipe, progress, fresh=False)
     torch.set_num_threads(setting_of(recipe.machine).threads)
     clock = Clock(recipe.optimisation.minutes, started_s=started_s)
@@ -173,9 +189,15 @@ def _work_through(
     return Run.open(folder.path)
 
 
+def _held(folder: RunFolder, world: World) -> AbstractContextManager[None]:
+    """Keeps others from training this run; the leading process holds it for all of its world."""
+    return hold_run(folder.path) if world.leads else nullcontext()
+
+
 def _refuse_early(recipe: Recipe, run: Path | None) -> None:
     """Finds what is wrong with the request before any picture is read."""
     if run is not None:
+        refuse_held(run)
         refuse_taken(run)
     if recipe.network.name is not None:
         resolve_network(recipe.network.name)
@@ -188,25 +210,6 @@ def _refuse_early(recipe: Recipe, run: Path | None) -> None:
             fix=f"Give a file, or one of {', '.join(WEIGHT_CHOICES)}.",
         )
     choose_device(recipe.machine.device)
-
-
-def open_for_training(data: Dataset | str | Path, recipe: Recipe, progress: Progress) -> Dataset:
-    """Opens a path as the recipe says; a data set is given back as it is.
-
-    Raises:
-        DataError: Nothing is there, it cannot be understood, or nothing can be learned from it.
-    """
-    if isinstance(data, Dataset):
-        return data
-    return open_dataset(
-        data,
-        task=recipe.data.task,
-        format=recipe.data.format,
-        validation_share=recipe.data.validation_share,
-        test_share=recipe.data.test_share,
-        seed=recipe.optimisation.seed,
-        progress=lambda done, total: progress.part("checking pictures", done, total),
-    )
 
 
 def _say_problems(data: Dataset, progress: Progress) -> None:

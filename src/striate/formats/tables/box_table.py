@@ -30,7 +30,7 @@ from striate.formats.tables.box_columns import (
     understand_box_columns,
 )
 from striate.formats.tables.box_places import find_box_places
-from striate.formats.tables.choosing import Table, choose_tables, understand_tables
+from striate.formats.tables.choosing import INSIDE, Table, choose_tables, understand_tables
 from striate.formats.tables.rows import parse_grids, root_of_table, table_files
 from striate.formats.tally import Fault, Tally
 from striate.images import FileSource, Header
@@ -52,6 +52,11 @@ _FAULTS = {
         "{count} rows give a name that several pictures have ({example}).",
         "The rows are left out.",
         "Write the folder as well.",
+    ),
+    "outside-folder": Fault(
+        "{count} rows name a picture out of the folder, and only pictures in there are read ({example}).",
+        "The rows are left out.",
+        INSIDE,
     ),
     "broken-row": Fault(
         "{count} rows hold something else than the four numbers of a box ({example}).",
@@ -209,10 +214,16 @@ def _read_pictures(
 ) -> list[_Picture]:
     columns = table.columns
     pictures: dict[tuple[str, str], _Picture] = {}
+    outside: list[str] = []
     for number, cells in enumerate(table.body(), 1 + columns.header):
         split = table.split_of(cells)
         name = cells[columns.path]
         matches = index.find(name, table.near, split)
+        if index.leads_out(name, table.near, bool(matches)):
+            # A picture of the same name in the folder is another one.
+            tally.add("outside-folder", name)
+            outside.append(name)
+            continue
         if len(matches) != 1:
             tally.add("ambiguous-file" if matches else "missing-file", name)
             continue
@@ -232,7 +243,7 @@ def _read_pictures(
     for line in table.grid.ragged:
         tally.add("ragged-row", f"line {line}")
     if not pictures:
-        raise table.nothing_found(root)
+        raise table.nothing_found(root, outside)
     if not columns.meaning:
         _settle_meaning(table, list(pictures.values()), root)
     _note_reading(table, list(pictures.values()), found)

@@ -13,6 +13,10 @@ from striate.formats.picture_index import PictureIndex
 from striate.formats.tables.rows import Grid, parse_grids, split_of_table
 
 
+INSIDE = "Give the folder that holds the table and the pictures, or put the pictures beside the table."
+"""What to do about rows that lead out of the folder."""
+
+
 class AnyColumns(Protocol):
     """What the columns of every table of pictures are for; see `Columns` and `BoxColumns`."""
 
@@ -82,9 +86,21 @@ class Table(Generic[ColumnsT]):
         if self.grid.encoding == "latin-1":
             notes.append(f"{self.name} is not UTF-8; it was read as Latin-1.")
 
-    def nothing_found(self, root: Path) -> DataError:
-        """The refusal of a table none of whose pictures is there."""
+    def nothing_found(self, root: Path, outside: Sequence[str] = ()) -> DataError:
+        """The refusal of a table none of whose pictures is there.
+
+        Args:
+            root: Where they were looked for.
+            outside: Cells that lead out of there.
+        """
         body, place = self.body(), self.columns.path
+        if outside:
+            return DataError(
+                f"no picture named in the column {self.column(place)} was found in {root}; {len(outside)} of "
+                f"{len(body)} rows lead out of it, such as {outside[0]!r}.",
+                where=self.grid.file,
+                fix=INSIDE,
+            )
         return DataError(
             f"none of the {len(body)} pictures named in the column {self.column(place)} was found below {root}, such "
             f"as {body[0][place]!r}.",

@@ -16,7 +16,7 @@ from striate.formats.listing import natural_key
 from striate.formats.picture_index import PictureIndex, take_splits_from_folders
 from striate.formats.storing import PictureStore, label_indices, prepare_folder, store_table
 from striate.formats.tables.box_places import find_box_places
-from striate.formats.tables.choosing import Table, choose_tables, understand_tables
+from striate.formats.tables.choosing import INSIDE, Table, choose_tables, understand_tables
 from striate.formats.tables.label_columns import Columns, is_set, understand_columns
 from striate.formats.tables.rows import (
     Grid,
@@ -135,9 +135,14 @@ def _read_rows(table: Table[Columns], index: PictureIndex, found: Findings) -> l
     missing: list[str] = []
     unclear: list[str] = []
     unlabelled: list[str] = []
+    outside: list[str] = []
     for cells in table.body():
         split = table.split_of(cells)
         matches = index.find(cells[columns.path], table.near, split)
+        if index.leads_out(cells[columns.path], table.near, bool(matches)):
+            # A picture of the same name in the folder is another one.
+            outside.append(cells[columns.path])
+            continue
         if len(matches) != 1:
             (unclear if matches else missing).append(cells[columns.path])
             continue
@@ -148,6 +153,8 @@ def _read_rows(table: Table[Columns], index: PictureIndex, found: Findings) -> l
         rows.append(_Row(matches[0], labels, split, table.group_of(cells)))
     _note_reading(table, len(rows), found)
     _report(found, "missing-file", table, missing, "there is no such picture", "Correct the path, or add the file.")
+    leaves = f"that leads out of {index.root}, and only pictures in there are read"
+    _report(found, "outside-folder", table, outside, leaves, INSIDE)
     several = "several pictures are called that"
     _report(found, "ambiguous-file", table, unclear, several, "Write the folder as well.")
     _report(found, "unlabelled", table, unlabelled, "the label is empty", "Fill it in.")
@@ -162,7 +169,7 @@ def _read_rows(table: Table[Columns], index: PictureIndex, found: Findings) -> l
             )
         )
     if not rows:
-        raise table.nothing_found(index.root)
+        raise table.nothing_found(index.root, outside)
     return rows
 
 

@@ -1,0 +1,93 @@
+"""The annotation of a folder, for the task that is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from striate.data.annotations import ConvertedAnnotation, annotation_for
+from striate.errors import DataError, UnknownNameError
+from striate.formats import FORMATS, Reading, read_folder
+from striate.structures import AnnotationSource, Sample
+
+TURNS_INTO = {
+    "instances": ("detection", "segmentation", "multilabel"),
+    "detection": ("multilabel",),
+}
+"""Tasks for which annotation tells enough that was made for another one."""
+
+
+def read_for_task(path: Path, format: str | None = None, task: str | None = None) -> Reading:
+    """Reads the annotation at a path, and turns it into what a task needs where it tells enough for that.
+
+    Args:
+        path: The folder or file.
+        format: Name of the format; the one that fits best where `None`.
+        task: Name of the task; the one that the annotation is for where `None`.
+
+    Raises:
+        DataError: It cannot be understood, or does not tell enough for the task.
+        UnknownNameError: No such format or task.
+    """
+    reading = read_turned(path, format, task)
+    refuse_other_task(path, reading, task)
+    return reading
+
+
+def read_turned(path: Path, format: str | None, task: str | None) -> Reading:
+    """The same, but annotation that does not tell enough for the task is given as it is.
+
+    Raises:
+        DataError: It cannot be understood.
+        UnknownNameError: No such format or task.
+    """
+    check_task_name(task)
+    return _turned(read_folder(path, format, task), task)
+
+
+def refuse_other_task(path: Path, reading: Reading, task: str | None) -> None:
+    """Refuses annotation that is not for the task wanted.
+
+    Raises:
+        DataError: It is for another one; the tasks that it tells enough for are named.
+    """
+    if task is None or task == reading.task:
+        return
+    offers = " or ".join((reading.task, *TURNS_INTO.get(reading.task, ())))
+    raise DataError(
+        f"the task {task} was asked for, but the annotation here ({reading.format}) is for {reading.task}.",
+        where=path,
+        fix=f"Leave the task out or say {offers}; another format may be named with --format.",
+    )
+
+
+def check_task_name(task: str | None) -> None:
+    """Refuses a task that no format holds.
+
+    Raises:
+        UnknownNameError: No such task.
+    """
+    known = sorted({name for fmt in FORMATS for name in fmt.tasks} | {"multilabel"})
+    if task is not None and task not in known:
+        raise UnknownNameError(f"there is no task named {task!r}.", where="task", fix=f"Known: {', '.join(known)}.")
+
+
+def _turned(reading: Reading, task: str | None) -> Reading:
+    if task is None or task not in TURNS_INTO.get(reading.task, ()):
+        return reading
+    splits = {}
+    for split, samples in reading.splits.items():
+        turned = [_turned_sample(sample, task) for sample in samples]
+        splits[split] = [sample for sample in turned if sample is not None]
+        if len(splits[split]) < len(turned):
+            return reading
+    notes = [*reading.notes, f"The annotation is for {reading.task}; it was turned into what {task} needs."]
+    classes = ("background", *reading.classes) if task == "segmentation" else reading.classes
+    return replace(reading, task=task, splits=splits, notes=notes, classes=classes)
+
+
+def _turned_sample(sample: Sample, task: str) -> Sample | None:
+    if isinstance(sample.annotation, AnnotationSource):
+        return replace(sample, annotation=ConvertedAnnotation(sample.annotation, task))
+    found = None if sample.annotation is None else annotation_for(task, sample.annotation)
+    return None if found is None else replace(sample, annotation=found)

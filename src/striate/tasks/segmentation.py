@@ -1,0 +1,270 @@
+"""A class for every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from striate.networks import Network, NetworkOptions
+from striate.networks.heads import HEADS
+from striate.networks.spatial import SpatialNetwork
+from striate.structures import VOID, Placement, Prediction, Sample, SegmentedPicture
+from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task, View
+from striate.tasks.resampling import divided, mean_of_defined
+from striate.tasks.truth import MaskTruth, Motion, TruthStore, mask_of
+
+DEFAULT_HEAD = "unet"
+
+LARGEST_WEIGHT = 10.0
+"""Limit of a class weight: a class of a thousandth of the pixels must not drown all others."""
+
+BAND_PIXELS = 4_000_000
+"""Scores of a picture are enlarged in bands of about this many values, so that a huge picture fits in memory."""
+
+_THREADS = 8
+_SMOOTH = 1.0
+
+
+class Segmentation(Task):
+    """A class for every pixel: cross-entropy and Dice loss, mean intersection over union.
+
+    What is kept of an answer is its confusion matrix with the truth, pixels by true class (row) and answered class
+    (column), `(N, K, K)`: every figure, for any set of pictures, is a sum of those. Targets are the pixels of each true
+    class, `(N, K)`. Void pixels are in neither.
+    """
+
+    name = "segmentation"
+    title = "which class every pixel shows"
+    headline = "mean_iou"
+    spatial = True
+
+    def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:
+        """The backbone with the head that `options.head` names; U-Net where it names none.
+
+        Raises:
+            UnknownNameError: No such head.
+        """
+        info = HEADS.get(options.head or DEFAULT_HEAD)
+        return SpatialNetwork(backbone, info.build(backbone.feature_spec, options.classes), options)
+
+    def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
+        """Pixels of each class, `(N, K)` int64, void left out."""
+
+        def count(sample: Sample) -> npt.NDArray[np.int64]:
+            return np.bincount(mask_of(sample).ravel(), minlength=VOID + 1)[: len(classes)].astype(np.int64)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            counts = list(pool.map(count, samples))
+        return np.stack(counts) if counts else np.zeros((0, len(classes)), np.int64)
+
+    def build_truth(self, samples: Sequence[Sample], targets: Targets, placements: Sequence[Placement]) -> TruthStore:
+        """Masks in the network's frame."""
+        del targets
+        return MaskTruth(samples, placements)
+
+    def move(self, truth: Tensor, motion: Motion) -> Tensor:
+        """Masks `(n, H, W)`, moved as the pixels were."""
+        return motion.planes(truth)
+
+    def loss(self, output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:
+        """Cross-entropy plus soft Dice loss (Milletari et al. 2016) over the classes that the batch shows.
+
+        Cross-entropy learns fast and tells every pixel; Dice counts a small class as much as a large one.
+
+        Args:
+            output: `(N, K, H, W)` scores before softmax.
+            targets: `(N, H, W)` class indices; `VOID` does not count.
+            settings: Smoothing and class weights, of the cross-entropy.
+        """
+        known = targets != VOID
+        truth = torch.where(known, targets, 0).long()
+        entropy = functional.cross_entropy(
+            output, truth, settings.class_weights, reduction="none", label_smoothing=settings.label_smoothing
+        )
+        weight = known.to(output.dtype) if settings.class_weights is None else settings.class_weights[truth] * known
+        entropy_mean = (entropy * known).sum() / weight.sum().clamp_min(1e-6)
+        share = torch.softmax(output, 1) * known[:, None]
+        one_hot = functional.one_hot(truth, output.shape[1]).movedim(-1, 1) * known[:, None]
+        shown = one_hot.sum((0, 2, 3))
+        both = (share * one_hot).sum((0, 2, 3))
+        dice = (2 * both + _SMOOTH) / (share.sum((0, 2, 3)) + shown + _SMOOTH)
+        occurring = shown > 0
+        dice_loss = (1 - dice[occurring]).mean() if bool(occurring.any()) else output.sum() * 0.0
+        total: Tensor = entropy_mean + dice_loss
+        return total
+
+    def soften(self, targets: Tensor, classes: int) -> Tensor:
+        """Not for masks.
+
+        Raises:
+            ValueError: Always; mixing pictures is refused before training begins.
+        """
+        raise ValueError(f"masks of {classes} classes are not mixed; got {tuple(targets.shape)}")
+
+    def scores(self, output: Any) -> Tensor:
+        """Softmax over the classes: `(N, K, h, w)` float32, in the network's frame."""
+        return torch.softmax(output.float(), dim=1)
+
+    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
+        """The class with the highest score at each pixel, from `(K, H, W)` scores."""
+        return SegmentedPicture(scores.argmax(0).astype(np.uint8), classes)
+
+    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
+        """A mask for each picture, at its own size."""
+        return [
+            SegmentedPicture(enlarged_answer(one, placement), classes)
+            for one, placement in zip(output, placements, strict=True)
+        ]
+
+    def answers(self, output: Any, view: View) -> Scores:
+        """Confusion matrices of the pictures of a batch, `(n, K, K)` int64."""
+        classes = int(output.shape[1])
+        if not view.exact:
+            answered = output.argmax(1).cpu().numpy()
+            return np.stack(
+                [confusion(true, one, classes) for true, one in zip(view.truth.numpy(), answered, strict=True)]
+            )
+        return np.stack(
+            [
+                confusion(mask_of(sample), enlarged_answer(one, placement), classes)
+                for sample, one, placement in zip(view.samples, output, view.placements, strict=True)
+            ]
+        )
+
+    def headline_value(self, scores: Scores, targets: Targets) -> float:
+        """Mean intersection over union; NaN without a pixel."""
+        del targets
+        return float(mean_of_defined(_overlaps(scores.sum(0, keepdims=True))["iou"])[0])
+
+    def resampled_metrics(
+        self,
+        scores: Scores,
+        targets: Targets,
+        weights: npt.NDArray[np.float64],
+        names: Collection[str] | None = None,
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """The same metrics as `metrics`, for many resamples at once: their confusion matrices are weighted sums."""
+        del targets
+        count, kinds = len(scores), scores.shape[1]
+        table = (weights @ scores.reshape(count, -1).astype(np.float64)).reshape(len(weights), kinds, kinds)
+        found = _figures(table)
+        return {name: values for name, values in found.items() if names is None or name in names}
+
+    def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
+        """Square root of the inverse share of pixels, mean 1 over the classes that occur, at most 10."""
+        counts = train_targets.sum(axis=0, dtype=np.float64)
+        weights = np.divide(1.0, np.sqrt(counts), out=np.zeros(len(classes)), where=counts > 0)
+        weights /= max(weights[counts > 0].mean(), 1e-12) if (counts > 0).any() else 1.0
+        return np.asarray(np.clip(weights, 0.0, LARGEST_WEIGHT), np.float32)
+
+    def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
+        """Mean IoU, mean Dice, the same without the first class, balanced and plain pixel accuracy.
+
+        Means go over the classes that the truth or the answers show. The first class is background in most sets; where
+        it takes most of every picture, plain pixel accuracy says next to nothing.
+        """
+        del targets, classes
+        found = _figures(scores.sum(0, keepdims=True).astype(np.float64))
+        return {name: float(values[0]) for name, values in found.items() if np.isfinite(values[0])}
+
+    def per_class(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+        """One row a class: pictures that show it, its share of pixels, IoU, Dice, precision and recall."""
+        table = scores.sum(0).astype(np.float64)
+        overlaps = {name: values[0] for name, values in _overlaps(table[None]).items()}
+        true, answered, right = table.sum(1), table.sum(0), np.diag(table)
+        pictures = (targets > 0).sum(0)
+        total = max(true.sum(), 1.0)
+        return [
+            {
+                "class": label,
+                "count": int(pictures[k]),
+                "pixels": float(true[k] / total),
+                "iou": _defined(overlaps["iou"][k]),
+                "dice": _defined(overlaps["dice"][k]),
+                "precision": float(right[k] / answered[k]) if answered[k] else None,
+                "recall": float(right[k] / true[k]) if true[k] else None,
+            }
+            for k, label in enumerate(classes)
+        ]
+
+    def baseline_scores(self, train_targets: Targets, targets: Targets, classes: tuple[str, ...]) -> Scores:
+        """Every pixel the commonest class of the training pixels."""
+        commonest = int(train_targets.sum(0).argmax())
+        scores = np.zeros((len(targets), len(classes), len(classes)), np.int64)
+        scores[:, :, commonest] = targets
+        return scores
+
+    def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
+        """Pictures with wrong pixels, the largest share of wrong ones first."""
+        del targets
+        total = scores.sum((1, 2))
+        wrong = total - np.trace(scores, axis1=1, axis2=2)
+        share = wrong / np.maximum(total, 1)
+        order = np.argsort(-share, kind="stable")
+        found: npt.NDArray[np.int64] = order[wrong[order] > 0].astype(np.int64)
+        return found
+
+
+def confusion(true: npt.NDArray[np.uint8], answered: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
+    """Pixels by true class (row) and answered class (column), `(K, K)`; pixels whose truth is no class are left out."""
+    known = true < classes
+    cells = true[known].astype(np.int64) * classes + answered[known]
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def enlarged_answer(scores: Tensor, placement: Placement) -> npt.NDArray[np.uint8]:
+    """The best class at each pixel of the picture `(H, W)`, from scores `(K, h, w)` in the network's frame.
+
+    Scores, not answers, are enlarged, so that borders between classes are smooth.
+    """
+    classes = int(scores.shape[0])
+    height, width = placement.size_hw
+    frame_h, frame_w = placement.frame_hw
+    device = scores.device
+    columns = (torch.arange(width, device=device) + 0.5) * placement.scale_yx[1] + placement.offset_yx[1]
+    across = columns / frame_w * 2 - 1
+    band = max(1, BAND_PIXELS // (classes * width))
+    answer = np.empty((height, width), np.uint8)
+    source = scores[None].float()
+    for start in range(0, height, band):
+        rows = torch.arange(start, min(start + band, height), device=device)
+        down = ((rows + 0.5) * placement.scale_yx[0] + placement.offset_yx[0]) / frame_h * 2 - 1
+        grid = torch.stack([across.expand(len(rows), -1), down[:, None].expand(-1, width)], -1)
+        part = functional.grid_sample(source, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
+        answer[start : start + len(rows)] = part[0].argmax(0).to(torch.uint8).cpu().numpy()
+    return answer
+
+
+def _overlaps(tables: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
+    """IoU and Dice of each class from `(B, K, K)` tables: `(B, K)`, NaN where neither truth nor answer shows it."""
+    tables = tables.astype(np.float64)
+    right = np.diagonal(tables, axis1=1, axis2=2)
+    true, answered = tables.sum(2), tables.sum(1)
+    return {"iou": divided(right, true + answered - right), "dice": divided(2 * right, true + answered)}
+
+
+def _figures(tables: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
+    """All metrics of `(B, K, K)` tables, each `(B,)`."""
+    overlaps = _overlaps(tables)
+    right = np.diagonal(tables, axis1=1, axis2=2)
+    found = {"mean_iou": mean_of_defined(overlaps["iou"]), "mean_dice": mean_of_defined(overlaps["dice"])}
+    if tables.shape[1] > 1:
+        found["foreground_iou"] = mean_of_defined(overlaps["iou"][:, 1:])
+        found["foreground_dice"] = mean_of_defined(overlaps["dice"][:, 1:])
+    found["balanced_pixel_accuracy"] = mean_of_defined(divided(right, tables.sum(2)))
+    found["pixel_accuracy"] = divided(right.sum(1), tables.sum((1, 2)))
+    return found
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+TASKS.add(Segmentation.name, Segmentation())
