@@ -496,9 +496,7 @@ def test_flags_groups_and_fractions_come_back(tmp_path: Path) -> None:
 def test_annotation_of_other_kinds_is_refused(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     source = FileSource(tmp_path / "a.png", "a.png")
-    for annotation, what in ((Label(0), "Label"), (Mask(np.zeros((2, 2), np.uint8)), "Mask")):
-        with pytest.raises(
-            RequestError, match=f"picture a.png has annotation of the kind {what}, and the format `coco`"
-        ):
+    for annotation, what in ((Label(0), "a label"), (Mask(np.zeros((2, 2), np.uint8)), "a mask of classes")):
+        with pytest.raises(RequestError, match=rf"picture a\.png has {what}, and `coco` was to write boxes or masks"):
             COCO.write({"": [Sample(source, annotation)]}, ("cat",), tmp_path / "out")
     assert not (tmp_path / "out").exists()

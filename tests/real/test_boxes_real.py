@@ -75,7 +75,11 @@ def test_bccd() -> None:
     first = found["validation", "BloodImage_00000"]
     assert first.boxes_xyxy[0].tolist() == [259, 176, 491, 376]
     # Two boxes whose corners are one point: somebody clicked and drew nothing. Whoever sees the pictures reports them.
-    empty = {key[1]: boxes for key, boxes in found.items() if (boxes.boxes_xyxy[:, 2:] == boxes.boxes_xyxy[:, :2]).all(1).any()}
+    empty = {
+        key[1]: boxes
+        for key, boxes in found.items()
+        if (boxes.boxes_xyxy[:, 2:] == boxes.boxes_xyxy[:, :2]).all(1).any()
+    }
     assert set(empty) == {"BloodImage_00338", "BloodImage_00343"}
     assert kinds(reading) == {}
 

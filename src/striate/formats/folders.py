@@ -9,7 +9,7 @@ from pathlib import Path
 from striate.errors import RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.folder_names import says_no_class, split_in_name, split_of
-from striate.formats.foreign import find_damage, find_foreign, refusal
+from striate.formats.foreign import find_foreign, refusal
 from striate.formats.labelled import Entry, Findings, build_reading
 from striate.formats.listing import holds_pictures, scan, subfolders, walk
 from striate.formats.storing import PictureStore, folder_name_of, prepare_folder, refuse_several
@@ -56,7 +56,7 @@ class _Folders(Format):
         del task
         layout = _find_layout(path) if path.is_dir() else None
         if layout is None:
-            raise find_damage(path) or refusal(path)
+            raise refusal(path)
         found = Findings()
         if layout.root != path:
             found.notes.append(f"The class folders lie in {layout.root.relative_to(path).as_posix()}/.")
@@ -124,9 +124,9 @@ def _class_folders(folder: Path, wrappers: int = _WRAPPERS) -> list[Path] | None
     if wrapper is not None:
         return _class_folders(wrapper, wrappers - 1)
     holders = [child for child in folders if _is_class_folder(child)]
-    splits = {split for child in holders if (split := split_in_name(child.name))}
-    # Folders called train and test that hold pictures directly are splits without classes.
-    if not holders or len(splits) > 1 or all(says_no_class(child.name) for child in holders):
+    splits = {split_in_name(child.name) for child in holders}
+    # Folders called train2017 and test2017 that hold pictures directly are splits without classes.
+    if len(splits - {""}) > 1 or "" not in splits or all(says_no_class(child.name) for child in holders):
         return None
     return folders
 

@@ -92,7 +92,6 @@ class PictureIndex:
             found = _best(found, rank)
         return found
 
-
     def leads_out(self, name: str, near: str = "", found: bool = False) -> bool:
         """Whether a name means a picture out of the root.
 

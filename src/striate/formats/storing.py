@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from striate.errors import PictureError, RequestError, StorageError
 from striate.images import FileSource, lossless_suffix, write_picture
@@ -18,6 +18,7 @@ from striate.structures import Annotation, AnnotationSource, Label, Labels, Samp
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*#\x00-\x1f]')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -89,8 +90,8 @@ def refuse_strange_names(classes: Sequence[str], format: str) -> None:
     for name in classes:
         if not name or name != name.strip() or any(ord(letter) < 32 for letter in name):
             raise RequestError(
-                f"the class name {name!r} would not be read again as it is: it is empty, begins or ends with a blank, or "
-                "has a line break.",
+                f"the class name {name!r} would not be read again as it is: it is empty, begins or ends with a blank, "
+                "or has a line break.",
                 where=format,
                 fix="Rename the class.",
             )
@@ -217,7 +218,11 @@ def kind_of_objects(
     return chosen
 
 
-def objects_of(sample: Sample, kind: type[T] | tuple[type[T], ...], format: str) -> T:
+@overload
+def objects_of(sample: Sample, kind: type[T], format: str) -> T: ...
+@overload
+def objects_of(sample: Sample, kind: tuple[type[T], type[S]], format: str) -> T | S: ...
+def objects_of(sample: Sample, kind: type[T] | tuple[type[T], type[S]], format: str) -> T | S:
     """Annotation of a sample, read where it lies in a file.
 
     Raises:

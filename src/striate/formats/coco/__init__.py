@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,42 +28,11 @@ from striate.formats.picture_index import (
     take_splits_from_folders,
 )
 from striate.formats.storing import PictureStore, all_samples, objects_of, prepare_folder, store_text
-from striate.formats.tally import Tally
 from striate.formats.turning import find_orientations, turn_upright
-from striate.images import FileSource, Header, read_header
-from striate.images.orientation import upright_size_hw
+from striate.images import FileSource, read_header
 from striate.structures import AnnotationSource, Boxes, Instances, Sample
 
 _FOLDER_OF_SPLIT = {"": "default", "train": "train", "validation": "val", "test": "test"}
-
-
-@dataclass(slots=True)
-class _Found:
-    """A picture that is there, with what its file says about itself.
-
-    Attributes:
-        picture: Its record.
-        names: Class names that its objects' categories point into.
-        tally: Where to count what is wrong with it.
-        header: Of the picture file; `None` where that cannot be read.
-        orientation: By which its annotation has to be turned.
-        path: Relative to the data set.
-        split: The split.
-    """
-
-    picture: CocoPicture
-    names: list[str]
-    tally: Tally
-    header: Header | None
-    orientation: int
-    path: str
-    split: str
-
-    def stored_size_hw(self) -> tuple[int, int] | None:
-        """Size of the pixels that were annotated: of the file, else what the annotation says."""
-        if self.header is None:
-            return self.picture.size_hw
-        return upright_size_hw(self.header.size_hw, self.orientation)
 
 
 class _Coco(Format):
@@ -105,7 +73,7 @@ class _Coco(Format):
             annotation = _annotate(one, place, found.task)
             if annotation is not None:
                 source = FileSource(root / one.path, one.path)
-                found.splits.setdefault(one.split, []).append(ObjectEntry(source, annotation, one.picture.group))
+                found.splits.setdefault(one.split, []).append(ObjectEntry(source, annotation, one.group))
         _note(found, chosen, kept)
         found.problems += [problem for one in records for problem in one.tally.problems()]
         return build_object_reading(self.name, path, found)
@@ -198,8 +166,8 @@ def _roots(path: Path) -> list[tuple[Path, str]]:
     return [(beside, ""), (beside.parent, beside.name)] if wraps else [(beside, "")]
 
 
-def _open_pictures(root: Path, records: Sequence[CocoRecords], found: ObjectFindings) -> list[_Found]:
-    opened = []
+def _open_pictures(root: Path, records: Sequence[CocoRecords], found: ObjectFindings) -> list[CocoPicture]:
+    opened: list[CocoPicture] = []
     for one in records:
         pictures = [picture for picture in one.pictures if picture.path]
         heads = read_headers(root, [picture.path for picture in pictures])
@@ -213,11 +181,11 @@ def _open_pictures(root: Path, records: Sequence[CocoRecords], found: ObjectFind
                 f"({turned[0]}, ...), as the sizes tell; their annotation was turned upright with them."
             )
         for picture, header, orientation in zip(pictures, headers, orientations, strict=True):
-            this = _Found(picture, one.names, one.tally, header, orientation, picture.path, picture.split)
-            used = this.stored_size_hw()
+            picture.header, picture.orientation = header, orientation
+            used = picture.stored_size_hw()
             if header is not None and picture.size_hw not in (None, used):
                 one.tally.add("wrong-size", f"{picture.path}: {_words(picture.size_hw)} instead of {_words(used)}")
-            opened.append(this)
+        opened += pictures
     return opened
 
 
@@ -225,17 +193,17 @@ def _words(size_hw: tuple[int, int] | None) -> str:
     return "unknown" if size_hw is None else f"{size_hw[1]} x {size_hw[0]}"
 
 
-def _join_repeats(pictures: Sequence[_Found]) -> list[_Found]:
+def _join_repeats(pictures: Sequence[CocoPicture]) -> list[CocoPicture]:
     """Each picture once, with the objects of all its records."""
-    by_path: defaultdict[str, list[_Found]] = defaultdict(list)
+    by_path: defaultdict[str, list[CocoPicture]] = defaultdict(list)
     for one in pictures:
         by_path[one.path].append(one)
     for path, (first, *others) in by_path.items():
         for other in others:
             first.tally.add("duplicate-picture", path)
-            mine = first.picture.objects
+            mine = first.objects
             place = {name: position for position, name in enumerate(first.names)}
-            for its in other.picture.objects:
+            for its in other.objects:
                 name = other.names[its.category]
                 if name not in place:
                     place[name] = len(first.names)
@@ -246,18 +214,18 @@ def _join_repeats(pictures: Sequence[_Found]) -> list[_Found]:
     return [same[0] for same in by_path.values()]
 
 
-def _choose_task(pictures: Sequence[_Found], task: str | None) -> str:
-    objects = [one for found in pictures for one in found.picture.objects]
+def _choose_task(pictures: Sequence[CocoPicture], task: str | None) -> str:
+    objects = [one for found in pictures for one in found.objects]
     masked = any(one.outline is not None for one in objects)
     if task in ("detection", "instances"):
         return task if masked else "detection"
     return "instances" if masked and all(one.outline is not None for one in objects if not one.crowd) else "detection"
 
 
-def _annotate(found: _Found, place: dict[str, int], task: str) -> Boxes | Instances | None:
+def _annotate(found: CocoPicture, place: dict[str, int], task: str) -> Boxes | Instances | None:
     """`None` where masks cannot be drawn, since nobody knows the size of the picture."""
     if task == "detection":
-        boxes = Boxes(*_columns(found, found.picture.objects, place))
+        boxes = Boxes(*_columns(found, found.objects, place))
         return turn_upright(boxes, found.stored_size_hw() or (0, 0), found.orientation)
     size_hw = _mask_size_hw(found)
     if size_hw is None:
@@ -273,7 +241,7 @@ def _annotate(found: _Found, place: dict[str, int], task: str) -> Boxes | Instan
 
 
 def _columns(
-    found: _Found, objects: Sequence[CocoObject], place: dict[str, int]
+    found: CocoPicture, objects: Sequence[CocoObject], place: dict[str, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Boxes, classes, crowds and what is to be ignored, as `Boxes` takes them."""
     return (
@@ -284,16 +252,16 @@ def _columns(
     )
 
 
-def _mask_size_hw(found: _Found) -> tuple[int, int] | None:
+def _mask_size_hw(found: CocoPicture) -> tuple[int, int] | None:
     """Size of the masks of a picture: of its run lengths where there are any, which cannot be drawn in another one."""
     fits = found.stored_size_hw()
-    sizes = [one.outline.size_hw for one in found.picture.objects if isinstance(one.outline, Runs)]
+    sizes = [one.outline.size_hw for one in found.objects if isinstance(one.outline, Runs)]
     return max(sizes, key=lambda size: (size == fits, sizes.count(size))) if sizes else fits
 
 
-def _of_size(found: _Found, size_hw: tuple[int, int]) -> list[CocoObject]:
+def _of_size(found: CocoPicture, size_hw: tuple[int, int]) -> list[CocoObject]:
     kept = []
-    for one in found.picture.objects:
+    for one in found.objects:
         if isinstance(one.outline, Runs) and one.outline.size_hw != size_hw:
             what = f"{one.place}: {_words(one.outline.size_hw)} instead of {_words(size_hw)}"
             found.tally.add("mask-size", what)
@@ -302,7 +270,7 @@ def _of_size(found: _Found, size_hw: tuple[int, int]) -> list[CocoObject]:
     return kept
 
 
-def _run_lengths(found: _Found, one: CocoObject, size_hw: tuple[int, int]) -> bytes:
+def _run_lengths(found: CocoPicture, one: CocoObject, size_hw: tuple[int, int]) -> bytes:
     if isinstance(one.outline, Runs):
         return one.outline.counts
     if isinstance(one.outline, Outline):
@@ -311,11 +279,11 @@ def _run_lengths(found: _Found, one: CocoObject, size_hw: tuple[int, int]) -> by
     return box_outline(one.box()).within(size_hw).run_lengths(size_hw)
 
 
-def _note(found: ObjectFindings, files: Sequence[CocoFile], pictures: Sequence[_Found]) -> None:
-    objects = sum(len(one.picture.objects) for one in pictures)
+def _note(found: ObjectFindings, files: Sequence[CocoFile], pictures: Sequence[CocoPicture]) -> None:
+    objects = sum(len(one.objects) for one in pictures)
     read = " and ".join(file.name for file in files)
     found.notes.append(f"{read}: {objects} objects in {len(pictures)} pictures.")
-    empty = sum(not one.picture.objects for one in pictures)
+    empty = sum(not one.objects for one in pictures)
     if empty:
         found.notes.append(f"{empty} pictures have no objects and count as background.")
 

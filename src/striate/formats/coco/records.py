@@ -10,6 +10,8 @@ from striate.formats.coco.files import CocoFile
 from striate.formats.coco.segmentations import Corners, Outline, Runs, parse_segmentation
 from striate.formats.listing import natural_key
 from striate.formats.tally import Fault, Tally, some_of
+from striate.images import Header
+from striate.images.orientation import upright_size_hw
 
 Record = dict[str, object]
 Document = dict[str, list[object]]
@@ -149,16 +151,30 @@ class CocoPicture:
         size_hw: What its file says; `None` where it says nothing.
         group: Patient or the like, where the file says one.
         split: The split.
+        names: Class names that its objects' categories point into.
+        tally: Where to count what is wrong with it.
         objects: What is annotated.
         path: The picture on disk, relative to the data set; empty until it is found.
+        header: Of the picture file; `None` where that is not there or cannot be read.
+        orientation: By which its annotation has to be turned.
     """
 
     file_name: str
     size_hw: tuple[int, int] | None
     group: str | None
     split: str
+    names: list[str]
+    tally: Tally
     objects: list[CocoObject] = field(default_factory=list)
     path: str = ""
+    header: Header | None = None
+    orientation: int = 1
+
+    def stored_size_hw(self) -> tuple[int, int] | None:
+        """Size of the pixels that were annotated: of the file, else what the annotation says."""
+        if self.header is None:
+            return self.size_hw
+        return upright_size_hw(self.header.size_hw, self.orientation)
 
 
 @dataclass(slots=True)
@@ -182,7 +198,7 @@ def join_records(file: CocoFile, document: Document) -> CocoRecords:
     """Joins pictures, categories and annotations of a document as `load_coco_file` gives it."""
     tally = Tally(FAULTS, file.name)
     names, categories = _join_categories(document, tally)
-    pictures = _join_pictures(file, document, tally)
+    pictures = _join_pictures(file, document, names, tally)
     for place, record in _records(document, "annotations", tally):
         picture = pictures.get(_key(record.get("image_id")))
         if picture is None:
@@ -243,7 +259,7 @@ def _join_categories(document: Document, tally: Tally) -> tuple[list[str], dict[
     return names, categories
 
 
-def _join_pictures(file: CocoFile, document: Document, tally: Tally) -> dict[str | None, CocoPicture]:
+def _join_pictures(file: CocoFile, document: Document, names: list[str], tally: Tally) -> dict[str | None, CocoPicture]:
     pictures: dict[str | None, CocoPicture] = {}
     for place, record in _records(document, "images", tally):
         key, name = _key(record.get("id")), record.get("file_name", record.get("path"))
@@ -257,7 +273,8 @@ def _join_pictures(file: CocoFile, document: Document, tally: Tally) -> dict[str
         height, width = record.get("height"), record.get("width")
         size_hw = (int(height), int(width)) if _is_length(height) and _is_length(width) else None
         group = record.get("group")
-        pictures[key] = CocoPicture(name, size_hw, group if isinstance(group, str) else None, file.split)
+        group = group if isinstance(group, str) else None
+        pictures[key] = CocoPicture(name, size_hw, group, file.split, names, tally)
     return pictures
 
 

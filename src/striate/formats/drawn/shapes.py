@@ -169,10 +169,10 @@ def build_instances(objects: Sequence[DrawnObject], position: Mapping[str, int],
 
     if not objects:
         return Instances(size_hw, (), np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
-    masks = []
+    masks: list[bytes] = []
     for one in objects:
         parts = [{"size": list(size_hw), "counts": area.run_lengths(size_hw)} for area in one.areas]
-        masks.append(parts[0]["counts"] if len(parts) == 1 else coco_mask.merge(parts)["counts"])
+        masks.append(bytes((parts[0] if len(parts) == 1 else coco_mask.merge(parts))["counts"]))
     return Instances.from_run_lengths(size_hw, masks, *_classes_and_flags(objects, position))
 
 

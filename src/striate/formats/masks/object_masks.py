@@ -11,13 +11,13 @@ import numpy as np
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.folder_names import read_folder_name, split_of_path
-from striate.formats.foreign import find_damage, refusal
+from striate.formats.foreign import refusal
 from striate.formats.listing import scan, visit, walk
-from striate.formats.tally import left_out
 from striate.formats.masks.files import read_codes
 from striate.formats.masks.survey import survey_masks
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.storing import PictureStore, make_folder, objects_of, prepare_folder
+from striate.formats.tally import left_out
 from striate.images import FileSource, read_header, write_picture
 from striate.structures import Instances, Picture, Sample
 
@@ -111,7 +111,7 @@ class _ObjectMasks(Format):
         folders = _find_folders(path) if path.is_dir() else []
         annotated = [folder for folder in folders if folder.pictures and folder.masks is not None]
         if not annotated:
-            raise find_damage(path) or refusal(path)
+            raise refusal(path)
         crowded = next((folder for folder in annotated if len(folder.pictures) > 1), None)
         if crowded is not None:
             raise DataError(
@@ -219,8 +219,6 @@ def _role(folder: str) -> str | None:
     """Whether a folder is called like one of pictures or of masks, with a value for each object or not."""
     role = read_folder_name(folder).role
     return "mask" if role == "instance" else role if role != "other" else None
-
-
 
 
 def _add(path: Path, folder: _Folder, found: ObjectFindings) -> None:

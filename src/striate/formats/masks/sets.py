@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from striate.errors import DataError
 from striate.formats.class_lists import ListedClass, find_class_lists
 from striate.formats.folder_names import place_of, read_folder_name, split_of_path
-from striate.formats.foreign import find_damage, refusal
+from striate.formats.foreign import refusal
 from striate.formats.listing import visit, walk
 from striate.formats.masks.survey import Survey, survey_masks
 from striate.formats.objects import ObjectAnnotation, ObjectEntry, ObjectFindings
-from striate.formats.tally import left_out
 from striate.formats.pairing import Pairing, mask_ending, pair_files
+from striate.formats.tally import left_out
 from striate.images import FileSource
 from striate.structures import Problem
 
@@ -78,7 +78,7 @@ def read_mask_sets(path: Path) -> list[MaskSet]:
     """
     sets = find_mask_sets(walk(path)[0]) if path.is_dir() else []
     if not sets:
-        raise find_damage(path) or refusal(path)
+        raise refusal(path)
     return sets
 
 

@@ -232,7 +232,9 @@ def _read_pictures(
         except ValueError as error:
             tally.add("broken-row", f"row {number}: {error}")
             continue
-        picture = pictures.setdefault((matches[0], split), _Picture(matches[0], split, table.group_of(cells), columns.meaning, tally))
+        picture = pictures.setdefault(
+            (matches[0], split), _Picture(matches[0], split, table.group_of(cells), columns.meaning, tally)
+        )
         if numbers is None:
             continue
         label = ONE_CLASS if columns.label is None else cells[columns.label]

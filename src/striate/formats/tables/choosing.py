@@ -12,7 +12,6 @@ from striate.formats.folder_names import split_of
 from striate.formats.picture_index import PictureIndex
 from striate.formats.tables.rows import Grid, parse_grids, split_of_table
 
-
 INSIDE = "Give the folder that holds the table and the pictures, or put the pictures beside the table."
 """What to do about rows that lead out of the folder."""
 
@@ -21,17 +20,28 @@ class AnyColumns(Protocol):
     """What the columns of every table of pictures are for; see `Columns` and `BoxColumns`."""
 
     @property
-    def path(self) -> int: ...
+    def path(self) -> int:
+        """Position of the column that names pictures."""
+
     @property
-    def split(self) -> int | None: ...
+    def split(self) -> int | None:
+        """Position of the column that names splits."""
+
     @property
-    def group(self) -> int | None: ...
+    def group(self) -> int | None:
+        """Position of the column that names groups."""
+
     @property
-    def header(self) -> bool: ...
+    def header(self) -> bool:
+        """Whether the first row is a header."""
+
     @property
-    def share(self) -> float: ...
+    def share(self) -> float:
+        """Share of a sample of rows whose picture is there."""
+
     @property
-    def names(self) -> tuple[str, ...]: ...
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns."""
 
 
 ColumnsT = TypeVar("ColumnsT", bound=AnyColumns)

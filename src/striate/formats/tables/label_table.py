@@ -9,7 +9,6 @@ from pathlib import Path
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.folder_names import split_of
 from striate.formats.foreign import names_outlines
 from striate.formats.labelled import Entry, Findings, build_reading
 from striate.formats.listing import natural_key
@@ -30,8 +29,6 @@ from striate.structures import Labels, Problem, Sample
 TABLE_FILE = "labels.csv"
 PICTURES_FOLDER = "pictures"
 _LISTED = 20
-
-
 
 
 @dataclass(slots=True)

@@ -15,11 +15,11 @@ import numpy as np
 from striate.errors import DataError, PictureError
 from striate.formats.base import FORMATS, GIVEN_SPLITS, Format, Reading, Sniff
 from striate.formats.folder_names import split_of_path
-from striate.formats.foreign import find_damage, refusal
+from striate.formats.foreign import refusal
 from striate.formats.listing import natural_key, visit, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.pairing import pair_files
-from striate.formats.picture_index import PictureIndex
+from striate.formats.picture_index import PictureIndex, read_headers
 from striate.formats.tally import FileTally, left_out
 from striate.formats.voc.image_sets import FOLDER as LISTS_FOLDER
 from striate.formats.voc.image_sets import find_image_sets, split_by_image_sets
@@ -34,7 +34,7 @@ from striate.formats.voc.mask_files import (
 )
 from striate.formats.voc.writing import CLASS_FOLDER, OBJECT_FOLDER, PICTURE_FOLDER, write_voc
 from striate.formats.voc.xml_files import VocFile, read_voc_xml
-from striate.images import FileSource, read_header
+from striate.images import FileSource, Header
 from striate.structures import MOST_MASK_CLASSES, Boxes, Problem, Sample
 
 _HEAD = 4000
@@ -89,7 +89,7 @@ class _Voc(Format):
         files = _list_files(path)
         held = _tasks_held(files)
         if not held:
-            raise find_damage(path) or DataError(
+            raise DataError(
                 f"there is neither an XML file of Pascal VOC nor a folder {CLASS_FOLDER} with masks here.",
                 where=path,
                 fix="Check the path, or name another format with --format.",
@@ -153,12 +153,12 @@ def _read_boxes(files: _Files, found: ObjectFindings) -> _Entries:
     found.names = list(position)
     entries: _Entries = {}
     empty = from_zero = 0
-    for picture, name in pairs.items():
+    for (picture, name), head in zip(pairs.items(), read_headers(files.root, list(pairs)), strict=True):
         file = read[name]
         if file is None:
             entries[picture] = None
             continue
-        _check_size(files.root / picture, name, file, tally)
+        _check_size(head, name, file, tally)
         empty += not file.objects
         from_zero += file.from_zero
         entries[picture] = ObjectEntry(FileSource(files.root / picture, picture), _boxes_of(file, position))
@@ -215,17 +215,15 @@ def _pair_xml(files: _Files, read: dict[str, VocFile | None]) -> tuple[dict[str,
     return dict(sorted(pairs.items(), key=lambda pair: order[pair[0]])), lonely
 
 
-def _check_size(picture: Path, where: str, file: VocFile, tally: FileTally) -> None:
+def _check_size(head: Header | PictureError, where: str, file: VocFile, tally: FileTally) -> None:
     if file.size_hw is None:
         tally.add("no-size", where, "it does not say how large the picture is", "The picture's own size is taken.")
         return
-    try:
-        size_hw = read_header(picture).size_hw
-    except PictureError:
+    if isinstance(head, PictureError):
         return  # Whoever reads the pixels reports it.
-    if size_hw != file.size_hw:
-        (height, width), (said_height, said_width) = size_hw, file.size_hw
-        turned = ", so it may have been turned since" if size_hw == file.size_hw[::-1] else ""
+    if head.size_hw != file.size_hw:
+        (height, width), (said_height, said_width) = head.size_hw, file.size_hw
+        turned = ", so it may have been turned since" if head.size_hw == file.size_hw[::-1] else ""
         tally.add(
             "wrong-size",
             where,

@@ -15,18 +15,19 @@ from striate.errors import DataError, PictureError
 from striate.formats.annotation_files import read_some_lines
 from striate.formats.base import FORMATS, GIVEN_SPLITS, Format, Reading, Sniff
 from striate.formats.folder_names import holds_annotation, place_of
-from striate.formats.foreign import find_damage, refusal
+from striate.formats.foreign import refusal
 from striate.formats.listing import natural_key, visit, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.pairing import pair_files
+from striate.formats.picture_index import read_headers
 from striate.formats.tally import FileTally, left_out
 from striate.formats.yolo.labels import YoloFile, parse_object, read_yolo_file
 from striate.formats.yolo.objects import ClassNumbers, build_boxes, build_instances, number_classes
 from striate.formats.yolo.settings import CLASS_LISTS, is_class_list, read_settings
 from striate.formats.yolo.splits import find_picture_lists, settle_splits
 from striate.formats.yolo.writing import write_yolo
-from striate.images import FileSource, read_header
-from striate.structures import Boxes, Instances, Problem, Sample
+from striate.images import FileSource
+from striate.structures import Problem, Sample
 
 _HEAD = 20_000
 _SNIFFED = 20
@@ -91,7 +92,7 @@ class _Yolo(Format):
         tally = FileTally()
         labels = _read_labels(path, pictures, [name for name in texts if name not in listed], tally)
         if not labels.files:
-            raise find_damage(path) or DataError(
+            raise DataError(
                 f"no text file with YOLO's lines was found for any of {len(pictures)} pictures here.",
                 where=path,
                 fix="Put `NAME.txt` with lines `class cx cy w h` beside each picture or into a folder `labels`.",
@@ -152,34 +153,31 @@ def _read_labels(root: Path, pictures: Sequence[str], texts: Sequence[str], tall
 def _collect(
     root: Path, labels: _Labels, splits: dict[str, str | None], classes: ClassNumbers, found: ObjectFindings
 ) -> None:
-    """Makes the entries, in the order of the pictures, and takes down which pictures could not be opened."""
-    background, tally = set(labels.background), FileTally()
-    for picture, split in splits.items():
-        file = labels.files.get(picture)
-        if split is None or (file is None and picture not in background):
+    """Makes the entries, in the order of the pictures, and takes down which pictures could not be opened.
+
+    Objects have no place where there is no size of the picture to take shares of, or no readable line.
+    """
+    files = {picture: labels.files.get(picture) for picture, split in splits.items() if split is not None}
+    background = set(labels.background)
+    wanted = {
+        picture: file or YoloFile()
+        for picture, file in files.items()
+        if (picture in background if file is None else file.objects or not file.bad_lines)
+    }
+    # Boxes of a picture without any need no size, masks do.
+    sized = [picture for picture, file in wanted.items() if file.objects or found.task == "instances"]
+    heads = dict(zip(sized, read_headers(root, sized), strict=True))
+    tally = FileTally()
+    for picture, file in wanted.items():
+        head = heads.get(picture)
+        if isinstance(head, PictureError):
+            tally.add(head.kind, picture, head.what.rstrip("."), f"The picture is left out. {head.fix}", "dropped")
             continue
-        annotation = _annotation(root / picture, picture, file or YoloFile(), found.task, classes, tally)
-        if annotation is not None:
-            found.splits[split].append(ObjectEntry(FileSource(root / picture, picture), annotation))
+        build = build_boxes if found.task == "detection" else build_instances
+        annotation = build(file.objects, head.size_hw if head else (1, 1), classes)
+        entry = ObjectEntry(FileSource(root / picture, picture), annotation)
+        found.splits[splits[picture] or ""].append(entry)
     found.problems += tally.problems()
-
-
-def _annotation(
-    path: Path, picture: str, file: YoloFile, task: str, classes: ClassNumbers, tally: FileTally
-) -> Boxes | Instances | None:
-    """`None` where the objects have no place: no size of the picture to take shares of, or no readable line."""
-    if file.bad_lines and not file.objects:
-        return None
-    if not file.objects and task == "detection":
-        return build_boxes([], (1, 1), classes)
-    try:
-        size_hw = read_header(path).size_hw
-    except PictureError as error:
-        fix = f"The picture is left out. {error.fix}"
-        tally.add(error.kind, picture, error.what.rstrip("."), fix, "dropped")
-        return None
-    build = build_boxes if task == "detection" else build_instances
-    return build(file.objects, size_hw, classes)
 
 
 def _report(labels: _Labels, splits: dict[str, str | None], found: ObjectFindings) -> None:

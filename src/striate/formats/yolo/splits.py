@@ -59,7 +59,9 @@ def settle_splits(
             split: [(line, name) for name in files for line in read_some_lines(root / name)]
             for split, files in lists.items()
         }
-        chosen = split_by_lists(lines, lambda line: next(iter(index.find(line.strip())), None), names[0], found.problems)
+        chosen = split_by_lists(
+            lines, lambda line: next(iter(index.find(line.strip())), None), names[0], found.problems
+        )
         if chosen:
             found.notes.append(f"The splits are those of {', '.join(names)}.")
             return {picture: chosen.get(picture) for picture in pictures}
