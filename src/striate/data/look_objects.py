@@ -19,6 +19,8 @@ SIZE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TRAP_SHARE = 0.8
 """From this share of all pixels on, a class is called out: an answer that says nothing else would look good."""
 
+_CHUNK = 4096
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -99,12 +101,18 @@ class ObjectLook:
         name, share = max(self.pixel_shares.items(), key=lambda pair: pair[1])
         return (name, share) if share >= TRAP_SHARE else None
 
+    @cached_property
     def together(self) -> npt.NDArray[np.int64]:
         """Pictures that show both classes, `(K, K)`; on the diagonal, pictures that show the class."""
-        shown = np.zeros((sum(map(len, self.survey.labels.values())), len(self.dataset.classes)), np.int64)
-        for row, indices in enumerate(labels for part in self.survey.labels.values() for labels in part):
-            shown[row, list(indices)] = 1
-        return shown.T @ shown
+        labels = [labels for part in self.survey.labels.values() for labels in part]
+        found = np.zeros((len(self.dataset.classes),) * 2, np.int64)
+        for start in range(0, len(labels), _CHUNK):  # in parts: a table of all pictures and classes may be vast
+            chunk = labels[start : start + _CHUNK]
+            shown = np.zeros((len(chunk), len(found)), np.float32)
+            for row, indices in enumerate(chunk):
+                shown[row, list(indices)] = 1
+            found += (shown.T @ shown).astype(np.int64)
+        return found
 
     def objects_as_dict(self) -> dict[str, Any] | None:
         """Numbers and sizes of objects, for `--json`; `None` for semantic masks."""

@@ -106,7 +106,7 @@ def _plural(count: int) -> str:
 
 def _commonest(objects: ObjectLook, most: int) -> list[int]:
     """Positions of the classes that most pictures show, in the order of the class names."""
-    pictures = np.diag(objects.together())
+    pictures = np.diag(objects.together)
     ranked = np.argsort(-pictures, kind="stable")[:most]
     return sorted(ranked[pictures[ranked] > 0].tolist())
 
@@ -246,7 +246,7 @@ def _histogram(values: npt.NDArray[np.float64], bins: int) -> Figure:
 
 def _by_class(objects: ObjectLook) -> Part:
     data, shapes = objects.dataset, np.maximum(objects.sides_hw, 0.5)
-    pictures = np.diag(objects.together())
+    pictures = np.diag(objects.together)
     rows = []
     for index, name in enumerate(data.classes):
         own = objects.classes == index
@@ -294,7 +294,7 @@ def _pixels(objects: ObjectLook) -> Iterator[Part]:
     figure.update_yaxes(type="category")
     text = f"Bars: share of the pixels of each class; {largest} has most ({percent(shares[largest])})."
     yield chart(figure, text, height_px=min(900, 110 + 24 * len(names)))
-    pictures = np.diag(objects.together())
+    pictures = np.diag(objects.together)
     rows = [
         {"class": name, "share": share, "pictures": int(pictures[index])}
         for index, (name, share) in enumerate(shares.items())
@@ -312,7 +312,7 @@ def _together(objects: ObjectLook) -> Iterator[Part]:
     if len(common) < 2:
         yield note("There is one class only.")
         return
-    counts = objects.together()[np.ix_(common, common)]
+    counts = objects.together[np.ix_(common, common)]
     shares = counts / np.diag(counts)[:, None]
     names = [data.classes[index] for index in common]
     figure = go.Figure(
