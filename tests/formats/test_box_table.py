@@ -314,3 +314,23 @@ def test_masks_and_nameless_classes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="it is empty, begins or ends with a blank"):
         TABLE.write({"": [Sample(source, masks.boxes())]}, (" cat",), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,class,left,top,right,bottom\n1.png,cat,1,2,11,12\n2.png,dog,5,5,9,19\n",
+        'file,class,bbox_xyxy\n1.png,cat,"[1, 2, 11, 12]"\n2.png,dog,"[5, 5, 9, 19]"\n',
+        "1.png,1,2,11,12,cat\n2.png,5,5,9,19,dog\n",
+        '1.png,"[1, 2, 11, 12]",cat\n2.png,"[5, 5, 9, 19]",dog\n',
+        "file,class,x_center,y_center,width,height\n1.png,cat,6,7,10,10\n2.png,dog,7,12,4,14\n",
+    ],
+)
+def test_no_table_of_labels_claims_boxes(tmp_path: Path, content: str) -> None:
+    pictures(tmp_path, "1.png", "2.png")
+    table(tmp_path, content)
+    assert FORMATS.get("table").sniff(tmp_path) is None
+    assert find_format(tmp_path)[0] == TABLE
+    assert flat(read_folder(tmp_path)) == {"1.png": [("cat", [1, 2, 11, 12])], "2.png": [("dog", [5, 5, 9, 19])]}
+    with pytest.raises(DataError, match="no table was found here that names pictures and their labels"):
+        FORMATS.get("table").read(tmp_path)
