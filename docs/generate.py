@@ -77,7 +77,9 @@ def formats_table() -> str:
     """Every format that can be read and written."""
     from striate.formats import FORMATS
 
-    rows = ((f"`{each.name}`", each.title, ", ".join(each.tasks)) for each in FORMATS)
+    rows = (
+        (f"`{each.name}`", each.title, ", ".join(each.tasks)) for each in sorted(FORMATS, key=lambda each: each.name)
+    )
     return "\n".join(table(("name", "what it is", "tasks"), rows))
 
 

@@ -12,6 +12,7 @@ import pytest
 from striate.errors import DataError, RequestError, StriateError
 from striate.formats import FORMATS, Format, find_format, read_folder
 from striate.formats.base import GIVEN_SPLITS
+from striate.formats.objects import leave_out_flagged
 from striate.images import ArraySource
 from striate.structures import Annotation, Boxes, Instances, Label, Labels, Mask, Sample
 
@@ -227,3 +228,35 @@ def test_each_pair_of_formats_converts(tmp_path: Path, task: str) -> None:
             again = second.read(out, task)
             assert contents(again.splits) == contents(source)
             assert again.classes == classes
+
+
+@formats
+@pytest.mark.parametrize("task", ["detection", "instances"])
+def test_crowds_and_objects_to_ignore_are_kept_or_refused_and_can_be_left_out(
+    tmp_path: Path, fmt: Format, task: str
+) -> None:
+    if task not in fmt.tasks:
+        pytest.skip("for other tasks")
+    plain = written_samples(tmp_path, fmt, task, ("train",))["train"]
+    flagged = [*plain[:-1], with_flags(plain[-1])]
+    kept, problems = leave_out_flagged({"train": flagged}, fmt, task)
+    if task not in fmt.unflagged_tasks:
+        assert (kept, problems) == ({"train": flagged}, [])
+        fmt.write({"train": flagged}, classes_of(fmt, task), tmp_path / "out")
+        assert contents(fmt.read(tmp_path / "out", task).splits) == contents({"train": flagged})
+        return
+    with pytest.raises(RequestError):
+        fmt.write({"train": flagged}, classes_of(fmt, task), tmp_path / "out")
+    (problem,) = problems
+    assert (problem.kind, problem.path, problem.severity) == ("flagged-object", plain[-1].name, "dropped")
+    assert problem.detail.startswith("2 objects of 1 pictures are crowds or need not be found, which the format")
+    fmt.write(dict(kept), classes_of(fmt, task), tmp_path / "left")
+    assert contents(fmt.read(tmp_path / "left", task).splits) == contents(kept)
+
+
+def with_flags(sample: Sample) -> Sample:
+    """The same with a crowd and an object to ignore in front."""
+    objects = sample.read_annotation()
+    assert isinstance(objects, Boxes | Instances)
+    numbers = np.arange(len(objects))
+    return replace(sample, annotation=replace(objects, iscrowd=numbers == 0, ignore=numbers == 1))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from striate.errors import DataError, RequestError
 from striate.formats import FORMATS, Reading, find_format, read_folder
-from striate.formats.box_columns import are_shares, guess_meaning, to_corners
+from striate.formats.tables.box_columns import are_shares, guess_meaning, to_corners
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Problem, Sample
 
@@ -148,7 +148,7 @@ def test_rows_that_are_left_out(tmp_path: Path) -> None:
     assert [label for label, _ in flat(reading)["1.png"]] == ["cat"] + ["dog"] * 12
     details = {one.kind: one.detail for one in reading.problems}
     assert details == {
-        "unlabelled": "1 pictures lie beside others and boxes.csv does not name them: 3.png.",
+        "unlabelled": "1 pictures lie beside others and boxes.csv does not name them (3.png).",
         "missing-file": "1 rows name a picture that is not there (9.png).",
         "ambiguous-file": "1 rows give a name that several pictures have (2.png).",
         "broken-row": "3 rows hold something else than the four numbers of a box "
@@ -213,7 +213,7 @@ def test_pictures_that_are_not_there(tmp_path: Path) -> None:
     sniff = TABLE.sniff(tmp_path)
     assert sniff is not None
     assert sniff.confidence == 0.4
-    with pytest.raises(DataError, match="none of the pictures named in the column 'path' was found below") as caught:
+    with pytest.raises(DataError, match="none of the 1 pictures named in the column 'path' was found below") as caught:
         TABLE.read(tmp_path)
     assert "'1.png'" in str(caught.value)
     assert "Put the pictures beside the table" in caught.value.fix
@@ -308,9 +308,29 @@ def test_masks_and_nameless_classes_are_refused(tmp_path: Path) -> None:
     pictures(tmp_path, "1.png")
     source = FileSource(tmp_path / "1.png", "1.png")
     masks = Instances.from_dense(np.ones((1, HEIGHT, WIDTH), np.bool_), np.array([0]))
-    with pytest.raises(RequestError, match="holds boxes only") as caught:
+    with pytest.raises(RequestError, match="was to write boxes") as caught:
         TABLE.write({"": [Sample(source, masks)]}, ("cat",), tmp_path / "out")
     assert "`coco`" in caught.value.fix
-    with pytest.raises(RequestError, match="a class name is empty or begins or ends with a blank"):
+    with pytest.raises(RequestError, match="it is empty, begins or ends with a blank"):
         TABLE.write({"": [Sample(source, masks.boxes())]}, (" cat",), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,class,left,top,right,bottom\n1.png,cat,1,2,11,12\n2.png,dog,5,5,9,19\n",
+        'file,class,bbox_xyxy\n1.png,cat,"[1, 2, 11, 12]"\n2.png,dog,"[5, 5, 9, 19]"\n',
+        "1.png,1,2,11,12,cat\n2.png,5,5,9,19,dog\n",
+        '1.png,"[1, 2, 11, 12]",cat\n2.png,"[5, 5, 9, 19]",dog\n',
+        "file,class,x_center,y_center,width,height\n1.png,cat,6,7,10,10\n2.png,dog,7,12,4,14\n",
+    ],
+)
+def test_no_table_of_labels_claims_boxes(tmp_path: Path, content: str) -> None:
+    pictures(tmp_path, "1.png", "2.png")
+    table(tmp_path, content)
+    assert FORMATS.get("table").sniff(tmp_path) is None
+    assert find_format(tmp_path)[0] == TABLE
+    assert flat(read_folder(tmp_path)) == {"1.png": [("cat", [1, 2, 11, 12])], "2.png": [("dog", [5, 5, 9, 19])]}
+    with pytest.raises(DataError, match="no table was found here that names pictures and their labels"):
+        FORMATS.get("table").read(tmp_path)

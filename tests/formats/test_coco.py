@@ -11,7 +11,7 @@ from PIL import Image
 
 from striate.errors import DataError, RequestError
 from striate.formats import FORMATS, Reading, find_format
-from striate.formats.coco_masks import Outline, Runs, parse_segmentation
+from striate.formats.coco.segmentations import Outline, Runs, parse_segmentation
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Label, Mask, Problem, Sample
 
@@ -281,7 +281,7 @@ def test_records_that_fit_nothing(tmp_path: Path) -> None:
         "images[3] has no id, images[4] has no file_name, images[5] is int" in problem(reading, "broken-record").detail
     )
     unlisted = problem(reading, "unlabelled")
-    assert unlisted.detail == "1 pictures lie beside others and coco.json does not name them: extra.png."
+    assert unlisted.detail == "1 pictures lie beside others and coco.json does not name them (extra.png)."
     assert {one.path for one in reading.problems} == {"coco.json", "extra.png"}
 
 
@@ -496,9 +496,7 @@ def test_flags_groups_and_fractions_come_back(tmp_path: Path) -> None:
 def test_annotation_of_other_kinds_is_refused(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     source = FileSource(tmp_path / "a.png", "a.png")
-    for annotation, what in ((Label(0), "Label"), (Mask(np.zeros((2, 2), np.uint8)), "Mask")):
-        with pytest.raises(
-            RequestError, match=f"picture a.png has annotation of the kind {what}, and the format `coco`"
-        ):
+    for annotation, what in ((Label(0), "a label"), (Mask(np.zeros((2, 2), np.uint8)), "a mask of classes")):
+        with pytest.raises(RequestError, match=rf"picture a\.png has {what}, and `coco` was to write boxes or masks"):
             COCO.write({"": [Sample(source, annotation)]}, ("cat",), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -165,7 +165,7 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
 def test_pictures_without_labels(tmp_path: Path) -> None:
     fill(tmp_path, "1.png", "2.png")
     for read in (read_folder, FOLDERS.read):
-        with pytest.raises(DataError, match="2 pictures, but no class folders and no table") as caught:
+        with pytest.raises(DataError, match="2 pictures, but no class folders, no table and no annotation") as caught:
             read(tmp_path)
         assert "Make a folder for each class" in caught.value.fix
 

@@ -23,30 +23,52 @@ def text(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
 
 
-def yolo(root: Path) -> None:
-    for split in ("train", "test"):
-        picture(root / split / "images" / "1.png")
-        text(root / split / "labels" / "1.txt", "0 0.5 0.5 0.25 0.25\n")
-
-
-def yolo_beside(root: Path) -> None:
-    picture(root / "1.png")
-    text(root / "1.txt", "0 0.5 0.5 0.25 0.25\n")
-
-
-def yolo_outlines(root: Path) -> None:
+def cvat(root: Path) -> None:
     picture(root / "images" / "1.png")
-    text(root / "labels" / "1.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5\n")
+    text(root / "annotations.xml", '<annotations><image id="0" name="1.png"><box xtl="1"/></image></annotations>')
 
 
-def voc(root: Path) -> None:
-    picture(root / "VOC" / "JPEGImages" / "1.png")
-    text(root / "VOC" / "Annotations" / "1.xml", "<annotation><object><bndbox></bndbox></object></annotation>")
-
-
-def labelme(root: Path) -> None:
+def vott(root: Path) -> None:
     picture(root / "1.png")
-    text(root / "1.json", json.dumps({"shapes": [], "imagePath": "1.png"}))
+    text(root / "ab.json", json.dumps({"asset": {"name": "1.png"}, "regions": [{"boundingBox": {"left": 1}}]}))
+
+
+def create_ml(root: Path) -> None:
+    picture(root / "1.png")
+    boxes = [{"label": "cat", "coordinates": {"x": 5, "y": 5, "width": 2, "height": 2}}]
+    text(root / "_annotations.createml.json", json.dumps([{"image": "1.png", "annotations": boxes}]))
+
+
+def captions(root: Path) -> None:
+    picture(root / "val2017" / "1.png")
+    images = [{"id": 1, "file_name": "1.png"}]
+    notes = [{"id": 1, "image_id": 1, "caption": "noise"}]
+    text(root / "annotations" / "captions_val2017.json", json.dumps({"images": images, "annotations": notes}))
+
+
+def panoptic(root: Path) -> None:
+    picture(root / "val2017" / "1.png")
+    notes = [{"image_id": 1, "file_name": "1.png", "segments_info": [{"id": 7, "category_id": 1}]}]
+    text(root / "annotations" / "panoptic_val2017.json", json.dumps({"annotations": notes, "categories": []}))
+
+
+def dota(root: Path) -> None:
+    picture(root / "images" / "1.png")
+    text(root / "labelTxt" / "1.txt", "imagesource:GoogleEarth\ngsd:0.5\n1 1 9 1 9 5 1 5 small-vehicle 0\n")
+
+
+def kitti(root: Path) -> None:
+    picture(root / "image_2" / "1.png")
+    text(root / "label_2" / "1.txt", "Car 0.00 0 1.85 3.7 1.3 9.5 8.4 1.6 1.5 3.7 -3.4 2.3 1.6 1.6\n")
+
+
+def run_lengths(root: Path) -> None:
+    picture(root / "train" / "1.png")
+    text(root / "train.csv", "ImageId,EncodedPixels\n1.png,3 4 9 2\n")
+
+
+def records(root: Path) -> None:
+    text(root / "train-00000-of-00001.tfrecord", "x")
 
 
 def masks_in_folders(root: Path) -> None:
@@ -93,11 +115,15 @@ def pickles(root: Path) -> None:
 
 
 CASES = {
-    yolo: "boxes in YOLO text files, annotation for detection (seen in test/labels/1.txt)",
-    yolo_beside: "boxes in YOLO text files",
-    yolo_outlines: "outlines in YOLO text files, annotation for instance segmentation",
-    voc: "boxes in Pascal VOC XML files",
-    labelme: "outlines in LabelMe JSON files",
+    cvat: "CVAT's XML annotation, annotation for detection or segmentation (seen in annotations.xml)",
+    vott: "VoTT's JSON, annotation for detection",
+    create_ml: "CreateML's JSON, annotation for detection",
+    captions: "captions in a JSON file like COCO's, annotation for captioning",
+    panoptic: "COCO's panoptic JSON, annotation for panoptic segmentation (seen in annotations/panoptic_val2017.json)",
+    dota: "turned boxes in DOTA's text files, annotation for detection (seen in labelTxt/1.txt)",
+    kitti: "boxes in KITTI's text files",
+    run_lengths: "a table of outlines or run lengths, annotation for segmentation (seen in train.csv)",
+    records: "packed records",
     masks_in_folders: "in a folder beside them, annotation for segmentation (seen in masks)",
     masks_for_each_object: "pictures with mask pictures in a folder beside them",
     masks_beside: "pictures with a mask picture for each",
@@ -121,9 +147,29 @@ def test_refused_by_its_name(tmp_path: Path, make: object) -> None:
 
 
 def test_the_advice_names_what_would_work(tmp_path: Path) -> None:
-    yolo(tmp_path)
-    with pytest.raises(DataError, match="This version reads classification only"):
+    vott(tmp_path)
+    with pytest.raises(DataError, match="Export it as COCO's JSON, Pascal VOC's XML or YOLO's text files"):
         find_format(tmp_path)
+
+
+def test_two_annotation_formats_ask_for_the_flag(tmp_path: Path) -> None:
+    """COCO's JSON beside VOC's XML may say different things: nobody but the user knows which is meant."""
+    picture(tmp_path / "JPEGImages" / "1.png")
+    box = "<bndbox><xmin>2</xmin><ymin>3</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    text(tmp_path / "Annotations" / "1.xml", f"<annotation><object><name>cat</name>{box}</object></annotation>")
+    coco = {
+        "images": [{"id": 1, "file_name": "1.png", "height": 32, "width": 32}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [4, 5, 6, 7]}],
+        "categories": [{"id": 1, "name": "dog"}],
+    }
+    text(tmp_path / "annotations.json", json.dumps(coco))
+    with pytest.raises(DataError, match="two formats fit equally well: ") as caught:
+        read_folder(tmp_path)
+    assert "annotations.json lists pictures" in str(caught.value)
+    assert "Annotations/1.xml is VOC's XML" in str(caught.value)
+    assert caught.value.fix == "Say which: --format coco or --format voc."
+    assert read_folder(tmp_path, "coco").classes == ("dog",)
+    assert read_folder(tmp_path, "voc").classes == ("cat",)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])

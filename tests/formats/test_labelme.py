@@ -15,7 +15,7 @@ from PIL import Image
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats import FORMATS, Reading, find_format
-from striate.formats.labelme import EmbeddedSource
+from striate.formats.drawn.labelme import EmbeddedSource
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Label, Mask, Sample
 
@@ -237,7 +237,7 @@ def test_broken_files_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
         file.write_text(file.read_text()[:-9] if name == "b" else '{"shapes": 5, "imagePath": ""}')
     reading = one(tmp_path, shape())
     assert [sample.name for sample in reading.splits[""]] == ["a.png"]
-    assert "cannot be read: 2 (the first: b.json: not sound JSON" in kinds(reading)["broken-annotation"]
+    assert "cannot be read: 2 (the first: b.json: this is no complete JSON file" in kinds(reading)["broken-annotation"]
 
 
 def test_where_all_is_broken_the_reason_is_given(tmp_path: Path) -> None:
@@ -377,4 +377,4 @@ def test_broken_xml_is_counted(tmp_path: Path) -> None:
         (tmp_path / f"{name}.xml").write_text(XML if name == "a" else XML[:-5])
     reading = LABELME.read(tmp_path)
     assert [sample.name for sample in reading.splits[""]] == ["a.png"]
-    assert "1 (the first: b.xml: not sound XML" in kinds(reading)["broken-annotation"]
+    assert "1 (the first: b.xml: it is no readable XML" in kinds(reading)["broken-annotation"]

@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from striate.errors import PictureError
-from striate.formats.mask_files import MaskFile, MaskValues, read_codes
+from striate.formats.masks.files import MaskFile, MaskValues, read_codes
 from striate.structures import AnnotationSource
 
 LEVELS = np.array([[0, 1, 2], [3, 1, 0]], np.uint8)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from striate.errors import DataError
 from striate.formats.class_lists import ListedClass
-from striate.formats.mask_survey import Survey, packs_class_and_object, survey_masks
-from striate.formats.mask_values import Settled, settle_values
+from striate.formats.masks.survey import Survey, packs_class_and_object, survey_masks
+from striate.formats.masks.values import Settled, settle_values
 
 
 def survey(tmp_path: Path, *masks: object, suffix: str = ".png", most: int = 300) -> Survey:

@@ -232,7 +232,7 @@ def test_written_files(tmp_path: Path) -> None:
 def test_other_annotation_is_refused(tmp_path: Path, annotation: object) -> None:
     photo(tmp_path / "a.png")
     sample = Sample(FileSource(tmp_path / "a.png", "a.png"), annotation)  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match=r"picture a\.png has no semantic mask"):
+    with pytest.raises(RequestError, match=r"picture a\.png .* was to write a mask of classes"):
         MASKS.write({"train": [sample]}, ("a", "b"), tmp_path / "out")
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats import FORMATS, find_format, read_folder
-from striate.formats.label_images import LabelImage
-from striate.formats.object_masks import ObjectMasks
+from striate.formats.masks.label_images import LabelImage
+from striate.formats.masks.object_masks import ObjectMasks
 from striate.images import FileSource
 from striate.structures import Instances, Sample
 

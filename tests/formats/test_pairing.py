@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from striate.formats.pairing import mask_ending, pair_files, place_of, read_folder_name
+from striate.formats.folder_names import place_of, read_folder_name
+from striate.formats.pairing import mask_ending, pair_files
 
 
 @pytest.mark.parametrize(

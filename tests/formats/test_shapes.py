@@ -7,11 +7,8 @@ import math
 import numpy as np
 import pytest
 from faster_coco_eval.core import mask as coco_mask
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
-from striate.formats.shapes import (
+from striate.formats.drawn.shapes import (
     DrawnObject,
     Outline,
     Painted,
@@ -20,7 +17,6 @@ from striate.formats.shapes import (
     ellipse,
     finite_numbers,
     rectangle,
-    trace_outline,
 )
 from striate.structures import Instances
 
@@ -28,7 +24,7 @@ POSITION = {"cell": 0, "leaf": 1}
 
 
 def filled(area: Outline | Painted, size_hw: tuple[int, int]) -> list[list[int]]:
-    return coco_mask.decode(area.run_lengths(size_hw)).astype(int).tolist()  # type: ignore[no-any-return]
+    return coco_mask.decode({"size": list(size_hw), "counts": area.run_lengths(size_hw)}).astype(int).tolist()  # type: ignore[no-any-return]
 
 
 def test_a_rectangle_fills_whole_pixels() -> None:
@@ -106,23 +102,3 @@ def test_no_objects() -> None:
 @pytest.mark.parametrize("values", [None, "12", [1, None], [1, "2"], [True], [math.nan], [math.inf], [1e12], {"x": 1}])
 def test_what_is_no_list_of_finite_numbers(values: object) -> None:
     assert finite_numbers(values) is None
-
-
-def test_the_outline_of_one_pixel_and_of_a_ring() -> None:
-    pixel = np.zeros((3, 3), bool)
-    pixel[1, 2] = True
-    assert sorted(trace_outline(pixel)) == [(2, 1), (2, 2), (3, 1), (3, 2)]
-    ring = np.ones((3, 3), bool)
-    ring[1, 1] = False
-    # Four corners without, four within; each loop is closed, and a seam leads there and back.
-    outline = trace_outline(ring)
-    assert {(0, 0), (3, 0), (3, 3), (0, 3)} | {(1, 1), (2, 1), (2, 2), (1, 2)} == set(outline)
-    assert len(outline) == 10
-
-
-@given(arrays.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))).filter(np.any))
-def test_an_outline_gives_its_mask_back(mask: np.ndarray) -> None:
-    size_hw = (mask.shape[0], mask.shape[1])
-    drawn = Outline(np.array(trace_outline(mask), float)).run_lengths(size_hw)
-    # The same bytes, not only the same pixels: annotations are compared by them.
-    assert drawn == coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from striate.errors import DataError, RequestError
 from striate.formats import FORMATS, Reading, find_format
-from striate.formats.via_classes import find_class_attribute, find_split_attribute
+from striate.formats.drawn.via_classes import find_class_attribute, find_split_attribute
 from striate.images import FileSource
 from striate.structures import Boxes, Instances, Label, Sample
 
@@ -288,7 +288,7 @@ def test_csv(tmp_path: Path, header: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "seen"),
     [
-        ("via.json", '{"a": {"filename": "a.png", "file_attributes": {}, "regions": [', "not sound JSON"),
+        ("via.json", '{"a": {"filename": "a.png", "file_attributes": {}, "regions": [', "no complete JSON file"),
         ("via.json", '[{"filename": "a.png", "file_attributes": {}, "regions": []}]', "no JSON object"),
         ("via.json", '{"a": {"regions": [], "file_attributes": {}, "x": {"filename": 1}}}', "no `filename`"),
         ("via.json", '{"a": {"filename": "a.png", "file_attributes": {}, "regions": 5}}', "are no list"),

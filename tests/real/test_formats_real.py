@@ -55,7 +55,7 @@ def test_recognised(name: str, format: str, classes: int, splits: dict[str, int]
         ("lums_road_crlf_damaged", "lost carriage returns"),
         ("msd_hippocampus_nifti", "files of a scanner"),
         ("dcmqi_ct_seg", "files of a scanner"),
-        ("exif_orientation", "18 pictures, but no class folders and no table"),
+        ("exif_orientation", "18 pictures, but no class folders, no table and no annotation"),
         ("weights_resnet_cifar10", "no pictures with labels were found here"),
         ("datumaro_format_zoo/cifar10_dataset", "CIFAR's pickled batches"),
         ("datumaro_format_zoo/mvtec_dataset", "mask pictures in a folder beside them"),

@@ -14,22 +14,6 @@ from striate.errors import DataError
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(scope="module")
-def look_at(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Look]:
-    seen: dict[str, Look] = {}
-
-    def at(name: str) -> Look:
-        if not (shared_data / name).exists():
-            pytest.skip(f"no {name}")
-        if name not in seen:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("STRIATE_CACHE", str(tmp_path_factory.mktemp("cache")))
-                seen[name] = look(shared_data / name)
-        return seen[name]
-
-    return at
-
-
 def kinds(seen: Look) -> dict[str, int]:
     return {kind: len(problems) for kind, problems in seen.problems_by_kind().items()}
 

@@ -57,6 +57,8 @@ class Format(ABC):
     """What it is, in a phrase, for tables and menus."""
     tasks: tuple[str, ...]
     """Names of the tasks whose annotation it can hold."""
+    unflagged_tasks: tuple[str, ...] = ()
+    """Those of its tasks in which it cannot say that an object is a crowd or need not be found."""
     names_classes: bool = True
     """Whether it says of which class an object is; one that does not has one class."""
 

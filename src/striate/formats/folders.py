@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.errors import RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.foreign import ANNOTATION_FOLDERS, find_damage, find_foreign, refusal
+from striate.formats.folder_names import says_no_class, split_in_name, split_of
+from striate.formats.foreign import find_foreign, refusal
 from striate.formats.labelled import Entry, Findings, build_reading
-from striate.formats.listing import holds_pictures, scan, split_of, subfolders, walk
+from striate.formats.listing import holds_pictures, scan, subfolders, walk
 from striate.formats.storing import PictureStore, folder_name_of, prepare_folder, refuse_several
 from striate.images import FileSource
 from striate.structures import Problem, Sample
@@ -56,7 +56,7 @@ class _Folders(Format):
         del task
         layout = _find_layout(path) if path.is_dir() else None
         if layout is None:
-            raise find_damage(path) or refusal(path)
+            raise refusal(path)
         found = Findings()
         if layout.root != path:
             found.notes.append(f"The class folders lie in {layout.root.relative_to(path).as_posix()}/.")
@@ -71,7 +71,7 @@ class _Folders(Format):
     def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
         """Writes `split/class/picture`; groups are not kept. Pictures that are files are copied as they are."""
         names = [folder_name_of(name, self.name) for name in classes]
-        if all(name.lower() in ANNOTATION_FOLDERS for name in names):
+        if all(map(says_no_class, names)):
             raise RequestError(
                 f"classes called {', '.join(names)} would be taken for folders of pictures and masks.",
                 where=self.name,
@@ -124,9 +124,9 @@ def _class_folders(folder: Path, wrappers: int = _WRAPPERS) -> list[Path] | None
     if wrapper is not None:
         return _class_folders(wrapper, wrappers - 1)
     holders = [child for child in folders if _is_class_folder(child)]
-    splits = {split for child in holders if (split := _split_in(child.name)) is not None}
-    # Folders called train and test that hold pictures directly are splits without classes.
-    if not holders or len(splits) > 1 or all(child.name.lower() in ANNOTATION_FOLDERS for child in holders):
+    splits = {split_in_name(child.name) for child in holders}
+    # Folders called train2017 and test2017 that hold pictures directly are splits without classes.
+    if len(splits - {""}) > 1 or "" not in splits or all(says_no_class(child.name) for child in holders):
         return None
     return folders
 
@@ -134,14 +134,9 @@ def _class_folders(folder: Path, wrappers: int = _WRAPPERS) -> list[Path] | None
 def _is_class_folder(folder: Path) -> bool:
     """Whether there are pictures in a folder, or in one below it that is not named like pictures, masks or splits."""
     return holds_pictures(folder, 0) or any(
-        child.name.lower() not in ANNOTATION_FOLDERS and split_of(child.name) is None and holds_pictures(child, 0)
+        not says_no_class(child.name) and split_of(child.name) is None and holds_pictures(child, 0)
         for child in subfolders(folder)
     )
-
-
-def _split_in(name: str) -> str | None:
-    """The split among the words of a folder name such as `WIDER_train` or `val2017`."""
-    return next((split for word in re.split(r"[-_. \d]+", name) if (split := split_of(word)) is not None), None)
 
 
 def _class_entries(path: Path, folder: Path, found: Findings) -> list[Entry]:

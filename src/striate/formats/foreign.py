@@ -9,32 +9,32 @@ from itertools import islice
 from pathlib import Path
 
 from striate.errors import DataError
-from striate.formats.listing import holds_pictures, is_picture_name, natural_key, scan, split_of
+from striate.formats.annotation_files import head_of
+from striate.formats.folder_names import holds_annotation, read_folder_name, split_of
+from striate.formats.listing import holds_pictures, natural_key, scan, visit
 from striate.images import find_line_ending_damage
 from striate.images.damage import FIX as LINE_ENDING_FIX
 
-PICTURE_FOLDERS = frozenset(
-    {"image", "images", "img", "imgs", "jpegimages", "imagestr", "imagests", "frames", "leftimg8bit", "rgb", "image_2"}
-)
-MASK_FOLDERS = frozenset(
-    {"mask", "masks", "label", "labels", "labelstr", "annotation", "annotations", "annot", "annots", "trainannot"}
-    | {"valannot", "testannot", "ground_truth", "groundtruth", "gt", "gtfine", "gtcoarse", "segmentation"}
-    | {"segmentationclass", "segmentationobject", "segmentations", "semantic", "instance", "instances", "panoptic"}
-    | {"bmp_masks", "png_masks", "scribbles", "depth", "semseg"}
-)
-ANNOTATION_FOLDERS = PICTURE_FOLDERS | MASK_FOLDERS
-"""Folder names that stand for pictures and their annotation, not for classes."""
-
-_TRUTH_FOLDERS = frozenset(
-    {"ground_truth", "groundtruth", "gt", "gtfine", "gtcoarse", "segmentationclass", "segmentationobject"}
-    | {"trainannot", "valannot", "testannot", "annot", "labelstr"}
-)
+_PLAINLY_TRUTH = frozenset({"ground_truth", "groundtruth", "gt", "gtfine", "gtcoarse", "annot", "labelstr"})
 _MASK_ENDINGS = ("mask", "masks", "seg", "segmentation", "label", "labels", "labelids", "gt", "annotation", "matte")
 _MASK_NAME = re.compile(rf"(.+?)[-_. ]({'|'.join(_MASK_ENDINGS)})$", re.I)
+_RUN_LENGTH_COLUMNS = frozenset({"segmentation", "rle", "encodedpixels", "polygon"})
 _DELIMITER = re.compile(r"[,;\t]")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_CORNERS = 8
 _SCAN_SUFFIXES = (".dcm", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 _FOLDERS, _FILES, _DEPTH, _HEAD = 40, 60, 4, 20_000
+_JSON_KINDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("segments_info",), "COCO's panoptic JSON", "panoptic segmentation"),
+    (("caption", "image_id"), "captions in a JSON file like COCO's", "captioning"),
+    (("keypoints", "image_id"), "key points in a JSON file like COCO's", "key points"),
+    (("classTitle",), "Supervisely's JSON", "segmentation"),
+    (("asset", "regions"), "VoTT's JSON", "detection"),
+    (("regions", "boundingBox"), "VoTT's JSON", "detection"),
+    (("imgHeight", "objects"), "outlines in Cityscapes' JSON", "segmentation"),
+    (("box2d",), "BDD100K's JSON", "detection"),
+    (("annotations", "coordinates"), "CreateML's JSON", "detection"),
+)
+"""Words that must all be keys in a file of this kind, what it is, and for what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Foreign:
     def error(self, path: Path) -> DataError:
         """The refusal."""
         advice = self.fix or (
-            "This version reads classification only. To classify these pictures, put each class's pictures in a "
-            "folder of its own, or add a CSV table with the columns path and label."
+            "Export it as COCO's JSON, Pascal VOC's XML or YOLO's text files with the tool that made it "
+            "(`striate data convert --help` lists all formats that are read)."
         )
         purpose = f", annotation for {self.task}" if self.task else ""
         return DataError(f"this looks like {self.what}{purpose} (seen in {self.where}).", where=path, fix=advice)
@@ -129,23 +129,20 @@ def refusal(path: Path) -> DataError:
     if foreign is not None:
         return foreign.error(path)
     if path.is_file():
-        boxes = _find_box_tables(_Visited(path.parent, path.parent, [], [], [path.name]))
-        if boxes is not None:
-            return boxes.error(path)
         return DataError(
-            "this file is neither a table of pictures and labels nor an array of pictures.",
+            "this file is neither a table that names pictures, nor annotation of them, nor an array of pictures.",
             where=path,
-            fix="Give the folder that holds the pictures, a CSV table, an IDX or an npz file.",
+            fix="Give the folder that holds the pictures, a CSV table, a COCO JSON file, an IDX or an npz file.",
         )
     listing = scan(path, ordered=False)
     flat = [len(scan(path / folder, ordered=False).pictures) for folder in listing.folders if split_of(folder)]
     count = len(listing.pictures) + sum(flat)
     if count:
         return DataError(
-            f"{count} pictures, but no class folders and no table that says what they show.",
+            f"{count} pictures, but no class folders, no table and no annotation that says what they show.",
             where=path,
             fix="Make a folder for each class and move its pictures there, or add a CSV table with the columns "
-            "path and label.",
+            "path and label; or put the annotation files (COCO, VOC, YOLO, masks, ...) beside the pictures.",
         )
     if not listing.folders and not listing.others:
         return DataError("the folder is empty.", where=path, fix="Give the folder that holds the pictures.")
@@ -159,118 +156,75 @@ def refusal(path: Path) -> DataError:
 
 def _visit(path: Path) -> Iterator[_Visited]:
     """Some folders, the upper ones first."""
-    waiting, count = [(path, 0)], 0
-    while waiting and count < _FOLDERS:
-        folder, depth = waiting.pop(0)
-        listing = scan(folder, ordered=False)
-        folders = sorted(listing.folders, key=natural_key)
-        seen = _Visited(path, folder, folders, listing.pictures, sorted(listing.others, key=natural_key))
-        count += 1
-        yield seen
-        if depth < _DEPTH:
-            waiting += [(folder / name, depth + 1) for name in seen.folders]
+    for folder, found in visit(path, _FOLDERS, _DEPTH):
+        others = sorted(found.others, key=natural_key)
+        yield _Visited(path, folder, sorted(found.folders, key=natural_key), found.pictures, others)
 
 
-def _head(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_HEAD).decode("latin-1")
-    except OSError:
-        return ""
-
-
-def _find_text_boxes(seen: _Visited) -> Foreign | None:
-    lower = {name.lower(): name for name in seen.folders}
-    if "images" in lower and "labels" in lower:
-        labels = seen.folder / lower["labels"]
-        texts = [labels / name for name in scan(labels).others if name.lower().endswith(".txt")]
-    elif texts := seen.files(".txt"):
-        stems = _stems(seen.pictures)
-        texts = [file for file in texts if file.stem in stems]
-    for file in islice(texts, _FILES):
-        rows = [line.split() for line in _head(file).splitlines() if line.strip()][:20]
-        if rows and all(_is_yolo(row) for row in rows):
-            polygons = any(len(row) > 6 for row in rows)
-            what = "outlines in YOLO text files" if polygons else "boxes in YOLO text files"
-            return Foreign(what, seen.relative(file), "instance segmentation" if polygons else "detection")
+def _find_texts(seen: _Visited) -> Foreign | None:
+    for file in islice(seen.files(".txt"), _FILES):
+        rows = [row for line in head_of(file, _HEAD).splitlines() if len(row := line.split()) > _CORNERS][:20]
+        if not rows:
+            continue
+        if all(_are_numbers(row[:_CORNERS]) and not _are_numbers(row[_CORNERS : _CORNERS + 1]) for row in rows):
+            return Foreign("turned boxes in DOTA's text files", seen.relative(file), "detection")
+        if all(len(row) in (15, 16) and not _are_numbers(row[:1]) and _are_numbers(row[1:]) for row in rows):
+            return Foreign("boxes in KITTI's text files", seen.relative(file), "detection")
     return None
 
 
-def _stems(names: Sequence[str]) -> set[str]:
-    return {name.rsplit(".", 1)[0] for name in names}
-
-
-def _is_yolo(row: list[str]) -> bool:
+def _are_numbers(words: Sequence[str]) -> bool:
     try:
-        values = [float(word) for word in row]
+        return bool([float(word) for word in words])
     except ValueError:
         return False
-    return len(values) >= 5 and values[0].is_integer() and all(-0.01 <= value <= 1.01 for value in values[1:5])
 
 
 def _find_xml(seen: _Visited) -> Foreign | None:
     for file in seen.files(".xml")[:3]:
-        text = _head(file)
-        if "<bndbox" in text or ("<annotation" in text and "<object" in text):
-            return Foreign("boxes in Pascal VOC XML files", seen.relative(file), "detection")
-        if "<annotations" in text:
+        if "<annotations" in head_of(file, _HEAD):
             return Foreign("CVAT's XML annotation", seen.relative(file), "detection or segmentation")
     return None
 
 
 def _find_json(seen: _Visited) -> Foreign | None:
     for file in seen.files(".json")[:5]:
-        text, where = _head(file), seen.relative(file)
-        if '"annotations"' in text and any(key in text for key in ('"image_id"', '"bbox"', '"segmentation"')):
-            return Foreign("a JSON file like COCO's", where, "detection or segmentation")
-        if '"images"' in text and '"file_name"' in text:
-            return Foreign("a JSON file like COCO's", where, "detection or segmentation")
-        if '"shapes"' in text and '"imagePath"' in text:
-            return Foreign("outlines in LabelMe JSON files", where, "segmentation")
-        if '"regions"' in text or '"boundingBox"' in text:
-            return Foreign("regions in a JSON file", where, "detection")
+        text = head_of(file, _HEAD)
+        for words, what, task in _JSON_KINDS:
+            if all(f'"{word}"' in text for word in words):
+                return Foreign(what, seen.relative(file), task)
     return None
 
 
 def _find_masks(seen: _Visited) -> Foreign | None:
-    pictured = any(name.lower() in PICTURE_FOLDERS for name in seen.folders)
+    pictured = any(read_folder_name(name).role == "picture" for name in seen.folders)
     for name in seen.folders:
         # A class may be called "mask" (faces with and without one), but hardly "ground_truth".
-        suspect = name.lower() in (MASK_FOLDERS if pictured else _TRUTH_FOLDERS) and len(seen.folders) > 1
-        if suspect and holds_pictures(seen.folder / name):
+        told = read_folder_name(name)
+        suspect = holds_annotation(name) and (pictured or told.split is not None or told.word in _PLAINLY_TRUTH)
+        if suspect and len(seen.folders) > 1 and holds_pictures(seen.folder / name):
             where = seen.relative(seen.folder / name)
-            return Foreign("pictures with mask pictures in a folder beside them", where, "segmentation")
-    stems = _stems(seen.pictures)
+            return Foreign("pictures with mask pictures in a folder beside them", where, "segmentation", _MASK_FIX)
+    stems = {name.rsplit(".", 1)[0] for name in seen.pictures}
     suspects = [stem for stem in stems if stem.lower().endswith(_MASK_ENDINGS)]
     paired = sorted(stem for stem in suspects if (found := _MASK_NAME.match(stem)) and found[1] in stems)
     if paired and len(paired) * 3 >= len(seen.pictures):
         where = seen.relative(seen.folder / paired[0]) + ".*"
-        return Foreign("pictures with a mask picture for each", where, "segmentation")
+        return Foreign("pictures with a mask picture for each", where, "segmentation", _MASK_FIX)
     return None
 
 
-def _find_box_tables(seen: _Visited) -> Foreign | None:
-    for file in seen.files(".csv", ".tsv", ".txt")[:10]:
-        rows = [[cell.strip().strip('"') for cell in _DELIMITER.split(line)] for line in _head(file).splitlines()[:30]]
-        pictured = any(is_picture_name(row[0].replace("\\", "/").rsplit("/", 1)[-1]) for row in rows)
-        if rows and (has_box_columns({cell.lower() for cell in rows[0]}) or (pictured and has_box_cells(rows[:-1]))):
-            return Foreign("a table of boxes", seen.relative(file), "detection")
+def _find_run_lengths(seen: _Visited) -> Foreign | None:
+    for file in seen.files(".csv", ".tsv")[:10]:
+        header = {cell.strip().strip('"').lower() for cell in _DELIMITER.split(head_of(file, _HEAD).split("\n")[0])}
+        if names_outlines(header):
+            return Foreign("a table of outlines or run lengths", seen.relative(file), "segmentation")
     return None
 
 
-def has_box_cells(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether rows end in four numbers or more, not all of them 0 and 1, as boxes without a header do."""
-    tails = [row[-4:] for row in rows if len(row) >= 5]
-    numeric = bool(tails) and all(_NUMBER.fullmatch(cell) for tail in tails for cell in tail)
-    return numeric and any(cell not in ("0", "1", "-1") for tail in tails for cell in tail)
-
-
-def has_box_columns(columns: set[str]) -> bool:
-    """Whether lower-case column names are those of boxes or outlines."""
-    corners = ({"xmin", "ymin", "xmax", "ymax"}, {"x1", "y1", "x2", "y2"}, {"x1", "y1", "w", "h"}, {"x", "y", "w", "h"})
-    return any(names <= columns for names in (*corners, {"x", "y", "width", "height"})) or bool(
-        columns & {"bbox", "bounding_box", "boxes", "bboxes", "segmentation", "rle", "encodedpixels", "polygon"}
-    )
+def names_outlines(columns: set[str]) -> bool:
+    """Whether lower-case column names are those of outlines or run lengths."""
+    return bool(columns & _RUN_LENGTH_COLUMNS)
 
 
 def _find_packed(seen: _Visited) -> Foreign | None:
@@ -304,12 +258,16 @@ def _find_scans(visited: Sequence[_Visited]) -> Foreign | None:
     return None
 
 
+_MASK_FIX = (
+    "Nothing there can be read as masks by itself; `--format masks`, `--format label-images` and `--format "
+    "object-masks` say why."
+)
 _LOOKS: tuple[tuple[Callable[[_Visited], Foreign | None], bool], ...] = (
-    (_find_text_boxes, True),
+    (_find_texts, True),
     (_find_xml, False),
     (_find_masks, True),
     (_find_json, False),
-    (_find_box_tables, False),
+    (_find_run_lengths, False),
     (_find_packed, False),
 )
 """What is looked for, in this order, and whether it rules out class folders wherever it lies."""

@@ -12,9 +12,10 @@ import numpy as np
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.folder_names import split_of
 from striate.formats.labelled import Entry, Findings, build_reading, load_whole
-from striate.formats.listing import scan, split_of
-from striate.formats.storing import prepare_folder, refuse_several, stored
+from striate.formats.listing import scan
+from striate.formats.storing import prepare_folder, refuse_several, store_text, stored
 from striate.images import ArraySource, read_idx_header
 from striate.structures import Problem, Sample
 
@@ -93,8 +94,7 @@ class _Idx(Format):
             prefix = _WRITTEN_PREFIX[split]
             _write_idx(out / f"{prefix}images-idx3-ubyte.gz", array)
             _write_idx(out / f"{prefix}labels-idx1-ubyte.gz", np.array(labels[split], dtype=np.uint8))
-        text = "\n".join(classes) + "\n"
-        stored(out, lambda: (out / CLASSES_FILE).write_text(text, encoding="utf-8", newline="\n"))
+        store_text(out / CLASSES_FILE, "\n".join(classes) + "\n")
 
 
 def _find_files(path: Path) -> _Files | None:

@@ -12,28 +12,9 @@ from pathlib import Path
 from striate.images import PICTURE_SUFFIXES
 
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "_macosx", "@eadir", "$recycle.bin", "__pycache__", "#temp"}
-_SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "trn": "train",
-    "validation": "validation",
-    "validate": "validation",
-    "validating": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-    "tst": "test",
-}
 _DIGITS = re.compile(r"(\d+)")
 _DIGITS_COMPARED = 20
 _DEPTH = 8
-
-
-def split_of(name: str) -> str | None:
-    """The split that a folder name, a cell of a table or a word of a file name stands for, in any letter case."""
-    return _SPLIT_NAMES.get(name.strip().lower())
 
 
 def natural_key(text: str) -> str:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from striate.errors import DataError, PictureError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.folder_names import split_of
 from striate.formats.labelled import Entry, Findings, build_reading, load_whole
-from striate.formats.listing import scan, split_of
-from striate.formats.storing import label_indices, prepare_folder, stored
+from striate.formats.listing import scan
+from striate.formats.storing import label_indices, make_folder, prepare_folder, stored
 from striate.images import ArraySource, array_shapes
 from striate.structures import Labels, Problem, Sample
 
@@ -106,7 +107,7 @@ class _MedMnist(Format):
         if file == out:
             if out.exists():
                 raise RequestError("there is something here already.", where=out, fix="Name a new file.")
-            stored(out.parent, lambda: out.parent.mkdir(parents=True, exist_ok=True))
+            make_folder(out.parent)
         else:
             prepare_folder(out)
         stored(file, lambda: np.savez_compressed(file, allow_pickle=False, **arrays))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from striate.errors import DataError
-from striate.formats.base import Reading
+from striate.errors import DataError, PictureError
+from striate.formats.base import Format, Reading
 from striate.formats.labelled import settle_splits
 from striate.structures import AnnotationSource, Boxes, Instances, Mask, PictureSource, Problem, Sample
 
@@ -151,3 +151,44 @@ def _sample(entry: ObjectEntry, place: np.ndarray, trained: np.ndarray | None) -
         ignore = annotation.ignore if trained is None else annotation.ignore | ~trained[annotation.classes]
         annotation = replace(annotation, classes=place[annotation.classes], ignore=ignore)
     return Sample(entry.source, annotation, entry.group)
+
+
+def leave_out_flagged(
+    splits: Mapping[str, Sequence[Sample]], target: Format, task: str
+) -> tuple[dict[str, list[Sample]], list[Problem]]:
+    """Leaves out what a format cannot say: that an object is a crowd, or that it need not be found.
+
+    Args:
+        splits: Samples to write, by split.
+        target: The format to write.
+        task: What the annotation is for.
+
+    Returns:
+        The samples without such objects, and a problem that counts them. Where the format holds such objects, or
+        there are none, the samples are those that were given.
+    """
+    if task not in target.unflagged_tasks:
+        return {name: list(samples) for name, samples in splits.items()}, []
+    count, names = 0, list[str]()
+    kept: dict[str, list[Sample]] = {}
+    for split, samples in splits.items():
+        kept[split] = []
+        for sample in samples:
+            try:
+                annotation = sample.read_annotation()
+            except PictureError:
+                # Whoever writes it reads it as well, and tells.
+                annotation = None
+            if isinstance(annotation, Boxes | Instances) and (flagged := annotation.iscrowd | annotation.ignore).any():
+                count += int(flagged.sum())
+                names.append(sample.name)
+                sample = replace(sample, annotation=annotation[~flagged])  # noqa: PLW2901 - the same one, mended
+            kept[split].append(sample)
+    if not names:
+        return kept, []
+    detail = (
+        f"{count} objects of {len(names)} pictures are crowds or need not be found, which the format `{target.name}` "
+        f"cannot say ({names[0]}{', ...' if names[1:] else ''})."
+    )
+    fix = "They are not written. Write the format `coco`, which holds them."
+    return kept, [Problem("flagged-object", names[0], detail, fix, "dropped")]

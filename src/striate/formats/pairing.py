@@ -6,11 +6,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Literal
 
-from striate.formats.listing import is_picture_name, split_of
+from striate.formats.folder_names import place_of
+from striate.formats.listing import is_picture_name
 
 PICTURE_WORDS = ("image", "img", "rgb", "leftimg8bit", "photo", "raw", "orig", "original", "training", "test")
 MASK_WORDS = (
@@ -20,65 +19,6 @@ MASK_WORDS = (
     *("manual1", "1stho"),
 )
 """Words at the end or the beginning of a file name, set off by `_`, `-`, `.` or a blank, that only say what it is."""
-
-Role = Literal["picture", "mask", "instance", "other"]
-"""What lies in a folder by its name: pictures, masks, masks with a value for each object, or something else."""
-
-_SEPARATORS = r"[-_. ]"
-_SPLIT = r"train(?:ing)?|trn|val(?:id(?:ation|ate)?)?|dev|test(?:ing)?|tst"
-_SPLIT_AROUND = re.compile(rf"(?:({_SPLIT}){_SEPARATORS}?)?(.*?)(?:{_SEPARATORS}?({_SPLIT}))?")
-_ROLES: dict[Role, tuple[str, ...]] = {
-    "picture": (
-        *("image", "images", "img", "imgs", "jpegimages", "imagestr", "imagests", "frame", "frames", "leftimg8bit"),
-        *("rgb", "rgbleft", "rgbright", "image_2", "photo", "photos", "picture", "pictures", "input", "inputs"),
-        *("original", "originals", "raw"),
-    ),
-    "mask": (
-        *("mask", "masks", "label", "labels", "labelstr", "labelsts", "label_2", "annotation", "annotations", "annot"),
-        *("annots", "ground_truth", "groundtruth", "gt", "gts", "gtfine", "gtcoarse", "gtleft", "gtright", "truth"),
-        *("seg", "segs", "segmentation", "segmentations", "segmentationclass", "segmentationclassaug", "semantic"),
-        *("semseg", "semantic_rgb", "bmp_masks", "png_masks", "seg_masks", "segmentation_masks", "trimaps"),
-        *("target", "targets", "manual", "1st_manual", "labelids"),
-    ),
-    "instance": (*("instance", "instances", "segmentationobject", "instance_masks", "label_images", "instanceids"),),
-    "other": (
-        *("depth", "depthleft", "depthright", "panoptic", "disparity", "scribbles", "polygons", "edges", "gttxt"),
-        *("superpixels", "calib"),
-    ),
-}
-_ROLE_OF = {word: role for role, words in _ROLES.items() for word in words}
-
-
-@dataclass(frozen=True, slots=True)
-class FolderName:
-    """What the name of a folder says.
-
-    Attributes:
-        split: The split, where it names one (`val`, `trainannot`, `masks_test`).
-        role: What lies in it, where the name says so.
-        rest: The name itself, folded, where it says neither.
-        word: The word that says the role, folded (`annot` of `trainannot`).
-    """
-
-    split: str | None
-    role: Role | None
-    rest: str
-    word: str = ""
-
-
-@lru_cache(maxsize=4096)
-def read_folder_name(name: str) -> FolderName:
-    """Takes a folder name apart into split and role."""
-    lower = name.casefold().strip()
-    if lower in _ROLE_OF:
-        return FolderName(None, _ROLE_OF[lower], "", lower)
-    match = _SPLIT_AROUND.fullmatch(lower)
-    split = match and (match[1] or match[3])
-    if match and split and not match[2]:
-        return FolderName(split_of(split), None, "")
-    if match and split and match[2] in _ROLE_OF:
-        return FolderName(split_of(split), _ROLE_OF[match[2]], "", match[2])
-    return FolderName(None, None, lower)
 
 
 @dataclass(slots=True)
@@ -136,23 +76,6 @@ def pair_files(pictures: Sequence[str], annotations: Sequence[str]) -> Pairing:
     return found
 
 
-@lru_cache(maxsize=4096)
-def _place_of_folder(folder: str) -> tuple[str, ...]:
-    names = [read_folder_name(part) for part in PurePosixPath(folder).parts]
-    return tuple(name.split or name.rest for name in names if name.split or name.rest)
-
-
-def place_of(path: str) -> tuple[str, ...]:
-    """Folders of a path without those that only say "pictures" or "annotation", splits by their usual name."""
-    return _place_of_folder(path.rpartition("/")[0])
-
-
-def split_of_path(path: str) -> str:
-    """The split that a folder of a path is named after (`train/images`, `images/val2017`); `""` where none is."""
-    parts = (split_of(part.rstrip("0123456789")) for part in place_of(path))
-    return next((split for split in parts if split is not None), "")
-
-
 def _nowhere(_path: str) -> tuple[str, ...]:
     return ()
 
@@ -162,11 +85,11 @@ def _alternatives(words: Sequence[str]) -> str:
 
 
 def _ending(words: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(rf"(.+?){_SEPARATORS}({_alternatives(words)})")
+    return re.compile(rf"(.+?)[-_. ]({_alternatives(words)})")
 
 
 def _beginning(words: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?:{_alternatives(words)})(?:{_SEPARATORS}|(?=\d))(.+)")
+    return re.compile(rf"(?:{_alternatives(words)})(?:[-_. ]|(?=\d))(.+)")
 
 
 _PICTURE_ENDING, _MASK_ENDING = _ending(PICTURE_WORDS), _ending(MASK_WORDS)

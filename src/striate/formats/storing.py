@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from striate.errors import PictureError, RequestError, StorageError
 from striate.images import FileSource, lossless_suffix, write_picture
@@ -16,6 +18,7 @@ from striate.structures import Annotation, AnnotationSource, Label, Labels, Samp
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*#\x00-\x1f]')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -45,6 +48,53 @@ def stored(path: Path, write: Callable[[], T]) -> T:
             where=path,
             fix="Check that there is space on the disk and that you may write there.",
         ) from error
+
+
+def make_folder(folder: Path) -> Path:
+    """Makes a folder and those above it; one that is there already stays.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    stored(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
+    return folder
+
+
+def store_text(path: Path, text: str, encoding_errors: str = "strict") -> None:
+    """Writes a text file in UTF-8, and the folders above it.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    make_folder(path.parent)
+    stored(path, lambda: path.write_bytes(text.encode("utf-8", encoding_errors)))
+
+
+def store_table(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Writes a CSV table.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    store_text(path, text.getvalue())
+
+
+def refuse_strange_names(classes: Sequence[str], format: str) -> None:
+    """Makes sure that class names survive in a text file.
+
+    Raises:
+        RequestError: One does not.
+    """
+    for name in classes:
+        if not name or name != name.strip() or any(ord(letter) < 32 for letter in name):
+            raise RequestError(
+                f"the class name {name!r} would not be read again as it is: it is empty, begins or ends with a blank, "
+                "or has a line break.",
+                where=format,
+                fix="Rename the class.",
+            )
 
 
 def folder_name_of(class_name: str, format: str) -> str:
@@ -102,7 +152,7 @@ class PictureStore:
         return target
 
     def _free(self, folder: Path, stem: str, suffix: str) -> Path:
-        stored(folder, lambda: folder.mkdir(parents=True, exist_ok=True))
+        make_folder(folder)
         ending = "" if self._unique_stems else suffix
         free, number = stem, 1
         while str(folder / f"{free}{ending}").lower() in self._taken:
@@ -152,7 +202,7 @@ def kind_of_objects(
         PictureError: The annotation of the first sample cannot be read.
     """
     chosen: type[Annotation] | None = None
-    for sample in _all(splits):
+    for sample in all_samples(splits):
         annotation = sample.annotation
         if isinstance(annotation, AnnotationSource):
             if chosen is not None:
@@ -168,32 +218,40 @@ def kind_of_objects(
     return chosen
 
 
-def objects_of(sample: Sample, kind: type[T], format: str) -> T:
+@overload
+def objects_of(sample: Sample, kind: type[T], format: str) -> T: ...
+@overload
+def objects_of(sample: Sample, kind: tuple[type[T], type[S]], format: str) -> T | S: ...
+def objects_of(sample: Sample, kind: type[T] | tuple[type[T], type[S]], format: str) -> T | S:
     """Annotation of a sample, read where it lies in a file.
 
     Raises:
-        RequestError: It is of another kind.
+        RequestError: It is of another kind than the format holds.
         PictureError: It cannot be read.
     """
     annotation = sample.read_annotation()
     if not isinstance(annotation, kind):
-        raise _no_objects(sample, annotation, (kind,), format)
+        raise _no_objects(sample, annotation, kind if isinstance(kind, tuple) else (kind,), format)
     return annotation
 
 
 _WORDS = {"Boxes": "boxes", "Mask": "a mask of classes", "Instances": "masks of single objects"}
+_HOLDERS = {"Boxes": "coco", "Mask": "masks", "Instances": "coco", "Label": "table", "Labels": "table"}
 
 
 def _no_objects(
     sample: Sample, found: Annotation | None, expected: Iterable[type[object]], format: str
 ) -> RequestError:
-    seen = "no annotation" if found is None else _WORDS.get(type(found).__name__, "a label")
-    wanted = " or ".join(_WORDS[kind.__name__] for kind in expected)
+    kind = type(found).__name__
+    seen = "no annotation" if found is None else _WORDS.get(kind, "a label")
+    wanted = " or ".join(_WORDS[one.__name__] for one in expected)
+    other = "" if found is None else f", or write the format `{_HOLDERS[kind]}`, which holds that"
     return RequestError(
         f"picture {sample.name} has {seen}, and `{format}` was to write {wanted}.",
-        fix="Leave this picture out, or write a format that holds it (`striate data convert --help` lists them).",
+        fix=f"Leave this picture out{other}.",
     )
 
 
-def _all(splits: dict[str, Sequence[Sample]]) -> Iterable[Sample]:
+def all_samples(splits: dict[str, Sequence[Sample]]) -> Iterable[Sample]:
+    """Samples of all splits."""
     return (sample for part in splits.values() for sample in part)

@@ -1,23 +1,85 @@
-"""Problems that many files may have: the first few of a kind are told one by one, the others are counted."""
+"""What is wrong with annotation, counted: a thousand equal faults are one problem, with examples."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from striate.structures import Problem
 
+Severity = Literal["dropped", "note"]
+
 _TOLD = 10
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Words for a kind of problem.
+
+    Attributes:
+        detail: A sentence with `{count}`, and `{example}` for the first few or `{first}` for the first.
+        done: What was done about it, a sentence.
+        advice: What can be done, a sentence.
+        severity: As in `Problem`.
+    """
+
+    detail: str
+    done: str
+    advice: str
+    severity: Severity = "dropped"
 
 
 class Tally:
-    """Problems by kind, at most one for each file and kind."""
+    """Counts faults by kind.
+
+    Args:
+        faults: Words for each kind, in the order in which they are told.
+        file: The one file that all is about; where empty, a problem names the first place it was seen at.
+    """
+
+    def __init__(self, faults: Mapping[str, Fault], file: str = "") -> None:
+        self.file = file
+        self._faults = faults
+        self._seen: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+
+    def add(self, kind: str, where: str, what: str = "") -> None:
+        """Counts one fault.
+
+        Args:
+            kind: One of the kinds that there are words for.
+            where: A file, or a place in the one that all is about.
+            what: More about it.
+        """
+        self._seen[kind].append((where, f"{where}: {what}".rstrip(".") if what else where))
+
+    def forget(self, *kinds: str) -> None:
+        """Counts some faults anew."""
+        for kind in kinds:
+            self._seen.pop(kind, None)
+
+    def problems(self) -> list[Problem]:
+        """One problem for each kind that was seen."""
+        found = []
+        for kind, words in self._faults.items():
+            if seen := self._seen.get(kind):
+                examples = [example for _, example in seen]
+                detail = words.detail.format(count=len(seen), example=some_of(examples), first=examples[0])
+                place = self.file or seen[0][0]
+                found.append(Problem(kind, place, detail, f"{words.done} {words.advice}", words.severity))
+        return found
+
+
+class FileTally:
+    """Faults by kind and file: the first few files of a kind are told one by one, the others are counted."""
 
     def __init__(self) -> None:
-        self._kinds: defaultdict[tuple[str, str, str], dict[str, list[str]]] = defaultdict(dict)
+        self._kinds: defaultdict[tuple[str, str, Severity], dict[str, list[str]]] = defaultdict(dict)
 
-    def add(self, kind: str, path: str, detail: str, fix: str, severity: Literal["dropped", "note"] = "note") -> None:
-        """Takes down what is wrong with a file; a file may have the same kind of problem in several places.
+    def add(self, kind: str, path: str, detail: str, fix: str, severity: Severity = "note") -> None:
+        """Takes down what is wrong with a file; a file may have the same kind of fault in several places.
 
         Args:
             kind: As in `Problem`.
@@ -32,18 +94,39 @@ class Tally:
         """What was taken down, by kind in the order of its first file."""
         found = []
         for (kind, fix, severity), files in self._kinds.items():
-            severe: Literal["dropped", "note"] = "dropped" if severity == "dropped" else "note"
-            for path, details in list(files.items())[:_TOLD]:
-                found.append(Problem(kind, path, _sentence(details), fix, severe))
+            told = list(files.items())[:_TOLD]
+            found += [Problem(kind, path, _sentence(details), fix, severity) for path, details in told]
             left = list(files)[_TOLD:]
             if left:
                 detail = f"{len(left)} more files, after the first {_TOLD}, have the same problem (as in {left[0]})."
-                found.append(Problem(kind, f"{len(left)} more files", detail, fix, severe))
+                found.append(Problem(kind, f"{len(left)} more files", detail, fix, severity))
         return found
 
 
-def _sentence(details: list[str]) -> str:
-    more = f" ({len(details)} such places in this file; the others: {'; '.join(details[1:4])}" if details[1:] else ""
-    if more:
-        more += ", ...)" if len(details) > 4 else ")"
-    return f"{details[0]}{more}."
+def _sentence(details: Sequence[str]) -> str:
+    first, *others = details
+    if not others:
+        return f"{first}."
+    shown = "; ".join(others[:3]) + (", ..." if others[3:] else "")
+    return f"{first} ({len(details)} such places in this file; the others: {shown})."
+
+
+def some_of(names: Iterable[str], most: int = _NAMED) -> str:
+    """The first few of some names, for a sentence."""
+    different = list(dict.fromkeys(names))
+    return ", ".join(different[:most]) + (", ..." if len(different) > most else "")
+
+
+def left_out(kind: str, names: Sequence[str], what: str, advice: str) -> list[Problem]:
+    """One problem for all files that are left out for the same reason; none where there are none.
+
+    Args:
+        kind: As in `Problem`.
+        names: The files.
+        what: The reason, a phrase that begins with the noun for the files ("pictures have no mask").
+        advice: What can be done, a sentence.
+    """
+    if not names:
+        return []
+    detail = f"{len(names)} {what} ({some_of(names, 1)})."
+    return [Problem(kind, names[0], detail, f"They are left out. {advice}", "dropped")]
