@@ -213,7 +213,7 @@ def test_a_class_without_a_readable_picture_is_refused(class_folders: Folders) -
     for path in (root / "b").iterdir():
         path.write_bytes(path.read_bytes()[:60])
     text = refused(DataError, root)
-    assert "no picture of class 'b' can be read (2 tried); for example b/000.png: the file ends before" in text
+    assert "no picture of class 'b' can be used (2 tried); for example b/000.png: the file ends before" in text
     assert "Or remove the class." in text
 
 

@@ -13,6 +13,7 @@ import pytest
 from striate.data.look import Look, look
 from striate.data.look_page import build_look_page
 from striate.data.look_pictures import Shown
+from striate.errors import DataError
 from striate.formats import FORMATS
 from striate.structures import VOID, Annotation, Boxes, Instances, Mask, Sample
 
@@ -150,7 +151,7 @@ def test_the_page_shows_objects_and_their_measures(boxed: Look) -> None:
 
 
 def test_problems_are_shown_with_their_boxes(write_set: Callable[..., Path]) -> None:
-    annotations = [boxes((1, 1, 20 + number, 20), classes=[number % 2]) for number in range(5)]
+    annotations = [boxes((1, 1, 20 + number, 20), (40, 20, 60, 30 + number), classes=[0, 1]) for number in range(5)]
     annotations.append(boxes((60, 10, 95, 30), (2, 2, 9, 9), classes=[0, 1]))
     seen = look(write_set(annotations, ("ant", "bee"), "coco"), task="detection")
     (problem,) = seen.problems_by_kind()["box-beyond-edge"]
@@ -160,11 +161,18 @@ def test_problems_are_shown_with_their_boxes(write_set: Callable[..., Path]) -> 
     assert places == sorted(places)
 
 
+def test_a_class_all_of_whose_boxes_are_left_out_is_named_with_an_example(write_set: Callable[..., Path]) -> None:
+    inside, outside = (1, 1, 20, 20), (90, 10, 120, 30)
+    annotations = [boxes(inside, outside, classes=[0, 1]) for _ in range(6)]
+    with pytest.raises(DataError, match=r"no picture of class 'bee' can be used \(2 tried\); for example .*outside"):
+        look(write_set(annotations, ("ant", "bee"), "coco"), task="detection")
+
+
 def test_an_object_is_cut_out_with_what_is_around_it(write_set: Callable[..., Path]) -> None:
     planes = np.zeros((1, 40, 80), np.bool_)
     planes[0, 10:20, 30:50] = True
     annotations: list[Annotation] = [
-        Instances.from_dense(np.roll(planes, number, 1), np.array([number % 2])) for number in range(6)
+        Instances.from_dense(np.roll(planes, number, 1), np.array([number // 2 % 2])) for number in range(6)
     ]
     seen = look(write_set(annotations, ("ant", "bee"), "coco"), task="instances")
     (piece,) = Shown(seen.survey).objects([(seen.dataset["train"][0], 0)], 90)

@@ -287,9 +287,10 @@ def _check_classes(root: Path, reading: Reading, pool: _Pool) -> None:
         len(reading.classes),
     )
     for index in np.flatnonzero((before > 0) & (after == 0)):
-        example = next(problem for problem in pool.problems if problem.severity == "dropped")
+        # What was left out comes first; else boxes or masks were, and their pictures stayed.
+        example = min(pool.problems, key=lambda problem: problem.severity != "dropped")
         raise DataError(
-            f"no picture of class {reading.classes[index]!r} can be read ({before[index]} tried); "
+            f"no picture of class {reading.classes[index]!r} can be used ({before[index]} tried); "
             f"for example {example.path}: {example.detail}",
             where=root,
             fix=f"{example.fix} Or remove the class.",
