@@ -227,3 +227,19 @@ def test_links_that_lead_in_circles(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("no right to make links here")
     assert read_folder(tmp_path).classes == ("a", "b")
+
+
+def test_tables_of_boxes_beside_the_pictures_make_parts_and_no_classes(tmp_path: Path) -> None:
+    for name in ("part one", "part two"):
+        fill(tmp_path, f"{name}/a.png", f"{name}/b.png")
+        (tmp_path / name / "boxes.csv").write_text("image,xmin,ymin,xmax,ymax,label\na.png,0,0,1,1,cat\n")
+    assert FORMATS.get("folders").sniff(tmp_path) is None
+
+
+def test_landmarks_are_no_labels(tmp_path: Path) -> None:
+    fill(tmp_path, "images/ann/1.png", "images/bob/2.png", "images/bob/3.png")
+    rows = "".join(f"{name}\t{n}\t4\t3\t3\t2\t2\t1\n" for n, name in enumerate(["ann/1.png", "bob/2.png", "bob/3.png"]))
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/landmarks.txt").write_text(rows)
+    assert FORMATS.get("table").sniff(tmp_path) is None
+    assert find_format(tmp_path)[0].name == "folders"

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from striate.errors import RequestError
+from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.folder_names import says_no_class, split_in_name, split_of
 from striate.formats.foreign import find_foreign, refusal
 from striate.formats.labelled import Entry, Findings, build_reading
 from striate.formats.listing import holds_pictures, scan, subfolders, walk
 from striate.formats.storing import PictureStore, folder_name_of, prepare_folder, refuse_several
+from striate.formats.tables.box_places import find_box_places
+from striate.formats.tables.rows import is_table, parse_grids
 from striate.images import FileSource
 from striate.structures import Problem, Sample
 
 _WRAPPERS = 3
 _NESTING = 4
+_LOOKED_AT, _HEAD = 3, 1 << 14
 
 
 @dataclass(slots=True)
@@ -46,7 +49,7 @@ class _Folders(Format):
         if not path.is_dir():
             return None
         layout = _find_layout(path)
-        if layout is None or find_foreign(path, beside_pictures=True) is not None:
+        if layout is None or find_foreign(path, beside_pictures=True) is not None or _hold_boxes(layout):
             return None
         count = max(len(folders) for folders in layout.splits.values())
         inside = "" if "" in layout.splits else " in " + ", ".join(layout.splits)
@@ -107,6 +110,20 @@ def _find_layout(path: Path, wrappers: int = _WRAPPERS) -> _Layout | None:
         return _find_layout(inner, wrappers - 1)
     classes = _class_folders(path)
     return None if classes is None else _Layout(path, {"": classes})
+
+
+def _hold_boxes(layout: _Layout) -> bool:
+    """Whether tables of boxes lie right beside the pictures of the first folders, which are parts of a set then."""
+    for folder in [folder for folders in layout.splits.values() for folder in folders][:_LOOKED_AT]:
+        tables = [folder / name for name in scan(folder, ordered=False).others if is_table(name)]
+        for table in sorted(tables)[:_LOOKED_AT]:
+            try:
+                grids = parse_grids(table, _HEAD)
+            except DataError:
+                continue
+            if any(find_box_places(grid) is not None for grid in grids):
+                return True
+    return False
 
 
 def _only_wrapper(path: Path, folders: Sequence[Path]) -> Path | None:

@@ -25,6 +25,7 @@ _SCAN_SUFFIXES = (".dcm", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 _FOLDERS, _FILES, _DEPTH, _HEAD = 40, 60, 4, 20_000
 _JSON_KINDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("segments_info",), "COCO's panoptic JSON", "panoptic segmentation"),
+    (("annotations", "segmentation"), "Segment Anything's JSON", "segmentation"),
     (("caption", "image_id"), "captions in a JSON file like COCO's", "captioning"),
     (("keypoints", "image_id"), "key points in a JSON file like COCO's", "key points"),
     (("classTitle",), "Supervisely's JSON", "segmentation"),
@@ -33,6 +34,8 @@ _JSON_KINDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("imgHeight", "objects"), "outlines in Cityscapes' JSON", "segmentation"),
     (("box2d",), "BDD100K's JSON", "detection"),
     (("annotations", "coordinates"), "CreateML's JSON", "detection"),
+    (("annotations", "image_id"), "a JSON file like COCO's without boxes and masks", ""),
+    (("images", "file_name"), "a list of pictures in a JSON file like COCO's", ""),
 )
 """Words that must all be keys in a file of this kind, what it is, and for what."""
 

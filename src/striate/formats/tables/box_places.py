@@ -64,6 +64,14 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\W_]+", "", PIXELS.sub("", name).lower()).replace("centre", "center")
 
 
+def ends_in_coordinates(grid: Grid) -> bool:
+    """Whether rows without a header end in four numbers or more, not all of them 0 and 1, as landmarks do."""
+    sample = grid.rows[:: max(1, len(grid.rows) // _SAMPLE)]
+    columns = [[row[i] for row in sample] for i in range(max(1, len(sample[0]) - 4), len(sample[0]))]
+    numeric = len(columns) == 4 and all(map(_all_numbers, columns))
+    return numeric and bool({cell for column in columns for cell in column} - {"0", "1", "-1"})
+
+
 def _find_by_name(plain: Sequence[str]) -> tuple[str, tuple[int, ...]] | None:
     # In `width, height, bbox_x, bbox_y, bbox_width, bbox_height` the first two are the picture's.
     inside = {re.sub(r"^(bbox|box)", "", name): i for i, name in enumerate(plain) if re.match(r"(bbox|box)[^e]", name)}

@@ -14,7 +14,7 @@ from striate.formats.labelled import Entry, Findings, build_reading
 from striate.formats.listing import natural_key
 from striate.formats.picture_index import PictureIndex, take_splits_from_folders
 from striate.formats.storing import PictureStore, label_indices, prepare_folder, store_table
-from striate.formats.tables.box_places import find_box_places
+from striate.formats.tables.box_places import ends_in_coordinates, find_box_places
 from striate.formats.tables.choosing import INSIDE, Table, choose_tables, understand_tables
 from striate.formats.tables.label_columns import Columns, is_set, understand_columns
 from striate.formats.tables.rows import (
@@ -116,7 +116,7 @@ def _understand(grid: Grid, index: PictureIndex, near: str) -> Columns | None:
     found = find_path_column(grid, index, near)
     if found is None or find_box_places(grid) is not None:
         return None
-    if found.header and names_outlines({name.lower() for name in grid.rows[0]}):
+    if names_outlines({name.lower() for name in grid.rows[0]}) if found.header else ends_in_coordinates(grid):
         return None
     return understand_columns(grid, found)
 

@@ -48,13 +48,14 @@ def table_files(path: Path) -> list[Path]:
     listing = scan(path)
     files = [path / name for name in listing.others]
     for folder in listing.folders[:_MOST_TABLES]:
-        below = [path / folder / name for name in scan(path / folder, ordered=False).others if _is_table(name)]
+        below = [path / folder / name for name in scan(path / folder, ordered=False).others if is_table(name)]
         # Folders full of text files hold boxes, one file for each picture.
         files += below if len(below) <= 3 else []
-    return [file for file in files if _is_table(file.name)][:_MOST_TABLES]
+    return [file for file in files if is_table(file.name)][:_MOST_TABLES]
 
 
-def _is_table(name: str) -> bool:
+def is_table(name: str) -> bool:
+    """Whether a file is called like a table, and not like a text about the set."""
     return name.lower().endswith(TABLE_SUFFIXES) and not re.match(r"(readme|license|licence|source)\b", name, re.I)
 
 
