@@ -69,7 +69,10 @@ def heads_table() -> str:
     """Every head on a network's maps."""
     from striate.networks.heads import HEADS
 
-    rows = ((f"`{each.name}`", each.task, each.title, f"{each.paper}. {each.note}") for each in HEADS)
+    rows = (
+        (f"`{each.name}`", each.task, each.title, f"{each.paper}. {each.note}")
+        for each in sorted(HEADS, key=lambda each: (each.task, each.name))
+    )
     return "\n".join(table(("name", "task", "what it does", "paper, and where we differ"), rows))
 
 
@@ -87,7 +90,7 @@ def tasks_table() -> str:
     """Every task with the metric that decides."""
     from striate.tasks import TASKS
 
-    rows = ((f"`{each.name}`", each.title, each.headline) for each in TASKS)
+    rows = ((f"`{each.name}`", each.title, each.headline) for each in sorted(TASKS, key=lambda each: each.name))
     return "\n".join(table(("name", "what it is", "headline metric"), rows))
 
 

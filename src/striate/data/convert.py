@@ -12,6 +12,7 @@ from striate.data.scan import scan_pictures
 from striate.data.survey import SplitWishes, check_path, survey_data
 from striate.errors import DataError, RequestError
 from striate.formats import FORMATS, Format, Reading
+from striate.formats.objects import leave_out_flagged
 from striate.structures import Problem, Sample
 
 
@@ -205,5 +206,7 @@ def _write(
     problems: Sequence[Problem],
     task: str,
 ) -> Conversion:
+    splits, left_out = leave_out_flagged(splits, target, task)
     target.write({name: samples for name, samples in splits.items() if samples}, classes, out)
-    return Conversion(out, target.name, {name: len(samples) for name, samples in splits.items()}, tuple(problems), task)
+    counts = {name: len(samples) for name, samples in splits.items()}
+    return Conversion(out, target.name, counts, (*problems, *left_out), task)
