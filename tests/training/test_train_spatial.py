@@ -170,6 +170,23 @@ def test_boxes_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe
     assert np.abs(best.boxes_xyxy[0] - first).max() < 8
 
 
+def test_a_split_without_objects_is_left_out_and_the_run_ends_well(
+    scenes: Dataset, quick: Recipe, tmp_path: Path
+) -> None:
+    none = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    splits = {
+        name: tuple(
+            replace(one, annotation=boxes_of(one.annotation.classes) if name == "train" else none) for one in samples
+        )
+        for name, samples in scenes.splits.items()
+    }
+    data = replace(scenes, task="detection", format="coco", classes=("square", "disc"), splits=splits)
+    run = train(data, quick.with_values({"epochs": 2}), run=tmp_path / "run")
+    assert list(run.evaluations) == ["train"]
+    assert run.facts.best_epoch == 2
+    assert "</html>" in run.report.read_text(encoding="utf-8")
+
+
 def instances_of_scene(mask: np.ndarray) -> Instances:
     """The two shapes, where they are seen; the void border belongs to none."""
     planes = np.stack([mask == 1, mask == 2])

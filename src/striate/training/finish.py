@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,10 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     for name, split in _splits(session).items():
         session.progress.say(f"measuring the {name} split")
         scores, targets = session.score(prepared.trained, split, World(), exact=True)
-        names = tuple(split.names[index] for index in split.usable)
+        if not math.isfinite(prepared.task.headline_value(scores, targets)):
+            session.progress.say(f"the {name} split shows nothing that could be found: no figure can be measured on it")
+            continue
+        names = tuple(split.samples[index].name for index in split.usable.tolist())
         folder.write_scores(name, SplitScores(names, scores, targets))
         validation = evaluations.get("validation")
         evaluations[name] = evaluate(

@@ -47,6 +47,7 @@ class SplitPixels:
         truth: The same as the loss wants it, in the frame that the pixels are kept in.
         samples: All positions.
         placements: How each lies in the frame; nothing for tasks that do not ask where.
+        names: Names of all positions.
     """
 
     store: PixelStore
@@ -55,11 +56,10 @@ class SplitPixels:
     truth: TruthStore
     samples: tuple[Sample, ...]
     placements: tuple[Placement, ...]
+    names: list[str] = field(init=False)
 
-    @property
-    def names(self) -> list[str]:
-        """Names of all positions."""
-        return [sample.name for sample in self.samples]
+    def __post_init__(self) -> None:
+        self.names = [sample.name for sample in self.samples]
 
     def view(self, positions: npt.NDArray[np.int64], *, exact: bool) -> View:
         """What is known of some pictures while their answers are measured; see `View`."""

@@ -167,7 +167,9 @@ class Session:
             losses = {} if task.spatial else task.resampled_metrics(scores, targets, everyone, ("log_loss",))
             if "log_loss" in losses:
                 figures[f"{name}_loss"] = float(losses["log_loss"][0])
-        deciding = figures.get("validation", figures["train"])
+        # A split without a single object has no figure; then the other one decides, or the latest weights are kept.
+        known = [figures[name] for name in ("validation", "train") if math.isfinite(figures.get(name, math.nan))]
+        deciding = known[0] if known else trainee.best
         # Of equal figures the later one is kept: it has seen more and the schedule has calmed down.
         if deciding >= trainee.best:
             trainee.best, trainee.best_epoch = deciding, trainee.plan.epoch
