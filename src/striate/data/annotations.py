@@ -123,6 +123,9 @@ def check_annotation(sample: Sample, size_hw: tuple[int, int], classes: int) -> 
     except PictureError as error:
         problem = Problem(error.kind, sample.name, f"its annotation: {error}", "Left out.", "dropped")
         return Checked(None, _no_objects(), (problem,))
+    if isinstance(annotation, Boxes | Instances) and annotation is not sample.annotation:
+        # Objects are small at rest: kept, their files are read once; masks of whole pictures stay on disk.
+        sample = replace(sample, annotation=annotation)
     match annotation:
         case None | Label() | Labels():
             return Checked(sample, _of_labels(annotation))

@@ -54,6 +54,7 @@ def evaluate(
         raise ValueError(
             f"evaluate needs as many scores as targets and at least one; got {len(scores)}, {len(targets)}"
         )
+    resamples = min(resamples, task.most_resamples)
     constant = task.baseline_scores(train_targets, targets, classes)
     metrics = metric_estimates(task, scores, targets, classes, seed=seed, resamples=resamples)
     headline = next((one for one in metrics if one.name == task.headline), None)
@@ -145,7 +146,8 @@ def _constant_warnings(
 ) -> list[str]:
     """Metrics that an answer which ignores the picture would also reach."""
     reached = task.metrics(constant, targets, classes)
-    own, other = (resample(task, answers, targets, resamples=_RESAMPLES_OF_WARNINGS) for answers in (scores, constant))
+    resamples = min(_RESAMPLES_OF_WARNINGS, task.most_resamples)
+    own, other = (resample(task, answers, targets, resamples=resamples) for answers in (scores, constant))
     values = {one.name: one for one in metrics}
     empty = []
     for name in values.keys() & reached.keys() & own.keys() & other.keys():

@@ -19,8 +19,8 @@ def title_of(name: str) -> str:
 
 
 def capitalised(sentence: str) -> str:
-    """A sentence with a capital at its beginning, the rest as it is."""
-    return sentence[:1].upper() + sentence[1:]
+    """A sentence with a capital at its beginning, the rest as it is; a name such as mAP50 keeps its small letter."""
+    return sentence if sentence[1:2].isupper() else sentence[:1].upper() + sentence[1:]
 
 
 def points(difference: float) -> str:

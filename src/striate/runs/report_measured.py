@@ -23,7 +23,10 @@ _COLUMN_TITLES = {
     "iou": "IoU",
     "dice": "Dice",
     "pixels": "of all pixels",
+    "ap": "AP",
+    "ap50": "AP50",
 }
+_PLAIN_COLUMNS = ("class", "count", "objects")
 
 
 def confusion_section(content: Content) -> Section | None:
@@ -59,7 +62,7 @@ def classes_section(content: Content) -> Section | None:
     if evaluation is None or not evaluation.per_class:
         return None
     columns = [
-        Column(key, _COLUMN_TITLES.get(key, key.replace("_", " ")), "" if key in ("class", "count") else ".1%")
+        Column(key, _COLUMN_TITLES.get(key, key.replace("_", " ")), "" if key in _PLAIN_COLUMNS else ".1%")
         for key in evaluation.per_class[0]
     ]
     body = [table(evaluation.per_class, columns, caption=f"Each class, {evaluation.split} split", sortable=True)]

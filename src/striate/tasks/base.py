@@ -68,6 +68,8 @@ class Task(ABC):
     """Name of the metric that decides; one of `metrics`. Higher is better, 1 is perfect."""
     spatial: bool = False
     """Whether the answer says where something is: the truth then has places, which move with the pixels."""
+    most_resamples: int = 1000
+    """Bootstrap samples that a figure is worth: fewer where each takes long."""
 
     def build_network(self, info: NetworkInfo, options: NetworkOptions) -> nn.Module:
         """The network with this task's head and fresh weights."""

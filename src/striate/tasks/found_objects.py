@@ -26,6 +26,7 @@ class ObjectTask(Task):
 
     headline = "map50"
     spatial = True
+    most_resamples = 200
     default_head: str
 
     def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:

@@ -22,8 +22,11 @@ from striate.tasks.truth import Motion, TruthStore
 CORE = 0.5
 """Depth from which pixels are the core of an object: touching objects have cores that do not touch."""
 
-LEAST_PIXELS = 6
+LEAST_PIXELS = 10
 """Smaller objects are specks."""
+
+LEAST_SCORE = 0.1
+"""Less sure objects are left out: a network that has learned nothing yet sees thousands of them."""
 
 MOST_OBJECTS = 1000
 DEPTH_WEIGHT = 2.0
@@ -198,6 +201,9 @@ def decode_objects(scores: npt.NDArray[np.float32], depth: npt.NDArray[np.float3
     kinds = shares.argmax(1)
     sure = shares[np.arange(len(kept)), kinds] * np.clip(peaks, 0.05, 1.0) ** 0.5
     order = np.argsort(-sure, kind="stable")[:MOST_OBJECTS]
+    order = order[sure[order] >= LEAST_SCORE]
+    if not len(order):
+        return dict(EMPTY_FOUND)
     place = np.zeros(int(regions.max()) + 1, np.int32)
     place[kept[order]] = np.arange(1, len(order) + 1)
     objects = Instances.from_label_image(place[regions])
