@@ -32,6 +32,7 @@ from striate.training.machine import choose_device
 from striate.training.progress import Progress
 
 FEWEST_LOOKED_AT = 256
+FEWEST_LOOKED_AT_WITH_PLACES = 48
 MOST_LOOKED_AT = 1000
 """Training pictures on which the training metric is measured in each evaluation, at least and at most."""
 
@@ -235,7 +236,8 @@ def evenly(count: int, most: int) -> npt.NDArray[np.int64]:
 
 def _looked_at(data: Dataset, train: SplitPixels, recipe: Recipe, task: Task, progress: Progress) -> SplitPixels:
     """A part of the training pictures, evenly spread, as evaluation sees them."""
-    count = min(len(train.usable), max(FEWEST_LOOKED_AT, min(MOST_LOOKED_AT, len(data.splits.get("validation", ())))))
+    fewest = FEWEST_LOOKED_AT_WITH_PLACES if task.spatial else FEWEST_LOOKED_AT
+    count = min(len(train.usable), max(fewest, min(MOST_LOOKED_AT, len(data.splits.get("validation", ())))))
     picks = train.usable[evenly(len(train.usable), count)]
     if train.store.shape[1:] == recipe.input.size_hw:
         return replace(train, usable=picks)
