@@ -19,7 +19,9 @@ def title_of(name: str) -> str:
 
 
 def capitalised(sentence: str) -> str:
-    """A sentence with a capital at its beginning, the rest as it is."""
+    """A sentence with a capital at its beginning, the rest as it is; names such as `mAP50` keep their letters."""
+    if any(letter.isupper() for letter in sentence.partition(" ")[0]):
+        return sentence
     return sentence[:1].upper() + sentence[1:]
 
 
