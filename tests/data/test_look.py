@@ -220,3 +220,11 @@ def test_histograms_of_other_ranges_are_laid_over_one_another() -> None:
     edges, shares = combine_histograms(facts)
     assert (edges[0], edges[-1]) == (0.0, 4.0)
     np.testing.assert_allclose(shares[0], [0.0625] * 8 + [0.0] * 16 + [0.0625] * 8, atol=2e-3)
+
+
+def test_a_long_path_leaves_room_for_what_is_wrong(class_folders: Folders) -> None:
+    root = class_folders({f"a-class-with-a-very-long-name-{'x' * 40}-{i}": 3 for i in range(9)})
+    for folder in sorted(root.iterdir())[:2]:
+        next(folder.iterdir()).write_bytes(b"")
+    text = " ".join(look(root).as_text(80).split())
+    assert "the file is empty (0 bytes)" in text

@@ -186,3 +186,10 @@ def test_a_set_for_classification_has_no_objects(class_folders: Callable[..., Pa
     assert seen.objects is None
     assert (seen.as_dict()["objects"], seen.as_dict()["pixels"]) == (None, None)
     assert "pictures objects" not in seen.as_text(80)
+
+
+def test_a_training_split_without_any_object_is_refused_as_that(write_set: Callable[..., Path]) -> None:
+    nothing, square = boxes(classes=[]), boxes((1, 1, 9, 9), classes=[0])
+    root = write_set([nothing, nothing, square, square, square, square], ("a",), "yolo")
+    with pytest.raises(DataError, match="no picture of the training split shows any of the 1 classes; 4 in other"):
+        look(root)

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from striate.evaluation import EpochRecord, Estimate, FitContext, judge_fit, live_verdict
+from striate.evaluation.words import capitalised
 from striate.recipe import Recipe, find_field
 from striate.tasks import TASKS
 
@@ -293,3 +294,8 @@ def test_live_verdict_of_the_plain_cases():
     assert live_verdict(HELPLESS, baseline=0.1) == "underfit so far"
     rising = curve([0.2, 0.3, 0.4, 0.5], [0.2, 0.3, 0.39, 0.49])
     assert live_verdict(rising, baseline=0.1) == "still learning"
+
+
+def test_names_of_figures_keep_their_letters_at_the_beginning_of_a_sentence() -> None:
+    assert capitalised("mAP50 of 0.0 %") == "mAP50 of 0.0 %"
+    assert capitalised("accuracy of 0.0 %") == "Accuracy of 0.0 %"

@@ -195,3 +195,19 @@ def test_a_table_of_something_else_does_not_forbid_class_folders(tmp_path: Path)
     text(tmp_path / "landmarks" / "boxes.csv", "name,x,y,w,h\n1,1,1,1,1\n")
     text(tmp_path / "all.zip", "x")
     assert find_format(tmp_path)[0].name == "folders"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "2 pictures have a label file, and all of these files are empty"),
+        ("0 48 40 20 21.5\n", "with values up to 48 where shares of the picture from 0 to 1 are expected"),
+    ],
+)
+def test_label_files_that_say_nothing_usable_are_named(line: str, said: str, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        picture(tmp_path / "images/train" / f"{name}.png")
+        text(tmp_path / "labels/train" / f"{name}.txt", line)
+    with pytest.raises(DataError) as caught:
+        find_format(tmp_path)
+    assert said in str(caught.value)

@@ -23,6 +23,8 @@ _CLASS_LINES = 10
 _PROBLEM_LINES = 7
 _SCREEN = 24
 _INDENT = 11
+_FEWEST_LETTERS = 20
+"""Of what is wrong with a file, behind its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +205,26 @@ class Look:
                 yield from _entry("", f"... and {len(kinds) - number} more kinds", width)
                 return
             first = problems[0]
-            what = first.detail if first.path in ("", ".") else f"{first.path}: {first.detail}"
             left_out = ", left out" if first.severity == "dropped" else ""
-            yield from _entry(title, f"{len(problems)} {kind}{left_out}: {what}", width, most)
+            head = f"{len(problems)} {kind}{left_out}: "
+            lines = _entry(title, f"{head}{first.path}: {first.detail}", width, most)
+            if first.path in ("", ".") or not _tells(lines, first.path):
+                # A long path would leave no room for what is wrong; the page and --json hold both.
+                lines = _entry(title, head + first.detail, width, most)
+            yield from lines
             title = ""
 
 
 def _right_aligned(counts: Mapping[str, int], names: Sequence[str]) -> dict[str, str]:
     digits = max(len(str(counts[name])) for name in names)
     return {name: f"{counts[name]:>{digits}}" for name in names}
+
+
+def _tells(lines: Sequence[str], path: str) -> bool:
+    """Whether there was room for more than a path, which may be broken over lines."""
+    shown = "".join("".join(lines).split())
+    _, found, rest = shown.partition("".join(f"{path}:".split()))
+    return bool(found) and (not shown.endswith("...") or len(rest) >= _FEWEST_LETTERS)
 
 
 def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:

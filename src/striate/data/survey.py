@@ -295,6 +295,14 @@ def _check_classes(root: Path, reading: Reading, pool: _Pool) -> None:
             where=root,
             fix=f"{example.fix} Or remove the class.",
         )
+    if "train" in reading.splits and not before.any() and not after.any():
+        elsewhere = sum(len(label) > 0 for label in pool.labels)
+        raise DataError(
+            f"no picture of the training split shows any of the {len(reading.classes)} classes; {elsewhere} in other "
+            "splits do. There is nothing to learn from.",
+            where=root,
+            fix="Check the annotation of the training split, or move pictures that show something into it.",
+        )
     if not (after >= 2).any():
         raise DataError(
             f"no class has more than one picture ({len(pool.samples)} pictures, {len(reading.classes)} classes), so "

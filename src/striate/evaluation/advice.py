@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class FitContext:
         spatial: Whether the answer says where something is.
         weight_decay: Weight decay used.
         minutes: Time limit, where one was set.
+        seconds: Time it took so far, in seconds.
         seed_values: Validation headline of runs that differ in the seed alone.
         test: Headline on the test split, where there is one.
     """
@@ -64,6 +66,7 @@ class FitContext:
     spatial: bool = False
     weight_decay: float | None = None
     minutes: float | None = None
+    seconds: float = 0.0
     seed_values: tuple[float, ...] = ()
     test: Estimate | None = None
 
@@ -179,5 +182,7 @@ def _longer(context: FitContext) -> str:
     if not (context.finished or context.stopped_early):
         return "go on with --resume"
     if context.minutes:
-        return f"--minutes {2 * context.minutes:g}"
+        # A run that took longer than it was allowed did the least there is to do: twice that is what helps.
+        took = math.ceil(context.seconds / 60) if context.seconds > 60 * context.minutes else context.minutes
+        return f"--minutes {2 * took:g}"
     return f"--epochs {max(2 * max(context.epochs, context.epochs_planned), 5)}"

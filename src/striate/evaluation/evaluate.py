@@ -150,7 +150,9 @@ def _constant_warnings(
     own, other = (resample(task, answers, targets, resamples=resamples) for answers in (scores, constant))
     values = {one.name: one for one in metrics}
     empty = []
-    for name in values.keys() & reached.keys() & own.keys() & other.keys():
+    for name in values:
+        if not (name in reached and name in own and name in other):
+            continue
         # Sensitivity and specificity each are 100 % for one of the two constant answers: together they mean something.
         if not metric_info(name).higher_is_better or name in ("sensitivity", "specificity"):
             continue

@@ -19,8 +19,10 @@ def title_of(name: str) -> str:
 
 
 def capitalised(sentence: str) -> str:
-    """A sentence with a capital at its beginning, the rest as it is; a name such as mAP50 keeps its small letter."""
-    return sentence if sentence[1:2].isupper() else sentence[:1].upper() + sentence[1:]
+    """A sentence with a capital at its beginning, the rest as it is; names such as `mAP50` keep their letters."""
+    if any(letter.isupper() for letter in sentence.partition(" ")[0]):
+        return sentence
+    return sentence[:1].upper() + sentence[1:]
 
 
 def points(difference: float) -> str:

@@ -20,6 +20,7 @@ _MASK_ENDINGS = ("mask", "masks", "seg", "segmentation", "label", "labels", "lab
 _MASK_NAME = re.compile(rf"(.+?)[-_. ]({'|'.join(_MASK_ENDINGS)})$", re.I)
 _RUN_LENGTH_COLUMNS = frozenset({"segmentation", "rle", "encodedpixels", "polygon"})
 _DELIMITER = re.compile(r"[,;\t]")
+_YOLO_BOX = 5
 _CORNERS = 8
 _SCAN_SUFFIXES = (".dcm", ".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 _FOLDERS, _FILES, _DEPTH, _HEAD = 40, 60, 4, 20_000
@@ -149,12 +150,38 @@ def refusal(path: Path) -> DataError:
         )
     if not listing.folders and not listing.others:
         return DataError("the folder is empty.", where=path, fix="Give the folder that holds the pictures.")
-    return DataError(
+    return _unusable_labels(path) or DataError(
         "no pictures with labels were found here.",
         where=path,
         fix="Make a folder for each class and put its pictures there (JPEG, PNG, TIFF, WebP, BMP, GIF, PGM), or add a "
         "CSV table with the columns path and label.",
     )
+
+
+def _unusable_labels(path: Path) -> DataError | None:
+    """The refusal of label files like YOLO's that say nothing, or say it in pixels."""
+    visited = list(_visit(path))
+    stems = {name.rsplit(".", 1)[0] for seen in visited for name in seen.pictures}
+    files = [file for seen in visited for file in seen.files(".txt") if file.stem in stems]
+    filled = [file for file in files if file.stat().st_size]
+    if files and not filled:
+        return DataError(
+            f"{len(files)} pictures have a label file, and all of these files are empty: no picture shows an object.",
+            where=path,
+            fix="Check the export of the labels; there is nothing to learn from pictures of background alone.",
+        )
+    for file in filled[:_FILES]:
+        rows = [line.split() for line in head_of(file, _HEAD).splitlines()[:20] if line.strip()]
+        if rows and all(len(row) == _YOLO_BOX and _are_numbers(row) and row[0].isdigit() for row in rows):
+            beyond = max(float(word) for row in rows for word in row[1:])
+            if beyond > 1:
+                return DataError(
+                    f"lines like YOLO's `class cx cy w h`, but with values up to {beyond:g} where shares of the "
+                    "picture from 0 to 1 are expected: they seem to be pixels.",
+                    where=file,
+                    fix="Divide cx and w by the width of the picture, cy and h by its height.",
+                )
+    return None
 
 
 def _visit(path: Path) -> Iterator[_Visited]:

@@ -133,6 +133,7 @@ def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dic
         spatial=prepared.task.spatial,
         weight_decay=recipe.optimisation.weight_decay,
         minutes=recipe.optimisation.minutes,
+        seconds=session.clock.seconds,
         test=test,
     )
     verdict = judge_fit(

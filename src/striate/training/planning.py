@@ -75,7 +75,9 @@ def _fill_epochs(prepared: Prepared, clock: Clock, epoch_s: float, evaluation_s:
     chooser.fill(
         "optimisation.epochs",
         epochs,
-        f"what fits into the time at {part_s:.1f} s an epoch; {most} passes at most" if minutes else "the usual",
+        f"what fits at {part_s:.1f} s an epoch and {evaluation_s:.1f} s an evaluation; {most} passes at most"
+        if minutes
+        else "the usual",
     )
     chooser.fill(
         "optimisation.evaluate_every",
