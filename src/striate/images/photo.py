@@ -74,9 +74,6 @@ class _WebP(_PillowKind):
         return super().read(path, at_least_hw)
 
 
-_BMP_HEADER_SIZES = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
-
-
 class _Bmp(_PillowKind):
     """BMP: palette, 16 to 32 bits a pixel, run lengths."""
 

@@ -47,10 +47,6 @@ class Placement:
         scale, offset = np.array(self.scale_yx), np.array(self.offset_yx)
         return _resampled(plane, self.frame_hw, 1 / scale, -offset / scale, outside)
 
-    def plane_out_of(self, plane: npt.NDArray[Any], outside: int = VOID) -> npt.NDArray[Any]:
-        """A plane of the frame `(h, w)` at the picture's size, each pixel the nearest one."""
-        return _resampled(plane, self.size_hw, np.array(self.scale_yx), np.array(self.offset_yx), outside)
-
     @property
     def _scale(self) -> npt.NDArray[np.float64]:
         return np.array([self.scale_yx[1], self.scale_yx[0]] * 2)

@@ -119,13 +119,8 @@ class Task(ABC):
         """What the outputs mean, for example probabilities `(N, K)`."""
 
     @abstractmethod
-    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
-        """The answer for one picture from its scores."""
-
     def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
         """The answers for the pictures of a batch, in pixels of the pictures themselves."""
-        del placements
-        return [self.prediction(row, classes) for row in self.scores(output).float().cpu().numpy()]
 
     def answers(self, output: Any, view: View) -> Scores:
         """What is kept of a batch's outputs to measure them: first axis the picture."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from striate.errors import DataError
+from striate.structures import Placement, Prediction
 from striate.tasks.base import LossSettings, Scores, Task
 
 AUXILIARY_WEIGHT = 0.3
@@ -37,6 +39,15 @@ class ClassScoresTask(Task):
             if scores is not None:
                 loss = loss + AUXILIARY_WEIGHT * self.cross_entropy(scores, targets, settings)
         return loss
+
+    @abstractmethod
+    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
+        """The answer for one picture from its scores, `(K,)`."""
+
+    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
+        """The answers for the pictures of a batch."""
+        del placements
+        return [self.prediction(row, classes) for row in self.scores(output).float().cpu().numpy()]
 
     @abstractmethod
     def cross_entropy(self, output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:

@@ -78,10 +78,6 @@ class Detection(ObjectTask):
         """Sigmoid of the class scores of every point: `(N, P, K)` float32."""
         return torch.sigmoid(output.scores.float())
 
-    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
-        """The objects of one picture, from a `Ragged` of one row."""
-        return DetectedObjects(**scores.row(0), names=classes)
-
     def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
         """The objects of each picture, in its own pixels."""
         found = _found(output, placements)

@@ -98,10 +98,6 @@ class InstanceSegmentation(ObjectTask):
         """Softmax over no object and the classes: `(N, 1 + K, H, W)` float32."""
         return torch.softmax(output.scores.float(), 1)
 
-    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
-        """The objects of one picture, from a `Ragged` of one row."""
-        return _as_prediction(scores.row(0), classes)
-
     def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
         """The objects of each picture, at its own size."""
         found = _found(output, placements)

@@ -98,10 +98,6 @@ class Segmentation(Task):
         """Softmax over the classes: `(N, K, h, w)` float32, in the network's frame."""
         return torch.softmax(output.float(), dim=1)
 
-    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
-        """The class with the highest score at each pixel, from `(K, H, W)` scores."""
-        return SegmentedPicture(scores.argmax(0).astype(np.uint8), classes)
-
     def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
         """A mask for each picture, at its own size."""
         return [
