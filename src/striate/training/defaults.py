@@ -124,9 +124,14 @@ def choose_input(chooser: Chooser, data: Dataset, device: torch.device) -> None:
     )
 
 
+def are_photographs(data: Dataset) -> bool:
+    """Whether the pictures look like photographs: colours of 8 bits, and larger than digits or thumbnails."""
+    return data.channels >= 3 and data.bit_depth == 8 and min(data.median_size_hw) > SMALL_SIDE
+
+
 def choose_augmentation(chooser: Chooser, data: Dataset) -> None:
     """Random changes that leave the meaning of a picture as it is."""
-    photograph = data.channels >= 3 and data.bit_depth == 8 and min(data.median_size_hw) > SMALL_SIDE
+    photograph = are_photographs(data)
     if chooser.recipe.network.frozen:
         why = "features are computed once, from pictures as they are"
         for name in type(chooser.recipe.augmentation).model_fields:

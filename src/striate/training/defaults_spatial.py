@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.data import Dataset
 from striate.errors import RecipeError
-from striate.training.defaults import SMALL_SIDE, Chooser
+from striate.training.defaults import Chooser, are_photographs
 
 LARGEST_AREA = 320 * 320
 """Pixels of the network's input, at most: beyond it a laptop learns too few pictures in the time people give."""
@@ -43,8 +43,8 @@ def choose_for_places(chooser: Chooser, data: Dataset) -> None:
         "squash" if len(shapes) <= 1 else "pad",
         "shapes are alike" if len(shapes) <= 1 else "nothing is squeezed out of shape, nothing is cut off",
     )
-    photograph = data.channels >= 3 and data.bit_depth == 8 and min(data.median_size_hw) > SMALL_SIDE
-    chooser.fill("augmentation.mirror", 0.5 if photograph else 0.0, "a place has no left and right of its own")
+    mirror = 0.5 if are_photographs(data) else 0.0
+    chooser.fill("augmentation.mirror", mirror, "a place has no left and right of its own")
     if data.task == "segmentation":
         chooser.fill("augmentation.rotate_deg", 5.0, "small turns keep the meaning")
     else:
