@@ -126,7 +126,7 @@ def test_matches_for_resamples_agree_with_the_figures(seed: int) -> None:
     found = random_found(random, truth)
     everyone = average_precisions(match_all(found, truth), np.ones((1, len(truth))))
     figures = coco_figures(found, truth, 3).overall
-    for name in ("map50", "map", "map75"):
+    for name in ("map50", "map", "map75", "recall"):
         assert everyone[name][0] == pytest.approx(figures[name], abs=1e-6)
 
 
@@ -155,16 +155,16 @@ def test_average_precision_by_hand() -> None:
 def test_an_object_is_found_once_and_what_is_ignored_counts_neither_way() -> None:
     boxes = np.array([[0, 0, 10, 10]], np.float32)
     twice = np.repeat(boxes, 2, 0)
-    right, aside = match_picture(box_overlaps(twice, boxes, np.array([False])), np.array([False]))
-    assert right[0].tolist() == [True, False]
+    partner, aside = match_picture(box_overlaps(twice, boxes, np.array([False])), np.array([False]))
+    assert partner[0].tolist() == [0, -1]
     assert not aside.any()
-    right, aside = match_picture(box_overlaps(twice, boxes, np.array([True])), np.array([True]))
-    assert not right.any()
+    partner, aside = match_picture(box_overlaps(twice, boxes, np.array([True])), np.array([True]))
+    assert (partner == -1).all()
     assert aside[0].tolist() == [True, True]
     # An overlap of 0.6 is enough for the first thresholds only.
     lower = box_overlaps(np.array([[0, 0, 10, 6]], np.float32), boxes, np.array([False]))
-    right, _ = match_picture(lower, np.array([False]))
-    assert right[:, 0].tolist() == (OVERLAPS <= 0.6 + 1e-9).tolist()
+    partner, _ = match_picture(lower, np.array([False]))
+    assert (partner[:, 0] == 0).tolist() == (OVERLAPS <= 0.6 + 1e-9).tolist()
 
 
 def test_no_true_object_has_no_figure_and_no_found_one_is_nought() -> None:

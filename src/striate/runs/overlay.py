@@ -13,13 +13,10 @@ from PIL.PngImagePlugin import PngInfo
 from striate.pages.overlays import draw_annotation
 from striate.pages.pictures import display_pixels
 from striate.runs.files import atomic_write
-from striate.structures import ClassScores, DetectedObjects, Picture, Prediction, SegmentedPicture
+from striate.structures import SHOWN_FROM, ClassScores, DetectedObjects, Picture, Prediction, SegmentedPicture
 
 SMALLEST_SIDE = 224
 """Smaller pictures are enlarged by a whole factor, so that the strip below can be read."""
-
-SHOWN_FROM = 0.3
-"""Score from which an object is drawn and counted in words; all of them are in the JSON."""
 
 _MARK = ("Software", "striate predict")
 """Text chunk of every overlay, by which a later search for pictures knows it."""

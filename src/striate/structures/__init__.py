@@ -15,6 +15,7 @@ from striate.structures.features import FeatureSpec, Stage
 from striate.structures.picture import Picture
 from striate.structures.placement import Placement
 from striate.structures.prediction import (
+    SHOWN_FROM,
     ClassScores,
     DetectedInstances,
     DetectedObjects,
@@ -28,6 +29,7 @@ from striate.structures.sample import PictureSource, Sample
 
 __all__ = [
     "MOST_MASK_CLASSES",
+    "SHOWN_FROM",
     "VOID",
     "Annotation",
     "AnnotationSource",

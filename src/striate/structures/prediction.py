@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from striate.structures.annotation import Boxes, Instances, Mask
 
+SHOWN_FROM = 0.3
+"""Score from which a found object is drawn, and counted where found objects are counted; predictions hold all."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:

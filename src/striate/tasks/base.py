@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from striate.networks import Network, NetworkInfo, NetworkOptions
 from striate.registry import Registry
 from striate.structures import Placement, Prediction, Sample
+from striate.tasks.matching import PrecisionRecall
+from striate.tasks.mistake_kinds import MistakeReport
 from striate.tasks.truth import ArrayTruth, Motion, TruthStore
 
 Scores: TypeAlias = Any
@@ -199,6 +201,18 @@ class Task(ABC):
     @abstractmethod
     def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
         """What is wrong about the answer for one picture: a caption, and the figures behind it."""
+
+    def mistake_report(self, scores: Scores, targets: Targets) -> MistakeReport | None:
+        """Single mistakes by kind and what each kind costs; `None` for tasks that do not look for objects."""
+        del scores, targets
+        return None
+
+    def precision_recall(
+        self, scores: Scores, targets: Targets, classes: tuple[str, ...]
+    ) -> dict[str, PrecisionRecall]:
+        """Precision against recall of each class that has objects to find; none for tasks that do not look for them."""
+        del scores, targets, classes
+        return {}
 
     worst_first: str = "these gave the truth the lowest score"
     """How `mistakes` are ordered, in words."""

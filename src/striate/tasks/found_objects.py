@@ -15,7 +15,8 @@ from striate.networks.spatial import SpatialNetwork
 from striate.tasks.base import Scores, Targets, Task
 from striate.tasks.class_scores import defined
 from striate.tasks.coco_figures import coco_figures, coco_headline
-from striate.tasks.matching import average_precisions, match_all
+from striate.tasks.matching import PrecisionRecall, average_precisions, match_all, precision_recall
+from striate.tasks.mistake_kinds import MistakeReport, report_mistakes
 
 
 class ObjectTask(Task):
@@ -57,7 +58,7 @@ class ObjectTask(Task):
         weights: npt.NDArray[np.float64],
         names: Collection[str] | None = None,
     ) -> dict[str, npt.NDArray[np.float64]]:
-        """mAP, mAP50 and mAP75 of many resamples, from matches that are made once."""
+        """mAP, mAP50, mAP75 and recall of many resamples, from matches that are made once."""
         matched = match_all(scores, targets)
         found = average_precisions(matched, weights)
         return {name: values for name, values in found.items() if names is None or name in names}
@@ -92,6 +93,18 @@ class ObjectTask(Task):
     def class_counts(self, targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
         """Objects of each class."""
         return np.bincount(targets.values["classes"], minlength=len(classes)).astype(np.int64)
+
+    def mistake_report(self, scores: Scores, targets: Targets) -> MistakeReport:
+        """Mistakes by kind, and what mAP50 would gain without each kind."""
+        return report_mistakes(match_all(scores, targets), scores, targets)
+
+    def precision_recall(
+        self, scores: Scores, targets: Targets, classes: tuple[str, ...]
+    ) -> dict[str, PrecisionRecall]:
+        """The curve of each class that has objects to find, at an overlap of a half."""
+        matched = match_all(scores, targets)
+        wanted = matched.objects.sum(0)
+        return {label: precision_recall(matched, k) for k, label in enumerate(classes[: len(wanted)]) if wanted[k]}
 
     def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
         """How many objects were missed and how many boxes hold none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ from torch.nn import functional
 from striate.networks.heads.distance import DistanceOutputs
 from striate.structures import DetectedInstances, Placement, Prediction, Ragged, Sample
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, View
+from striate.tasks.class_scores import defined
 from striate.tasks.found_objects import ObjectTask
 from striate.tasks.instance_truth import UNKNOWN, InstanceBatch, InstanceTruth, instances_of, relative_depth
+from striate.tasks.matching import match_all
+from striate.tasks.panoptic import panoptic_counts, panoptic_figures, panoptic_of_classes
 from striate.tasks.segmentation import enlarged_scores, pixel_loss
 from striate.tasks.truth import Motion, TruthStore
 
@@ -106,6 +109,33 @@ class InstanceSegmentation(ObjectTask):
     def answers(self, output: Any, view: View) -> Scores:
         """Objects found in each picture, at its own size."""
         return _found(output, view.placements)
+
+    def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
+        """COCO's figures of masks as `ObjectTask` gives them, then panoptic quality and its two factors."""
+        found = panoptic_figures(panoptic_counts(match_all(scores, targets)).sum(0, keepdims=True))
+        quality = {name: float(values[0]) for name, values in found.items() if np.isfinite(values[0])}
+        return super().metrics(scores, targets, classes) | quality
+
+    def resampled_metrics(
+        self,
+        scores: Scores,
+        targets: Targets,
+        weights: npt.NDArray[np.float64],
+        names: Collection[str] | None = None,
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Those of `ObjectTask`, and panoptic quality, whose counts are weighted sums."""
+        counts = panoptic_counts(match_all(scores, targets))
+        found = panoptic_figures(np.tensordot(weights, counts, 1))
+        quality = {name: values for name, values in found.items() if names is None or name in names}
+        return super().resampled_metrics(scores, targets, weights, names) | quality
+
+    def per_class(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Those of `ObjectTask`, and panoptic quality."""
+        quality = panoptic_of_classes(panoptic_counts(match_all(scores, targets)).sum(0))
+        rows = super().per_class(scores, targets, classes)
+        for k, row in enumerate(rows):
+            row["panoptic_quality"] = defined(quality[k]) if k < len(quality) else None
+        return rows
 
     def join(self, parts: Sequence[Scores]) -> Scores:
         """Answers, or targets, of several batches."""

@@ -7,7 +7,7 @@ needed for hundreds of bootstrap samples, for which a whole evaluation each woul
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,12 @@ class Matched:
         pictures: Number of pictures.
         picture: `(D,)` picture of each found box; found boxes stand by falling score.
         kind: `(D,)` its class.
+        score: `(D,)` its score.
+        entry: `(D,)` its position among all found ones.
         right: `(T, D)` whether it found an object, for each overlap of `OVERLAPS`.
         aside: `(T, D)` whether it counts as neither right nor wrong.
+        partner: `(D,)` position among all true objects of the one that it found at an overlap of a half; -1 for none.
+        overlap: `(D,)` intersection over union with that one; 0 for none.
         objects: `(N, K)` objects to find in each picture.
     """
 
@@ -42,8 +46,12 @@ class Matched:
     pictures: int
     picture: npt.NDArray[np.int64]
     kind: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float32]
+    entry: npt.NDArray[np.int64]
     right: npt.NDArray[np.bool_]
     aside: npt.NDArray[np.bool_]
+    partner: npt.NDArray[np.int64]
+    overlap: Floats
     objects: npt.NDArray[np.int64]
 
     def mistakes_of_each_picture(self) -> npt.NDArray[np.int64]:
@@ -75,42 +83,75 @@ def match_all(found: Ragged, truth: Ragged) -> Matched:
     return matched
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What became of the boxes of one class in one picture, the surest first; fields as those of `Matched`."""
+
+    entry: npt.NDArray[np.int64]
+    right: npt.NDArray[np.bool_]
+    aside: npt.NDArray[np.bool_]
+    partner: npt.NDArray[np.int64]
+    overlap: Floats
+
+
 def _match(found: Ragged, truth: Ragged) -> Matched:
     kinds = (found.values["classes"], truth.values["classes"])
     classes = int(max((part.max(initial=-1) for part in kinds), default=-1)) + 1
-    limit = most_counted(truth)
-    parts: list[tuple[npt.NDArray[np.int64], ...]] = []
-    rights, asides = [], []
     objects = np.zeros((len(truth), classes), np.int64)
-    for picture in range(len(truth)):
-        seen, true = found.row(picture), truth.row(picture)
-        for kind in np.union1d(seen["classes"], true["classes"]).tolist():
-            own = np.flatnonzero(seen["classes"] == kind)
-            own = own[np.argsort(-seen["scores"][own], kind="stable")][:limit]
-            theirs = true["classes"] == kind
-            ignored = (true["iscrowd"] | true["ignore"])[theirs]
-            objects[picture, kind] = int((~ignored).sum())
-            own_part, true_part = (
-                {name: each[chosen] for name, each in row.items()} for row, chosen in ((seen, own), (true, theirs))
-            )
-            right, aside = match_picture(overlaps_of(own_part, true_part, ignored), ignored)
-            rights.append(right)
-            asides.append(aside)
-            start = int(found.starts[picture])
-            parts.append((np.full(len(own), picture), np.full(len(own), kind), start + own))
-    if not parts:
-        empty = np.zeros((len(OVERLAPS), 0), np.bool_)
-        none = np.zeros(0, np.int64)
-        return Matched(classes, len(truth), none, none, empty, empty, objects)
-    picture_of, kind_of, entry = (np.concatenate([part[field] for part in parts]) for field in range(3))
+    counted = ~ignored_objects(truth.values)
+    np.add.at(objects, (truth.pictures[counted], truth.values["classes"][counted]), 1)
+    parts = [part for picture in range(len(truth)) for part in _parts_of(found, truth, picture)]
+    flags, none = np.zeros((len(OVERLAPS), 0), np.bool_), np.zeros(0, np.int64)
+    parts.append(_Part(none, flags, flags, none, np.zeros(0)))
+    entry = np.concatenate([part.entry for part in parts])
     order = np.argsort(-found.values["scores"][entry], kind="mergesort")
-    right, aside = np.concatenate(rights, 1)[:, order], np.concatenate(asides, 1)[:, order]
-    return Matched(classes, len(truth), picture_of[order], kind_of[order], right, aside, objects)
+    entry = entry[order]
+    return Matched(
+        classes,
+        len(truth),
+        picture=found.pictures[entry],
+        kind=found.values["classes"][entry],
+        score=found.values["scores"][entry],
+        entry=entry,
+        right=np.concatenate([part.right for part in parts], 1)[:, order],
+        aside=np.concatenate([part.aside for part in parts], 1)[:, order],
+        partner=np.concatenate([part.partner for part in parts])[order],
+        overlap=np.concatenate([part.overlap for part in parts])[order],
+        objects=objects,
+    )
+
+
+def _parts_of(found: Ragged, truth: Ragged, picture: int) -> Iterator[_Part]:
+    """Each class that was found in one picture."""
+    limit = most_counted(truth)
+    seen, true = found.row(picture), truth.row(picture)
+    first_seen, first_true = int(found.starts[picture]), int(truth.starts[picture])
+    for kind in np.unique(seen["classes"]).tolist():
+        own = np.flatnonzero(seen["classes"] == kind)
+        own = own[np.argsort(-seen["scores"][own], kind="stable")][:limit]
+        theirs = np.flatnonzero(true["classes"] == kind)
+        ignored = ignored_objects(true)[theirs]
+        overlap = overlaps_of(_chosen(seen, own), _chosen(true, theirs), ignored)
+        partners, aside = match_picture(overlap, ignored)
+        hit = partners[0] >= 0
+        partner, shared = np.full(len(own), -1, np.int64), np.zeros(len(own))
+        partner[hit] = first_true + theirs[partners[0, hit]]
+        shared[hit] = overlap[hit, partners[0, hit]]
+        yield _Part(first_seen + own, partners >= 0, aside, partner, shared)
+
+
+def _chosen(row: Mapping[str, npt.NDArray[Any]], places: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    return {name: each[places] for name, each in row.items()}
+
+
+def ignored_objects(true: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+    """Which true objects count neither way: crowds, and what need not be found."""
+    return np.asarray(true["iscrowd"] | true["ignore"])
 
 
 def match_picture(
     overlap: npt.NDArray[np.float64], ignored: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Greedy matching within one picture and class, the surest box first (COCO's evaluateImg).
 
     Args:
@@ -118,12 +159,13 @@ def match_picture(
         ignored: `(G,)`; may be matched any number of times, and only where nothing else is left.
 
     Returns:
-        For each overlap of `OVERLAPS` and each found box: whether it is right, and whether it does not count.
+        For each overlap of `OVERLAPS` and each found box, both `(T, D)`: which object it found, -1 for none, and
+        whether it does not count.
     """
-    right = np.zeros((len(OVERLAPS), len(overlap)), np.bool_)
-    aside = np.zeros_like(right)
+    partner = np.full((len(OVERLAPS), len(overlap)), -1, np.int64)
+    aside = np.zeros(partner.shape, np.bool_)
     if not overlap.size:
-        return right, aside
+        return partner, aside
     order = np.argsort(ignored, kind="stable")
     overlap, ignored = overlap[:, order], ignored[order]
     free = np.ones((len(OVERLAPS), len(ignored)), np.bool_)
@@ -131,17 +173,14 @@ def match_picture(
     for index in range(len(overlap)):
         able = free & (overlap[index] >= np.minimum(OVERLAPS, 1 - 1e-10)[:, None])
         # What counts comes before what is ignored; of equal overlaps COCO takes the later one.
-        for group in (~ignored, ignored):
-            wanted = able & group & ~(right[:, index] | aside[:, index])[:, None]
-            some = wanted.any(1)
-            value = np.where(wanted, overlap[index], -1.0)
-            chosen = value.shape[1] - 1 - value[:, ::-1].argmax(1)
-            if group is ignored:
-                aside[:, index] |= some
-            else:
-                right[:, index] |= some
-                free[rows[some], chosen[some]] = False
-    return right, aside
+        wanted = able & ~ignored
+        some = wanted.any(1)
+        value = np.where(wanted, overlap[index], -1.0)
+        chosen = value.shape[1] - 1 - value[:, ::-1].argmax(1)
+        partner[some, index] = order[chosen[some]]
+        free[rows[some], chosen[some]] = False
+        aside[:, index] = (able & ignored).any(1) & ~some
+    return partner, aside
 
 
 def overlaps_of(
@@ -173,41 +212,81 @@ def box_overlaps(
     return overlap
 
 
+@dataclass(frozen=True, slots=True)
+class PrecisionRecall:
+    """What a limit on the score costs and gains, for one class, at an overlap of a half.
+
+    Attributes:
+        recall: `(M,)` share of the objects found by boxes of this score or more, rising.
+        precision: `(M,)` share of those boxes that are right.
+        score: `(M,)` falling.
+    """
+
+    recall: Floats
+    precision: Floats
+    score: Floats
+
+
+def precision_recall(matched: Matched, kind: int) -> PrecisionRecall:
+    """The curve of a class, a point for each of its boxes that count.
+
+    Raises:
+        ValueError: There is no object of that class to find.
+    """
+    wanted = int(matched.objects[:, kind].sum())
+    if not wanted:
+        raise ValueError(f"class {kind} has no object to find")
+    own = (matched.kind == kind) & ~matched.aside[0]
+    hits = np.cumsum(matched.right[0, own])
+    return PrecisionRecall(hits / wanted, hits / np.arange(1, len(hits) + 1), matched.score[own].astype(np.float64))
+
+
 def average_precisions(matched: Matched, weights: Floats) -> dict[str, Floats]:
-    """`map50`, `map` and `map75` of resamples of the pictures: each `(B,)`.
+    """`map50`, `map`, `map75` and `recall` of resamples of the pictures: each `(B,)`.
 
     Args:
         matched: Every found box and true object.
         weights: `(B, N)`, how often each picture is in each resample.
     """
-    rows = np.stack([_of_resample(matched, row) for row in weights]) if len(weights) else np.zeros((0, 10, 0))
-    by_overlap = np.stack([mean_of_defined(rows[:, index]) for index in range(len(OVERLAPS))], 1)
+    found = [class_figures(matched, row) for row in weights]
+    none = np.zeros((0, len(OVERLAPS), matched.classes))
+    precision, recall = (np.stack([one[part] for one in found]) if found else none for part in (0, 1))
+    precisions, recalls = (
+        np.stack([mean_of_defined(part[:, index]) for index in range(len(OVERLAPS))], 1) for part in (precision, recall)
+    )
     return {
-        "map50": by_overlap[:, 0],
-        "map": mean_of_defined(by_overlap),
-        "map75": by_overlap[:, 5],
+        "map50": precisions[:, 0],
+        "map": mean_of_defined(precisions),
+        "map75": precisions[:, 5],
+        "recall": mean_of_defined(recalls),
     }
 
 
-def _of_resample(matched: Matched, weight: Floats) -> Floats:
-    """Average precision at each overlap for each class, `(T, K)`; NaN for a class without objects to find."""
-    result = np.full((len(OVERLAPS), matched.classes), np.nan)
+def class_figures(matched: Matched, weight: Floats, overlaps: int = len(OVERLAPS)) -> tuple[Floats, Floats]:
+    """Average precision and best recall at each overlap for each class, `(T, K)`; NaN for one without objects to find.
+
+    Args:
+        matched: Every found box and true object.
+        weight: `(N,)` how often each picture counts.
+        overlaps: Overlaps wanted, the first ones of `OVERLAPS`.
+    """
+    precisions, recalls = np.full((2, overlaps, matched.classes), np.nan)
     wanted = weight @ matched.objects
-    for kind in range(matched.classes):
-        if wanted[kind] <= 0:
-            continue
+    for kind in np.flatnonzero(wanted > 0).tolist():
         own = matched.kind == kind
         share = weight[matched.picture[own]]
         here = share > 0
         share = share[here]
-        right = np.cumsum(share * (matched.right[:, own][:, here] & ~matched.aside[:, own][:, here]), axis=1)
-        wrong = np.cumsum(share * ~(matched.right[:, own][:, here] | matched.aside[:, own][:, here]), axis=1)
+        hits, counts = matched.right[:overlaps, own][:, here], ~matched.aside[:overlaps, own][:, here]
+        right = np.cumsum(share * (hits & counts), axis=1)
+        wrong = np.cumsum(share * (~hits & counts), axis=1)
         recall = right / wanted[kind]
+        recalls[:, kind] = recall[:, -1] if len(share) else 0.0
         precision = right / np.maximum(right + wrong, np.spacing(1))
         # From the right: the best precision at this recall or beyond.
         precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        for index in range(len(OVERLAPS)):
+        for index in range(overlaps):
             at = np.searchsorted(recall[index], RECALLS, side="left")
             reached = at < recall.shape[1]
-            result[index, kind] = precision[index, at[reached]].sum() / len(RECALLS)
-    return result
+            precisions[index, kind] = precision[index, at[reached]].sum() / len(RECALLS)
+    return precisions, recalls

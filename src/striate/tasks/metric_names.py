@@ -58,6 +58,17 @@ METRICS: dict[str, MetricInfo] = {
     "map_medium": MetricInfo("mAP, medium", "mAP of objects of 32 x 32 to 96 x 96 pixels."),
     "map_large": MetricInfo("mAP, large", "mAP of objects over 96 x 96 pixels."),
     "recall": MetricInfo("recall", "Share of the objects that are found at all, over the same overlaps."),
+    "panoptic_quality": MetricInfo(
+        "panoptic quality",
+        "Recognition quality times segmentation quality of each class, averaged over the classes "
+        "(Kirillov et al. 2019); found objects count from a score of 0.3.",
+    ),
+    "segmentation_quality": MetricInfo(
+        "segmentation quality", "Mean overlap of the found objects that share more than half with a true one."
+    ),
+    "recognition_quality": MetricInfo(
+        "recognition quality", "Right objects among those found and those to find (F1), whatever their outlines."
+    ),
     "mean_iou": MetricInfo(
         "mean IoU",
         "Intersection over union of truth and answer, averaged over the classes, so that a small one counts as much.",
