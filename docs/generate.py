@@ -109,6 +109,14 @@ def public_sets_table() -> str:
     return "\n".join(table(("name", "what it holds", "pictures"), rows))
 
 
+def answers_table() -> str:
+    """Every kind of files that answers are written as."""
+    from striate.runs.answers import ANSWER_WRITERS
+
+    rows = ((f"`{each.name}`", each.title, ", ".join(each.tasks)) for each in ANSWER_WRITERS)
+    return "\n".join(table(("`--as`", "what it writes", "tasks"), rows))
+
+
 def metrics_table() -> str:
     """Every metric with its meaning."""
     from striate.tasks.metric_names import METRICS
@@ -125,6 +133,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "formats": formats_table,
     "tasks": tasks_table,
     "metrics": metrics_table,
+    "answers": answers_table,
     "makers": makers_table,
     "public-sets": public_sets_table,
 }
@@ -152,6 +161,9 @@ def _command(name: str, summary: str) -> str:
     function = importlib.import_module(module_name(name)).command
     words, options = [], []
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        if parameter.name == "json":
+            # It has the last row, as with every command.
+            continue
         hints: list[Any] = [hint for hint in get_args(parameter.annotation)[1:] if hasattr(hint, "param_decls")]
         hint = hints[0]
         if isinstance(hint, type(typer.Argument())):

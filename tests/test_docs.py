@@ -18,6 +18,7 @@ from striate.networks import NETWORKS
 from striate.networks.heads import HEADS
 from striate.recipe import recipe_fields
 from striate.registry import Registry
+from striate.runs.answers import ANSWER_WRITERS
 from striate.tasks import TASKS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -65,6 +66,7 @@ def test_every_recipe_field_is_documented() -> None:
         pytest.param(TASKS, "data.md", id="tasks"),
         pytest.param(MAKERS, "data.md", id="makers"),
         pytest.param(PUBLIC_SETS, "data.md", id="public-sets"),
+        pytest.param(ANSWER_WRITERS, "boxes-and-masks.md", id="answers"),
     ],
 )
 def test_every_registered_name_is_documented(registry: Registry[object], name: str) -> None:

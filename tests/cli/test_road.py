@@ -150,3 +150,41 @@ def test_the_python_api_does_the_same(run: Path, photos: Path) -> None:
     weights, same = first.network.state_dict(), second.network.state_dict()
     assert all(weights[name].equal(same[name]) for name in weights)
     assert second.metrics == first.metrics
+
+
+def test_predict_writes_tables_and_json(run: Path, photos: Path, capsys: Capture, tmp_path: Path) -> None:
+    asked = [
+        "predict",
+        str(run),
+        str(photos),
+        "--top",
+        "1",
+        "--out",
+        str(tmp_path / "out"),
+        "--as",
+        "csv",
+        "--as",
+        "json",
+    ]
+    answers = read_json(capsys, *asked)
+    assert len(answers) == 80
+    assert json.loads((tmp_path / "out" / "answers.json").read_text()) == answers
+    lines = (tmp_path / "out" / "answers.csv").read_text().splitlines()
+    assert lines[0] == "path,class,score"
+    assert len(lines) == 81
+    assert main(asked) == 2
+    assert "there is something here already" in capsys.readouterr().err
+
+
+def test_predict_says_which_kinds_of_files_fit(run: Path, photos: Path, capsys: Capture, tmp_path: Path) -> None:
+    assert main(["predict", str(run), str(photos), "--out", str(tmp_path / "out"), "--as", "coco"]) == 2
+    assert "this run is for classification. Choose json, overlays or csv." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main(["predict", str(run), str(photos), "--as", "csv"]) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_answers_of_folders_lie_in_folders(run: Path, photos: Path, capsys: Capture, tmp_path: Path) -> None:
+    assert main(["predict", str(run), str(photos), "--out", str(tmp_path / "out"), "--top", "1"]) == 0
+    assert len(list((tmp_path / "out" / "dark").glob("*.png"))) == 40
+    assert (tmp_path / "out" / "bright [1]" / "00.png").is_file()

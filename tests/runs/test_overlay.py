@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate.runs.overlay import SMALLEST_SIDE, draw_labels, is_overlay, write_overlay
+from striate.runs.answers.growing import AnswerNames
+from striate.runs.overlay import SMALLEST_SIDE, draw_labels, is_overlay, write_marked
 from striate.structures import Picture
 
 
@@ -43,14 +44,18 @@ def test_long_names_leave_room_for_the_score() -> None:
 
 def test_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
     image = Image.new("RGB", (4, 4))
-    paths = [write_overlay(image, source, tmp_path / "out") for source in ("a/x.jpg", "b/x.jpg")]
-    assert [path.name for path in paths] == ["x.png", "x-2.png"]
-    assert all(Image.open(path).size == (4, 4) for path in paths)
+    names = AnswerNames(tmp_path / "out", asked=[Path("a"), Path("b")])
+    paths = [names.free(source) for source in ("a/x.jpg", "b/x.jpg", "a/deep/x.jpg")]
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in paths] == ["x.png", "x-2.png", "deep/x.png"]
+    write_marked(image, paths[0])
+    assert Image.open(paths[0]).size == (4, 4)
+    assert AnswerNames(tmp_path / "out", asked=[]).free("elsewhere/x.tif").name == "x-2.png"
 
 
 def test_an_overlay_is_known_by_its_first_bytes(tmp_path: Path) -> None:
     image = Image.new("RGB", (400, 300))
-    overlay = write_overlay(image, "x.jpg", tmp_path / "out")
+    overlay = tmp_path / "out" / "x.png"
+    write_marked(image, overlay)
     assert is_overlay(overlay.rename(tmp_path / "moved.PNG"))
     image.save(tmp_path / "plain.png")
     assert not is_overlay(tmp_path / "plain.png")

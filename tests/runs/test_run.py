@@ -10,7 +10,7 @@ from PIL import Image
 from striate.errors import CheckpointError, DataError, PictureError, RequestError
 from striate.evaluation import Evaluation
 from striate.runs import Run
-from striate.runs.overlay import write_overlay
+from striate.runs.overlay import write_marked
 from striate.structures import Problem
 
 
@@ -109,7 +109,8 @@ def test_links_that_lead_nowhere_are_listed(run, pictures, tmp_path):
 
 
 def test_its_own_answers_are_not_pictures_to_ask_about(run, pictures):
-    own = write_overlay(Image.new("RGB", (300, 300)), "a.png", pictures / "test" / "answers")
+    own = pictures / "test" / "answers" / "a.png"
+    write_marked(Image.new("RGB", (300, 300)), own)
     problems: list[Problem] = []
     assert len(list(run.predict_each(pictures / "test", problems))) == 12
     (problem,) = problems

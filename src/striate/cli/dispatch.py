@@ -19,11 +19,10 @@ import typer
 from typer.main import get_command
 
 from striate.cli.commands import COMMANDS, module_name
-from striate.cli.output import Answer, answer_console, say, write_answer, write_json
+from striate.cli.output import JSON_HELP, Answer, answer_console, say, write_answer, write_json
 from striate.errors import RequestError, StriateError, UnknownNameError, cause_of
 
 INTERRUPTED = 130
-_JSON_HELP = "Print one JSON document on standard output; everything else goes to standard error."
 
 
 def dispatch(arguments: Sequence[str]) -> int:
@@ -120,21 +119,29 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
 
 
 def _with_json(function: Callable[..., Answer]) -> Callable[..., Answer]:
-    """Adds `--json`, and keeps what libraries print away from standard output."""
+    """Adds `--json`, and keeps what libraries print away from standard output.
+
+    `dispatch` reads the flag itself, for usage errors too; a command that has the parameter gets it as well.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    own = "json" in signature.parameters
 
     @functools.wraps(function)
-    def run(*, json: bool, **values: Any) -> Answer:  # noqa: ARG001 - read by `dispatch`, for usage errors too
+    def run(*, json: bool, **values: Any) -> Answer:
         with contextlib.redirect_stdout(sys.stderr):
-            return function(**values)
+            return function(**values, **({"json": json} if own else {}))
 
     flag = inspect.Parameter(
         "json",
         inspect.Parameter.KEYWORD_ONLY,
         default=False,
-        annotation=Annotated[bool, typer.Option("--json", help=_JSON_HELP)],
+        annotation=Annotated[bool, typer.Option("--json", help=JSON_HELP)],
     )
-    signature = inspect.signature(function, eval_str=True)
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in signature.parameters.values()]
+    parameters = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for each in signature.parameters.values()
+        if each.name != "json"
+    ]
     run.__signature__ = signature.replace(parameters=[*parameters, flag])  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in [*parameters, flag]}
     return run

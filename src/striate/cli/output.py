@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+JSON_HELP = "Print one JSON document on standard output; everything else goes to standard error."
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The result of a command.
 
     Attributes:
-        document: Plain data, printed by `--json`.
+        document: Plain data, printed by `--json`; what an iterator gives is printed as one list, item by item.
         show: Prints the same for a person.
         exit_code: 0, or 1 where the answer is that something will not work.
     """
@@ -49,12 +52,24 @@ def write_answer(document: Any) -> None:
     """Writes the answer of a command as one JSON document; numbers that are not finite become null."""
     from striate.runs.files import plain
 
-    write_json(plain(document))
+    if isinstance(document, Iterator):
+        _write_json_list(map(plain, document))
+    else:
+        write_json(plain(document))
 
 
 def write_json(document: Any) -> None:
     """Writes one JSON document on standard output. Escaped to ASCII, so that every terminal encoding can hold it."""
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def _write_json_list(items: Iterator[Any]) -> None:
+    """The same text as `write_json` of a list, without that list in memory."""
+    before = "[\n"
+    for item in items:
+        sys.stdout.write(before + textwrap.indent(json.dumps(item, indent=2, allow_nan=False), "  "))
+        before = ",\n"
+    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:

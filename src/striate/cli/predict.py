@@ -2,29 +2,65 @@
 
 from __future__ import annotations
 
+import json as json_text
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from striate.cli.output import Answer, percent, say, table
+from striate.cli.output import JSON_HELP, Answer, percent, say, table
 from striate.cli.progress import TerminalProgress
-from striate.errors import PictureError
+from striate.errors import PictureError, RequestError
 
 if TYPE_CHECKING:
     from striate.runs.structures import PicturePrediction
     from striate.structures import Problem
 
 
+@dataclass(slots=True)
+class _Told:
+    """What is kept of the answers until all are there: words and text, since masks of many pictures fill the memory.
+
+    Attributes:
+        rows: Picture, and its classes with their scores.
+        documents: Each answer as JSON, where that was asked for.
+    """
+
+    rows: list[tuple[str, list[tuple[str, float]]]] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
+
+
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.")],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each picture with its answer here.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the answers here, as --as says.")] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as",
+            metavar="KIND",
+            help="What --out gets: overlays (the default), json, csv, coco or masks; repeatable.",
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to name for each picture, the likeliest first.")] = 3,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Leave out objects below this score; overlays and masks leave them out below 0.3."
+        ),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the run's own.")] = None,
+    json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> Answer:
     """Asks a trained network about pictures.
+
+    With `--out` answers are written as they come, as one or several kinds of files. `overlays` draws each answer into
+    its picture. `json` is answers.json, the list that `--json` prints. `csv` is answers.csv, with a row for each object
+    or each class of a picture. `coco` is coco.json: COCO's lists, with a score for each object. `masks` is a folder
+    with a PNG for each picture that holds the class of each pixel, or the number of its object, and a table of these.
 
     Pictures that cannot be read are named and left out. So are pictures that `--out` wrote, where it lies inside the
     folder that is searched; give one by name to ask about it all the same.
@@ -32,48 +68,53 @@ def command(
     Example:
         striate predict runs/photos cat.jpg
         striate predict runs/photos new/ --out answers/ --top 1
+        striate predict runs/cells new/ --out answers/ --as coco --as csv
     """
+    from striate.runs.answers import AnswerFiles, AnswerOrder
     from striate.runs.run import Run
 
+    if kinds and out is None:
+        raise RequestError("says what to write, and nothing says where.", where="--as", fix="Add --out DIR.")
     trained = Run.open(run, device)
     problems: list[Problem] = []
-    answers: list[PicturePrediction] = []
-    with TerminalProgress() as progress:
+    told = _Told()
+    order = AnswerOrder(out or Path(), trained.task.name, trained.classes, paths, top, min_score)
+    wanted = (kinds or ["overlays"]) if out is not None else []
+    with TerminalProgress() as progress, AnswerFiles(wanted, order) as files:
         for answer in trained.predict_each(paths, problems):
-            answers.append(answer)
-            progress.part("pictures answered", len(answers), 0)
-            if out is not None:
-                _write_overlay(answer, top, out)
-    _tell_problems(problems, answers)
+            kept = answer if min_score is None else answer.surer_than(min_score)
+            files.add(kept)
+            told.rows.append((kept.path, kept.prediction.ranked(top)))
+            if json:
+                told.documents.append(_as_text(kept, top))
+            progress.part("pictures answered", len(told.rows), 0)
+    _tell_problems(problems, told)
     if out is not None:
-        say(f"Pictures with their answers ({len(answers)}) are in {out}.")
-    return Answer([each.as_dict(top) for each in answers], lambda console: _show(answers, top, console))
+        say(f"Answers for {len(told.rows)} pictures are in {out}: {', '.join(dict.fromkeys(wanted))}.")
+    return Answer(map(json_text.loads, told.documents), lambda console: _show(told.rows, console))
 
 
-def _write_overlay(answer: PicturePrediction, top: int, out: Path) -> None:
-    from striate.images import read_picture
-    from striate.runs.overlay import draw_answer, write_overlay
+def _as_text(answer: PicturePrediction, top: int) -> str:
+    from striate.runs.files import plain
 
-    picture = read_picture(Path(answer.path))
-    write_overlay(draw_answer(picture, answer.prediction, top), answer.path, out)
+    return json_text.dumps(plain(answer.as_dict(top)))
 
 
-def _tell_problems(problems: list[Problem], answers: list[PicturePrediction]) -> None:
-    if problems and not answers:
+def _tell_problems(problems: list[Problem], told: _Told) -> None:
+    if problems and not told.rows:
         first = problems[0]
         raise PictureError(first.detail, where=first.path, fix="Give a picture that can be read.", kind=first.kind)
     for problem in problems:
         say(f"{problem.path}: {problem.detail} It was left out.")
 
 
-def _show(answers: list[PicturePrediction], top: int, console: Console) -> None:
+def _show(rows: Sequence[tuple[str, list[tuple[str, float]]]], console: Console) -> None:
     shown = table("picture", "answer", "score", "then", right=("score",))
-    for answer in answers:
-        ranked = answer.prediction.ranked(top)
+    for path, ranked in rows:
         if not ranked:
-            shown.add_row(answer.path, "nothing found", "", "")
+            shown.add_row(path, "nothing found", "", "")
             continue
         (name, score), *others = ranked
         rest = ", ".join(f"{other} {percent(value)}" for other, value in others)
-        shown.add_row(answer.path, name, percent(score), rest)
+        shown.add_row(path, name, percent(score), rest)
     console.print(shown)

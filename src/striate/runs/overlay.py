@@ -19,31 +19,35 @@ SMALLEST_SIDE = 224
 """Smaller pictures are enlarged by a whole factor, so that the strip below can be read."""
 
 _MARK = ("Software", "striate predict")
-"""Text chunk of every overlay, by which a later search for pictures knows it."""
+"""Text chunk of every picture that answers, by which a later search for pictures knows it."""
 
 _INK, _PAPER, _BAR = (20, 20, 20), (255, 255, 255), (158, 202, 225)
 
 
-def draw_answer(picture: Picture, answer: Prediction, top: int) -> Image.Image:
+def draw_answer(picture: Picture, answer: Prediction, top: int | None, shown_from: float = SHOWN_FROM) -> Image.Image:
     """The picture with its answer: boxes and masks over it, or class scores below it.
 
     Args:
         picture: Any channels and depth.
         answer: What a network said about it.
-        top: Classes to name, where the answer is about the whole picture.
+        top: Classes to name, where the answer is about the whole picture; all where `None`.
+        shown_from: Score from which an object is drawn.
     """
     if isinstance(answer, ClassScores):
         return draw_labels(picture, answer.ranked(top))
-    return Image.fromarray(np.moveaxis(draw_places(picture, answer), 0, -1))
+    return Image.fromarray(np.moveaxis(draw_places(picture, answer, shown_from=shown_from), 0, -1))
 
 
 def draw_places(
-    picture: Picture, answer: SegmentedPicture | DetectedObjects, max_side: int | None = None
+    picture: Picture,
+    answer: SegmentedPicture | DetectedObjects,
+    max_side: int | None = None,
+    shown_from: float = SHOWN_FROM,
 ) -> npt.NDArray[np.uint8]:
-    """The picture with boxes or a mask over it, `(3, H, W)`; of objects those that score `SHOWN_FROM` at least."""
+    """The picture with boxes or a mask over it, `(3, H, W)`; of objects those that score `shown_from` at least."""
     if isinstance(answer, SegmentedPicture):
         return draw_annotation(picture, answer.as_annotation(), answer.classes, max_side=max_side)
-    shown = answer.surer_than(SHOWN_FROM)
+    shown = answer.surer_than(shown_from)
     return draw_annotation(
         picture, shown.as_annotation(), answer.names, scores=shown.scores.tolist(), names=True, max_side=max_side
     )
@@ -81,25 +85,19 @@ def draw_labels(picture: Picture, ranked: Sequence[tuple[str, float]]) -> Image.
     return sheet
 
 
-def write_overlay(image: Image.Image, source: str, out: Path) -> Path:
-    """Writes an overlay as PNG, named after its picture; nothing is overwritten, a number is added instead.
+def write_marked(image: Image.Image, path: Path) -> None:
+    """Writes a picture that answers as PNG, with a mark by which `is_overlay` knows it.
 
     Raises:
         StorageError: It cannot be written.
     """
-    stem = Path(source).stem
-    path, number = out / f"{stem}.png", 1
-    while path.exists():
-        number += 1
-        path = out / f"{stem}-{number}.png"
     mark = PngInfo()
     mark.add_text(*_MARK)
     atomic_write(path, lambda file: image.save(file, "PNG", pnginfo=mark))
-    return path
 
 
 def is_overlay(path: Path) -> bool:
-    """Whether a file was written by `write_overlay`, told by its first bytes."""
+    """Whether a file was written by `write_marked`, told by its first bytes."""
     if path.suffix.lower() != ".png":
         return False
     try:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from striate.evaluation import Estimate
 from striate.networks import NetworkOptions
-from striate.structures import Prediction, Ragged
+from striate.structures import DetectedObjects, Prediction, Ragged
 from striate.tasks.base import Scores, Targets
 
 FORMAT_VERSION = 1
@@ -122,6 +122,12 @@ class PicturePrediction:
     def score(self) -> float:
         """Its score; of a mask, its share of the pixels."""
         return self.prediction.score
+
+    def surer_than(self, score: float) -> PicturePrediction:
+        """The same with those objects alone that score at least this much; other answers as they are."""
+        if not isinstance(self.prediction, DetectedObjects):
+            return self
+        return replace(self, prediction=self.prediction.surer_than(score))
 
     def as_dict(self, top: int | None = None) -> dict[str, Any]:
         """Plain data, for `--json`: the `top` best classes, all where not given.

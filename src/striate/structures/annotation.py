@@ -231,10 +231,15 @@ class Instances(_ByContent):
 
     def label_image(self) -> npt.NDArray[np.int32]:
         """`(H, W)`: 0 where nothing is, else the number of the object from 1; of overlapping ones the smaller shows."""
+        from faster_coco_eval.core import mask as coco_mask
+
         found = np.zeros(self.size_hw, np.int32)
-        dense = self.dense()
-        for index in np.argsort(-self.areas(), kind="stable"):
-            found[dense[index]] = index + 1
+        packed = self.packed()
+        for index in np.argsort(-self.areas(), kind="stable").tolist():
+            # One mask at a time, and only where it is: hundreds of objects in a large picture would fill the memory.
+            left, top, width, height = np.asarray(coco_mask.toBbox(packed[index]), np.int64).ravel().tolist()
+            where = slice(top, top + height), slice(left, left + width)
+            found[where][coco_mask.decode(packed[index])[where] != 0] = index + 1
         return found
 
     def boxes(self) -> Boxes:

@@ -178,6 +178,11 @@ class DetectedInstances(DetectedObjects):
             self.boxes_xyxy[kept], self.classes[kept], self.scores[kept], self.names, masks, self.sizes_hw[kept]
         )
 
+    def areas(self) -> npt.NDArray[np.int64]:
+        """Pixels of each object, `(N,)`."""
+        found = self.as_annotation()
+        return found.areas() if isinstance(found, Instances) else np.zeros(0, np.int64)
+
     def as_document(self, top: int | None = None) -> dict[str, Any]:
         """Plain data: every object with class, score, corners and run lengths; `top` changes nothing."""
         rows = DetectedObjects.as_document(self, top)["boxes"]

@@ -17,6 +17,7 @@ from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.coco.files import CocoFile, choose_coco_files, find_coco_files, load_coco_file
 from striate.formats.coco.records import CocoObject, CocoPicture, CocoRecords, describe_unfound, join_records
 from striate.formats.coco.segmentations import Outline, Runs, box_outline
+from striate.formats.coco.writing import category_records, object_records
 from striate.formats.folder_names import says_no_class, split_of
 from striate.formats.listing import natural_key
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
@@ -101,10 +102,10 @@ def _write_split(
         name = file.relative_to(out / "images").as_posix()
         image: dict[str, object] = {"id": number, "file_name": name, "height": height, "width": width}
         images.append(image if sample.group is None else {**image, "group": sample.group})
-        for record in _object_records(sample):
+        for record in object_records(objects_of(sample, (Boxes, Instances), "coco")):
             annotations.append({"id": len(annotations) + 1, "image_id": number, **record})
-    categories = [{"id": number, "name": name} for number, name in enumerate(classes, 1)]
-    text = json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    document = {"images": images, "annotations": annotations, "categories": category_records(classes)}
+    text = json.dumps(document)
     store_text(out / "annotations" / f"instances_{split}.json", text)
 
 
@@ -286,28 +287,6 @@ def _note(found: ObjectFindings, files: Sequence[CocoFile], pictures: Sequence[C
     empty = sum(not one.objects for one in pictures)
     if empty:
         found.notes.append(f"{empty} pictures have no objects and count as background.")
-
-
-def _object_records(sample: Sample) -> list[dict[str, object]]:
-    """What COCO says about each object of a picture."""
-    annotation = objects_of(sample, (Boxes, Instances), "coco")
-    corners = annotation.boxes_xyxy.astype(np.float64)
-    sizes = corners[:, 2:] - corners[:, :2]
-    areas = annotation.areas() if isinstance(annotation, Instances) else sizes.prod(axis=1)
-    records = []
-    for index in range(len(annotation)):
-        record: dict[str, object] = {
-            "category_id": int(annotation.classes[index]) + 1,
-            "bbox": [*corners[index, :2].tolist(), *sizes[index].tolist()],
-            "area": areas[index].item(),
-            "segmentation": [],
-            "iscrowd": int(annotation.iscrowd[index]),
-        }
-        if isinstance(annotation, Instances):
-            counts = annotation.masks[index].decode("ascii")
-            record["segmentation"] = {"size": list(annotation.size_hw), "counts": counts}
-        records.append(record | ({"ignore": 1} if annotation.ignore[index] else {}))
-    return records
 
 
 FORMATS.add(_Coco.name, _Coco())

@@ -20,7 +20,7 @@ from striate.images import write_picture
 from striate.structures import Instances, Picture, Sample
 
 _SURE, _UNSURE = 0.85, 0.55
-_MOST_OBJECTS = 65_535
+MOST_OBJECTS = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,9 @@ def _choose(path: Path, sets: Sequence[MaskSet]) -> MaskSet:
 
 
 def _label_image(instances: Instances, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
-    if len(instances) > _MOST_OBJECTS:
+    if len(instances) > MOST_OBJECTS:
         raise RequestError(
-            f"picture {name} has {len(instances)} objects; a label image of 16 bit holds {_MOST_OBJECTS}.",
+            f"picture {name} has {len(instances)} objects; a label image of 16 bit holds {MOST_OBJECTS}.",
             where="label-images",
             fix="Write the format `object-masks` or `coco`.",
         )

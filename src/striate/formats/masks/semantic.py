@@ -30,6 +30,13 @@ CLASSES_FILE = "_classes.csv"
 _SURE, _UNSURE, _FEW = 0.85, 0.55, 0.4
 
 
+def class_rows(classes: Sequence[str]) -> list[tuple[object, str]]:
+    """Rows of the table that says which class each value of a mask stands for."""
+    # A class may be called "void" itself.
+    void = next(name for name in ("void", *sorted(VOID_NAMES)) if name not in classes)
+    return [("Pixel Value", "Class"), *enumerate(classes), (VOID, void)]
+
+
 class _Masks(Format):
     name = "masks"
     title = "pictures and masks with a value or colour for each class"
@@ -85,9 +92,7 @@ class _Masks(Format):
                 where=self.name,
                 fix="Merge classes, or write the format `coco`.",
             )
-        # A class may be called "void" itself.
-        void = next(name for name in ("void", *sorted(VOID_NAMES)) if name not in classes)
-        store_table(out / CLASSES_FILE, [("Pixel Value", "Class"), *enumerate(classes), (VOID, void)])
+        store_table(out / CLASSES_FILE, class_rows(classes))
         store = PictureStore(unique_stems=True)
         for split, samples in splits.items():
             for sample in samples:
