@@ -75,8 +75,18 @@ class InputRecipe(_Section):
     """From a picture of any size to the network's input."""
 
     size_hw: tuple[int, int] | None = Field(None, description="Height and width of the network's input, in pixels.")
-    fit: Literal["squash", "crop", "pad"] | None = Field(
-        None, description="How other shapes become this one: squash both sides, crop the middle, or pad with zeros."
+    fit: Literal["squash", "crop", "pad", "tiles"] | None = Field(
+        None,
+        description="How other shapes become this one: squash both sides, crop the middle, pad with zeros, or cut into "
+        "overlapping tiles.",
+    )
+    tile_scale: float | None = Field(
+        None,
+        gt=0,
+        description="Network pixels for one picture pixel in tiles; unusually large pictures are cut into tiles, too.",
+    )
+    tile_overlap: float | None = Field(
+        None, ge=0, le=0.75, description="Share of a tile's side that its neighbour shows too."
     )
     mean: tuple[float, ...] | None = Field(
         None,

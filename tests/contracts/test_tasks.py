@@ -285,8 +285,9 @@ def test_class_weights_are_positive_where_a_class_occurs(case: Case) -> None:
 
 def test_predictions_name_the_classes_and_are_plain_data(case: Case) -> None:
     placement = Placement((96, 128), SIZE, (0.5, 0.5), (0.0, 0.0))
-    found = case.task.predictions(case.output, [placement] * PICTURES, CLASSES)
-    assert len(found) == PICTURES
+    parts = case.task.decode(case.output, [placement] * PICTURES)
+    assert len(parts) == PICTURES
+    found = [case.task.prediction([part], [placement], CLASSES) for part in parts]
     for index, answer in enumerate(found):
         caption, figures = case.task.mistake_words(case.answers(), case.targets, index, CLASSES)
         assert caption

@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from striate.data.pixels import (
-    ArrayStore,
-    Preparation,
-    StreamingStore,
-    channel_statistics,
-    normalise,
-    prepare,
-    store_pixels,
-)
+from striate.data.framing import Preparation, prepare
+from striate.data.pixels import ArrayStore, StreamingStore, channel_statistics, normalise, store_pixels
 from striate.errors import PictureError, StorageError
 from striate.recipe import InputRecipe
 from striate.structures import Picture, Sample
@@ -40,37 +33,6 @@ def picture(pixels: np.ndarray) -> Picture:
     return Source("x", pixels).read()
 
 
-def test_a_picture_of_the_right_size_is_not_touched() -> None:
-    pixels = np.arange(48, dtype=np.uint16).reshape(1, 6, 8) * 1000
-    assert np.array_equal(prepare(picture(pixels), Preparation((6, 8), 1)), pixels)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
-def test_a_flat_picture_stays_flat_and_keeps_its_type(dtype: str) -> None:
-    pixels = np.full((1, 9, 7), 200, dtype=dtype)
-    for fit in ("squash", "crop"):
-        out = prepare(picture(pixels), Preparation((4, 5), 1, fit))
-        assert out.dtype == pixels.dtype
-        assert out.shape == (1, 4, 5)
-        assert np.allclose(out, 200, rtol=1e-6, atol=0)
-
-
-def test_padding_keeps_the_shape_of_things_and_crops_keep_the_middle() -> None:
-    wide = np.full((1, 4, 8), 100, dtype=np.uint8)
-    padded = prepare(picture(wide), Preparation((8, 8), 1, "pad"))
-    assert np.all(padded[0, :2] == 0)
-    assert np.all(padded[0, 2:6] == 100)
-    assert np.all(padded[0, 6:] == 0)
-    middle = np.zeros((1, 4, 8), dtype=np.uint8)
-    middle[:, :, 2:6] = 50
-    assert np.all(prepare(picture(middle), Preparation((4, 4), 1, "crop")) == 50)
-
-
-def test_halving_averages_pairs_of_sixteen_bit_values_with_rounding() -> None:
-    pixels = np.array([[[60000, 60002], [60000, 60003]]], dtype=np.uint16)
-    assert prepare(picture(pixels), Preparation((1, 1), 1))[0, 0, 0] == 60001
-
-
 def test_normalise_is_the_formula() -> None:
     recipe = InputRecipe(mean=(0.5, 0.25), std=(0.5, 2.0), scale=200.0)
     batch = torch.tensor([[[[100]], [[50]]], [[[200]], [[0]]]], dtype=torch.uint8)
@@ -90,7 +52,7 @@ def test_every_cache_gives_the_same_rows(cache: str, tmp_path: Path, monkeypatch
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
     rng = np.random.default_rng(1)
     samples = [Sample(Source(str(i), rng.integers(0, 256, (3, 5 + i, 6)).astype(np.uint8))) for i in range(7)]
-    expected = np.stack([prepare(sample.read(), Preparation((4, 4), 3)) for sample in samples])
+    expected = np.concatenate([list(prepare(sample.read(), Preparation((4, 4), 3))) for sample in samples])
     for _ in range(2):
         store, problems = store_pixels(samples, Preparation((4, 4), 3), dtype=np.dtype(np.uint8), cache=cache)
         assert problems == []
@@ -117,6 +79,22 @@ def test_a_stray_eight_bit_picture_fills_sixteen_bits() -> None:
     samples = [Sample(Source("stray", np.full((1, 1, 1), 255, dtype=np.uint8)))]
     store, _ = store_pixels(samples, Preparation((1, 1), 1), dtype=np.dtype(np.uint16), cache="memory")
     assert int(store.rows(np.array([0]))[0, 0, 0, 0]) == 65535
+
+
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_tiles_of_a_large_picture_are_rows_of_their_own(cache: str) -> None:
+    large = np.arange(70, dtype=np.uint8).reshape(1, 7, 10)
+    samples = [Sample(Source("small", large[:, :4, :4])), Sample(Source("large", large))]
+    preparation = Preparation((4, 4), 1, "tiles", 1.0, 0.25)
+    frames = preparation.frames([(4, 4), (7, 10)])
+    store, problems = store_pixels(samples, preparation, dtype=np.dtype(np.uint8), cache=cache, frames=frames)
+    assert problems == []
+    assert frames.pictures.tolist() == [0, *[1] * 6]
+    assert len(store) == 7
+    rows = store.rows(np.arange(7)).numpy()
+    assert np.array_equal(rows[0], large[:, :4, :4])
+    assert np.array_equal(rows[1], large[:, :4, :4])
+    assert np.array_equal(rows[6], large[:, 3:, 6:])
 
 
 def test_streaming_names_the_picture_it_cannot_read() -> None:

@@ -170,7 +170,7 @@ def test_answers_come_at_the_size_of_the_picture_and_survive_the_disk() -> None:
     output = DistanceOutputs(scores, depth)
     found = TASK.answers(output, View([], [placement], None, exact=True))
     assert found.row(0)["sizes_hw"].tolist() == [[32, 48]]
-    (answer,) = TASK.predictions(output, [placement], CLASSES)
+    answer = TASK.prediction(TASK.decode(output, [placement]), [placement], CLASSES)
     assert isinstance(answer, DetectedInstances)
     assert answer.label == "debris"
     plane = answer.as_annotation().dense()[0]

@@ -97,7 +97,7 @@ def test_a_missing_or_unknown_label_is_named():
 
 
 def test_prediction_knows_that_several_may_hold():
-    answer = TASK.prediction(SCORES[1], CLASSES)
+    answer = TASK.as_prediction(SCORES[1], CLASSES)
     assert answer.several
     assert [name for name, score in answer.ranked() if score >= answer.threshold] == ["sea", "sun"]
 

@@ -1,7 +1,7 @@
 """From pictures of any size to one array that a network can be fed from.
 
-Training, evaluation and prediction all come through `prepare` and `normalise`, so a picture looks the same to the
-network wherever it is used.
+Training, evaluation and prediction all come through `striate.data.framing.prepare` and `normalise`, so a picture looks
+the same to the network wherever it is used.
 """
 
 from __future__ import annotations
@@ -10,99 +10,20 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from striate.data.framing import Pixels, Preparation, as_dtype, prepare
 from striate.data.scan_cache import cache_folder
 from striate.errors import PictureError, StorageError
-from striate.images import to_channels
 from striate.recipe import InputRecipe
-from striate.structures import Picture, Placement, Problem, Sample
-
-Pixels = npt.NDArray[np.generic]
-Fit = Literal["squash", "crop", "pad"]
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How a picture becomes the array that is kept.
-
-    Attributes:
-        size_hw: Height and width to keep, in pixels.
-        channels: Channels to keep.
-        fit: "squash" both sides, "crop" the middle, or "pad" with zeros.
-    """
-
-    size_hw: tuple[int, int]
-    channels: int
-    fit: Fit = "squash"
-
-    @classmethod
-    def of(cls, recipe: InputRecipe, channels: int) -> Preparation:
-        """The preparation a filled recipe asks for."""
-        if recipe.size_hw is None:
-            raise ValueError("the recipe has no input.size_hw yet")
-        return cls(recipe.size_hw, channels, recipe.fit or "squash")
-
-    def place(self, size_hw: tuple[int, int]) -> Placement:
-        """Where a picture of this size comes to lie in the frame that `prepare` gives."""
-        height, width = self.size_hw
-        if self.fit == "squash":
-            return Placement(size_hw, self.size_hw, (height / size_hw[0], width / size_hw[1]), (0.0, 0.0))
-        inner_h, inner_w, top, left = self._inner(size_hw)
-        sign = -1.0 if self.fit == "crop" else 1.0
-        return Placement(size_hw, self.size_hw, (inner_h / size_hw[0], inner_w / size_hw[1]), (sign * top, sign * left))
-
-    def _inner(self, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
-        """Height and width of the scaled picture, and how far its corner lies from the frame's."""
-        ratios = (self.size_hw[0] / size_hw[0], self.size_hw[1] / size_hw[1])
-        ratio = max(ratios) if self.fit == "crop" else min(ratios)
-        inner_h, inner_w = max(1, round(size_hw[0] * ratio)), max(1, round(size_hw[1] * ratio))
-        return inner_h, inner_w, abs(inner_h - self.size_hw[0]) // 2, abs(inner_w - self.size_hw[1]) // 2
-
-
-def prepare(picture: Picture, preparation: Preparation) -> Pixels:
-    """A picture at the size and with the channels the network sees: `(C, H, W)`, dtype unchanged.
-
-    Resizing is bilinear with antialiasing; integers are rounded, never wrapped.
-
-    Raises:
-        PictureError: Its channels cannot become the channels asked for.
-    """
-    pixels = to_channels(picture.pixels, preparation.channels, picture.channel_names)
-    height, width = preparation.size_hw
-    if pixels.shape[1:] == (height, width):
-        return np.ascontiguousarray(pixels)
-    if preparation.fit == "squash":
-        return _resize(pixels, height, width)
-    inner_h, inner_w, top, left = preparation._inner((pixels.shape[1], pixels.shape[2]))
-    inner = _resize(pixels, inner_h, inner_w)
-    if preparation.fit == "crop":
-        return np.ascontiguousarray(inner[:, top : top + height, left : left + width])
-    padded = np.zeros((pixels.shape[0], height, width), dtype=pixels.dtype)
-    padded[:, top : top + inner_h, left : left + inner_w] = inner
-    return padded
-
-
-def _resize(pixels: Pixels, height: int, width: int) -> Pixels:
-    if pixels.shape[1:] == (height, width):
-        return pixels
-    narrow = pixels.dtype == np.uint8
-    # torch resamples uint8 directly, as Pillow does; other types go through float32, which holds 16 bits exactly.
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels if narrow else pixels.astype(np.float32)))
-    resized = functional.interpolate(
-        tensor[None], size=(height, width), mode="bilinear", antialias=True, align_corners=False
-    )[0].numpy()
-    if narrow or pixels.dtype == np.float32:
-        return resized
-    return _as_integers(resized, pixels.dtype)
+from striate.structures import Frames, Problem, Sample
 
 
 def normalise(batch: Tensor, recipe: InputRecipe) -> Tensor:
@@ -157,21 +78,31 @@ class StreamingStore:
     network's cores. A picture that has become unreadable since the data set was opened is an error that names it.
     """
 
-    def __init__(self, samples: Sequence[Sample], preparation: Preparation, dtype: np.dtype[np.generic]) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        preparation: Preparation,
+        dtype: np.dtype[np.generic],
+        frames: Frames | None = None,
+    ) -> None:
         self.samples = samples
         self.preparation = preparation
         self.dtype = dtype
+        self.frames = frames or Frames.single(len(samples))
         self.shape = (preparation.channels, *preparation.size_hw)
         self._pool = ThreadPoolExecutor(max_workers=_decoder_threads())
 
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self.frames)
 
     def rows(self, indices: npt.NDArray[np.int64]) -> Tensor:
-        """Pictures by index."""
+        """Frames by index."""
 
         def decode(index: int) -> Pixels:
-            return _as_dtype(prepare(self.samples[index].read(), self.preparation), self.dtype)
+            picture = int(self.frames.pictures[index])
+            tile = index - int(self.frames.positions_of(np.array([picture]))[0])
+            shown = islice(prepare(self.samples[picture].read(), self.preparation), tile, None)
+            return as_dtype(next(shown), self.dtype)
 
         return torch.from_numpy(np.stack(list(self._pool.map(decode, indices.tolist()))))
 
@@ -182,6 +113,7 @@ def store_pixels(
     *,
     dtype: np.dtype[np.generic],
     cache: Literal["memory", "disk", "none"],
+    frames: Frames | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[PixelStore, list[Problem]]:
     """Decodes pictures once, in parallel, and keeps them where `cache` says.
@@ -191,20 +123,22 @@ def store_pixels(
         preparation: Size, channels and fit.
         dtype: Type to keep; pictures of another type are converted by value range.
         cache: "memory", "disk" (a memory-mapped file in Striate's cache folder, found again next time), or "none".
+        frames: The frames of the pictures, one row of the store each; one frame a picture where not given.
         progress: Called with pictures done and pictures in all.
 
     Returns:
-        The store, and a problem for every picture that could not be read; its row is zero and must not be used.
+        The store, and a problem for every picture that could not be read; its rows are zero and must not be used.
 
     Raises:
         StorageError: The cache file cannot be written.
     """
+    frames = frames or Frames.single(len(samples))
     if cache == "none":
-        return StreamingStore(samples, preparation, dtype), []
-    shape = (len(samples), preparation.channels, *preparation.size_hw)
+        return StreamingStore(samples, preparation, dtype, frames), []
+    shape = (len(frames), preparation.channels, *preparation.size_hw)
     if cache == "memory":
         array: Pixels = np.zeros(shape, dtype=dtype)
-        return ArrayStore(array), _fill(array, samples, preparation, progress)
+        return ArrayStore(array), _fill(array, samples, preparation, frames, progress)
     path = cache_folder() / f"pixels-{_fingerprint(samples, preparation, dtype)}.npy"
     if path.exists():
         return ArrayStore(np.load(path, mmap_mode="r")), []
@@ -212,7 +146,7 @@ def store_pixels(
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         mapped = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
-        problems = _fill(mapped, samples, preparation, progress)
+        problems = _fill(mapped, samples, preparation, frames, progress)
         mapped.flush()
         del mapped
         if problems:
@@ -252,11 +186,15 @@ def _fill(
     array: Pixels,
     samples: Sequence[Sample],
     preparation: Preparation,
+    frames: Frames,
     progress: Callable[[int, int], None] | None,
 ) -> list[Problem]:
+    starts = np.searchsorted(frames.pictures, np.arange(len(samples) + 1))
+
     def work(index: int) -> Problem | None:
         try:
-            array[index] = _as_dtype(prepare(samples[index].read(), preparation), array.dtype)
+            for row, pixels in enumerate(prepare(samples[index].read(), preparation), int(starts[index])):
+                array[row] = as_dtype(pixels, array.dtype)
         except PictureError as error:
             return Problem(error.kind, samples[index].name, error.what, error.fix or "It is left out.", "dropped")
         return None
@@ -275,23 +213,6 @@ def _ordered(pool: ThreadPoolExecutor, work: Callable[[int], Problem | None], co
     # In slices, so that an interrupt does not wait for a hundred thousand queued pictures.
     for start in range(0, count, 256):
         yield from pool.map(work, range(start, min(start + 256, count)))
-
-
-def _as_dtype(pixels: Pixels, dtype: np.dtype[np.generic]) -> Pixels:
-    """Converts by value range (255 becomes 65535), so that a stray 8-bit picture in a 16-bit set keeps its look."""
-    if pixels.dtype == dtype:
-        return pixels
-    if dtype == np.float32:
-        return pixels.astype(np.float32)
-    top = {"uint8": 255.0, "uint16": 65535.0, "int16": 32767.0, "float32": 1.0}
-    factor = top[dtype.name] / top[pixels.dtype.name]
-    return _as_integers(pixels.astype(np.float64) * factor, dtype)
-
-
-def _as_integers(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> Pixels:
-    limits = np.iinfo(dtype)
-    whole: Pixels = np.clip(np.rint(values), limits.min, limits.max).astype(dtype)
-    return whole
 
 
 def _decoder_threads() -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from striate.recipe import InputRecipe
+from striate.structures import Frames, Prediction
 from striate.tasks import Task
 from striate.tasks.base import Scores, View
 
@@ -64,3 +66,27 @@ def run_network(
         with torch.autocast(device.type, dtype=kinds.get(precision, torch.bfloat16), enabled=precision in kinds):
             output = network(pixels)
         yield place, output
+
+
+def predict_pictures(
+    outputs: Iterable[tuple[slice, Any]], frames: Frames, task: Task, classes: tuple[str, ...]
+) -> Iterator[Prediction]:
+    """The answer for each picture, as soon as the outputs for all of its frames are there.
+
+    Args:
+        outputs: Places of frames and what the network said about them, in order.
+        frames: All frames.
+        task: Says what outputs mean.
+        classes: Class names.
+    """
+    parts: list[Any] = []
+    done = 0
+    ends = np.flatnonzero(np.diff(frames.pictures, append=-1)) + 1
+    for place, output in outputs:
+        parts += task.decode(output, frames.placements[place])
+        while done < len(ends) and ends[done] <= place.stop:
+            first = int(ends[done - 1]) if done else 0
+            count = int(ends[done]) - first
+            own, parts = parts[:count], parts[count:]
+            yield task.prediction(own, frames.placements[first : first + count], classes)
+            done += 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import CheckpointError, RequestError
+from striate.errors import CheckpointError, PictureError, RequestError
 from striate.evaluation.scoring import run_network
 from striate.evaluation.words import plural
 from striate.images import FileSource, is_picture_path
 from striate.recipe import Recipe
 from striate.runs.overlay import is_overlay
-from striate.structures import Picture, PictureSource, Placement, Prediction, Problem, Sample
+from striate.structures import Frames, Picture, Placement, Prediction, Problem, Sample
 from striate.tasks import Task
 from striate.tasks.base import Scores, Targets, View
 
@@ -26,10 +27,23 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from striate.data.pixels import PixelStore
+AT_ONCE = 64
+"""Pictures read ahead, at most; of large ones only as many as `BYTES_AHEAD` holds."""
 
-AT_ONCE = 256
-"""Pictures held in memory at once."""
+BYTES_AHEAD = 256 * 2**20
+
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What the network is shown at once: a picture, or a tile of a large one."""
+
+    sample: Sample
+    size_hw: tuple[int, int]
+    placement: Placement
+    pixels: npt.NDArray[np.generic]
+    last: bool
 
 
 class Answering:
@@ -54,7 +68,7 @@ class Answering:
         dtype: str,
         device: torch.device,
     ) -> None:
-        from striate.data.pixels import Preparation
+        from striate.data.framing import Preparation
 
         self.network = network
         self.task = task
@@ -66,76 +80,106 @@ class Answering:
     def predict(
         self, samples: Iterable[Sample], classes: tuple[str, ...], problems: list[Problem], *, batch_size: int = 64
     ) -> Iterator[tuple[Sample, tuple[int, int], Prediction]]:
-        """Sample, size and answer of each picture that can be read, in order.
+        """Sample, size and answer of each picture that can be read, in order; a large one is seen in tiles.
 
         Args:
             samples: The pictures.
             classes: Class names.
             problems: Gets one entry for each picture that cannot be read.
-            batch_size: Pictures in one pass through the network.
+            batch_size: Frames in one pass through the network.
         """
-        for chunk in self._chunks(samples, problems):
-            placements = [self._preparation.place(size_hw) for size_hw in chunk.sizes_hw]
-            for place, output in self._run(chunk, batch_size):
-                answers = self.task.predictions(output, placements[place], classes)
-                yield from zip(chunk.samples[place], chunk.sizes_hw[place], answers, strict=True)
+        parts: list[Any] = []
+        placements: list[Placement] = []
+        for frames, output in self._outputs(samples, problems, batch_size):
+            decoded = self.task.decode(output, [frame.placement for frame in frames])
+            for frame, part in zip(frames, decoded, strict=True):
+                parts.append(part)
+                placements.append(frame.placement)
+                if frame.last:
+                    yield frame.sample, frame.size_hw, self.task.prediction(parts, placements, classes)
+                    parts, placements = [], []
 
     def measure(
         self, samples: Iterable[Sample], classes: tuple[str, ...], problems: list[Problem], *, batch_size: int = 64
     ) -> tuple[list[Sample], Scores, Targets]:
         """The pictures that can be read, what is kept of their answers, and their truth; arguments as `predict` has."""
         read: list[Sample] = []
-        parts: list[Scores] = []
-        truths: list[Targets] = []
-        for chunk in self._chunks(samples, problems):
-            targets = self.task.targets(chunk.samples, classes)
-            placements: list[Placement] = []
-            if self.task.spatial:
-                placements = [self._preparation.place(size_hw) for size_hw in chunk.sizes_hw]
-            truth = self.task.build_truth(chunk.samples, targets, placements)
-            for place, output in self._run(chunk, batch_size):
-                rows = truth.rows(np.arange(len(chunk.samples))[place])
-                view = View(chunk.samples[place], placements[place] if placements else [], rows, exact=True)
-                parts.append(self.task.answers(output, view))
-            read += chunk.samples
-            truths.append(targets)
-        return read, self.task.join(parts), self.task.join(truths)
+        answers: list[Scores] = []
+        pictures: list[int] = []
+        placements: list[Placement] = []
+        for frames, output in self._outputs(samples, problems, batch_size):
+            own = [frame.placement for frame in frames]
+            view = View([frame.sample for frame in frames], own, None, exact=True)
+            answers.append(self.task.answers(output, view))
+            placements += own
+            for frame in frames:
+                pictures.append(len(read))
+                if frame.last:
+                    read.append(frame.sample)
+        scores = self.task.stitch(self.task.join(answers), Frames(np.array(pictures, np.int64), tuple(placements)))
+        return read, scores, self.task.targets(read, classes)
 
-    def _chunks(self, samples: Iterable[Sample], problems: list[Problem]) -> Iterator[_Chunk]:
-        from striate.data.pixels import store_pixels
+    def _outputs(
+        self, samples: Iterable[Sample], problems: list[Problem], batch_size: int
+    ) -> Iterator[tuple[list[_Frame], Any]]:
+        """Frames and what the network says about them, batch by batch."""
+        import torch
 
-        pending = iter(samples)
-        while chunk := list(islice(pending, AT_ONCE)):
-            sources = [_SizeNoting(sample.source) for sample in chunk]
-            store, found = store_pixels(
-                [Sample(source) for source in sources], self._preparation, dtype=self._dtype, cache="memory"
-            )
-            problems.extend(found)
-            unreadable = {problem.path for problem in found}
-            sizes = {
-                at: source.size_hw
-                for at, source in enumerate(sources)
-                if source.size_hw is not None and source.name not in unreadable
-            }
-            yield _Chunk([chunk[at] for at in sizes], list(sizes.values()), store, np.array(list(sizes), np.int64))
+        shown: list[list[_Frame]] = []
 
-    def _run(self, chunk: _Chunk, batch_size: int) -> Iterator[tuple[slice, Any]]:
-        from striate.data.batches import in_order
+        def batches() -> Iterator[tuple[slice, Tensor]]:
+            frames = self._frames(samples, problems)
+            while batch := list(islice(frames, batch_size)):
+                shown.append(batch)
+                yield slice(0, len(batch)), torch.from_numpy(np.stack([frame.pixels for frame in batch]))
 
-        batches = in_order(chunk.store, chunk.places, batch_size)
-        for place, output in run_network(self.network, batches, self.recipe.input, device=self.device):
+        for _, output in run_network(self.network, batches(), self.recipe.input, device=self.device):
             _refuse_damage(self.task.scores(output))
-            yield place, output
+            yield shown.pop(), output
+
+    def _frames(self, samples: Iterable[Sample], problems: list[Problem]) -> Iterator[_Frame]:
+        """Every frame of every picture that can be read."""
+        from striate.data.framing import as_dtype, prepare
+
+        for sample, picture in _read_ahead(samples, problems):
+            placements = self._preparation.place(picture.size_hw)
+            pixels = prepare(picture, self._preparation)
+            last = len(placements) - 1
+            try:
+                for index, (placement, frame) in enumerate(zip(placements, pixels, strict=True)):
+                    yield _Frame(sample, picture.size_hw, placement, as_dtype(frame, self._dtype), last=index == last)
+            except PictureError as error:
+                problems.append(_problem(sample, error))
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Readable pictures, their sizes, and where their pixels are in a store."""
+def _read_ahead(samples: Iterable[Sample], problems: list[Problem]) -> Iterator[tuple[Sample, Picture]]:
+    """Pictures in order, decoded by threads a little ahead: many small ones, few large ones."""
 
-    samples: list[Sample]
-    sizes_hw: list[tuple[int, int]]
-    store: PixelStore
-    places: npt.NDArray[np.int64]
+    def read(sample: Sample) -> Picture | PictureError:
+        try:
+            return sample.read()
+        except PictureError as error:
+            return error
+
+    pending = iter(samples)
+    ahead: deque[tuple[Sample, Future[Picture | PictureError]]] = deque()
+    most = _THREADS
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while True:
+            ahead.extend((sample, pool.submit(read, sample)) for sample in islice(pending, most - len(ahead)))
+            if not ahead:
+                return
+            sample, coming = ahead.popleft()
+            found = coming.result()
+            if isinstance(found, PictureError):
+                problems.append(_problem(sample, found))
+                continue
+            most = min(max(1, BYTES_AHEAD // max(1, found.pixels.nbytes)), AT_ONCE)
+            yield sample, found
+
+
+def _problem(sample: Sample, error: PictureError) -> Problem:
+    return Problem(error.kind, sample.name, error.what, error.fix or "It is left out.", "dropped")
 
 
 def _refuse_damage(scores: Tensor) -> None:
@@ -145,23 +189,6 @@ def _refuse_damage(scores: Tensor) -> None:
             where="weights",
             fix="Put weights/best.safetensors back, use the run's last weights, or train again.",
         )
-
-
-class _SizeNoting:
-    """A source that remembers how large its picture was before it was made to fit the network."""
-
-    def __init__(self, source: PictureSource) -> None:
-        self._source = source
-        self.size_hw: tuple[int, int] | None = None
-
-    @property
-    def name(self) -> str:
-        return self._source.name
-
-    def read(self) -> Picture:
-        picture = self._source.read()
-        self.size_hw = picture.size_hw
-        return picture
 
 
 def find_pictures(paths: str | Path | Sequence[str | Path], problems: list[Problem]) -> Iterator[Sample]:

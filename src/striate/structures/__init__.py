@@ -13,7 +13,7 @@ from striate.structures.annotation import (
 )
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.picture import Picture
-from striate.structures.placement import Placement
+from striate.structures.placement import Frames, Placement
 from striate.structures.prediction import (
     SHOWN_FROM,
     ClassScores,
@@ -38,6 +38,7 @@ __all__ = [
     "DetectedInstances",
     "DetectedObjects",
     "FeatureSpec",
+    "Frames",
     "Instances",
     "Label",
     "Labels",

@@ -174,13 +174,29 @@ class Instances(_ByContent):
         return cls(size_hw, tuple(masks), boxes, classes, iscrowd, ignore)  # type: ignore[arg-type]
 
     @classmethod
-    def from_label_image(cls, labels: npt.NDArray[np.integer], class_of: int = 0) -> Instances:
+    def from_label_image(
+        cls,
+        labels: npt.NDArray[np.integer],
+        class_of: int = 0,
+        *,
+        size_hw: tuple[int, int] | None = None,
+        corner_yx: tuple[int, int] = (0, 0),
+    ) -> Instances:
         """From an `(H, W)` picture with one value an object and 0 for none; all objects are of one class.
 
         Objects come in ascending order of their values. Takes time for the picture, not for each object anew: runs of
         one value are found once, down the columns as COCO counts them, and shared out.
+
+        Args:
+            labels: Values of the whole picture, or of a part of it.
+            class_of: Class of all objects.
+            size_hw: Height and width of the whole picture, where `labels` is a part.
+            corner_yx: Where the upper left pixel of the part lies in the picture.
         """
-        size_hw = int(labels.shape[0]), int(labels.shape[1])
+        size_hw = size_hw or (int(labels.shape[0]), int(labels.shape[1]))
+        if size_hw[0] != labels.shape[0]:
+            # A row of nothing at the end of each column: runs of a part must not go on in the next column.
+            labels = np.pad(labels, ((0, 1), (0, 0)))
         flat = labels.ravel(order="F")
         changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
         starts = np.concatenate([[0], changes])[: len(flat)]
@@ -189,6 +205,10 @@ class Instances(_ByContent):
         order = order[flat[starts[order]] != 0]
         values, firsts = np.unique(flat[starts[order]], return_index=True)
         bounds = np.stack([starts[order], ends[order]], axis=1)
+        if size_hw != labels.shape:
+            column, row = np.divmod(bounds[:, :1], labels.shape[0])
+            first = (column + corner_yx[1]) * size_hw[0] + row + corner_yx[0]
+            bounds = first + np.concatenate([np.zeros_like(first), np.diff(bounds, axis=1)], axis=1)
         objects = np.split(bounds, firsts[1:]) if len(values) else []
         packed = _pack_runs(size_hw, objects)
         return cls.from_run_lengths(size_hw, packed, np.full(len(values), class_of, np.int64))

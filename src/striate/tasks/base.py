@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from striate.networks import Network, NetworkInfo, NetworkOptions
 from striate.registry import Registry
-from striate.structures import Placement, Prediction, Sample
 from striate.tasks.matching import PrecisionRecall
 from striate.tasks.mistake_kinds import MistakeReport
+from striate.structures import Frames, Placement, Prediction, Sample
 from striate.tasks.truth import ArrayTruth, Motion, TruthStore
 
 Scores: TypeAlias = Any
@@ -41,12 +41,12 @@ class LossSettings:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is known of the pictures of a batch while their answers are measured.
+    """What is known of a batch of frames while the answers to them are measured.
 
     Attributes:
-        samples: The pictures.
-        placements: How each lies in the network's frame; nothing for tasks that do not ask where.
-        truth: Their truth as `Task.build_truth` keeps it, in the coordinates of the frame.
+        samples: The picture that each frame shows, whole or in part.
+        placements: How it lies in the frame; nothing for tasks that do not ask where.
+        truth: Truth as `Task.build_truth` keeps it, in the coordinates of the frame; `None` where `exact`.
         exact: Measure in pixels of the picture itself; else, faster, in those of the frame.
     """
 
@@ -54,6 +54,21 @@ class View:
     placements: Sequence[Placement]
     truth: Any
     exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSides:
+    """How large the objects of some pictures are.
+
+    Attributes:
+        sides: `(D,)` square root of the area of each object's box, in pixels of its picture.
+        pictures: `(D,)` position of its picture.
+        sizes_hw: Height and width of each picture.
+    """
+
+    sides: npt.NDArray[np.float64]
+    pictures: npt.NDArray[np.int64]
+    sizes_hw: Sequence[tuple[int, int]]
 
 
 class Task(ABC):
@@ -87,12 +102,12 @@ class Task(ABC):
         """Truth of some samples, first axis the sample."""
 
     def build_truth(self, samples: Sequence[Sample], targets: Targets, placements: Sequence[Placement]) -> TruthStore:
-        """What `loss` is given of some pictures; the targets, where the task does not ask where.
+        """What `loss` is given of some frames; the targets, where the task does not ask where.
 
         Args:
-            samples: The pictures.
-            targets: What `targets` gave for them.
-            placements: How each lies in the network's frame.
+            samples: The picture of each frame, frames of one picture side by side.
+            targets: What `targets` gave for the pictures.
+            placements: How each picture lies in its frame.
         """
         del samples, placements
         return ArrayTruth(targets)
@@ -121,13 +136,33 @@ class Task(ABC):
         """What the outputs mean, for example probabilities `(N, K)`."""
 
     @abstractmethod
-    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
-        """The answers for the pictures of a batch, in pixels of the pictures themselves."""
+    def decode(self, output: Any, placements: Sequence[Placement]) -> list[Any]:
+        """What the outputs for some frames say, one entry each, in pixels of the pictures that the frames show.
+
+        Args:
+            output: What the network returned.
+            placements: How the picture lies in each frame; nothing for tasks that do not ask where.
+        """
+
+    @abstractmethod
+    def prediction(self, parts: Sequence[Any], placements: Sequence[Placement], classes: tuple[str, ...]) -> Prediction:
+        """The answer for one picture.
+
+        Args:
+            parts: What `decode` gave for each of its frames.
+            placements: How it lies in each.
+            classes: Class names.
+        """
 
     def answers(self, output: Any, view: View) -> Scores:
-        """What is kept of a batch's outputs to measure them: first axis the picture."""
+        """What is kept of a batch's outputs to measure them: first axis the frame."""
         del view
         answers: Scores = self.scores(output).float().cpu().numpy()
+        return answers
+
+    def stitch(self, answers: Scores, frames: Frames) -> Scores:
+        """Answers by picture from answers by frame, where pictures were cut into tiles."""
+        del frames
         return answers
 
     def join(self, parts: Sequence[Scores]) -> Scores:
@@ -171,6 +206,16 @@ class Task(ABC):
         if targets.ndim == 2:
             return np.asarray(targets.sum(axis=0), dtype=np.int64)
         return np.bincount(targets, minlength=len(classes)).astype(np.int64)
+
+    def object_sides(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectSides | None:
+        """How large the objects are, where the task is about objects.
+
+        Args:
+            targets: What `targets` gave.
+            sizes_hw: Height and width of each picture.
+        """
+        del targets, sizes_hw
+        return None
 
     @abstractmethod
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:

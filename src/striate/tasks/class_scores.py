@@ -40,14 +40,20 @@ class ClassScoresTask(Task):
                 loss = loss + AUXILIARY_WEIGHT * self.cross_entropy(scores, targets, settings)
         return loss
 
-    @abstractmethod
-    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
-        """The answer for one picture from its scores, `(K,)`."""
-
-    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
-        """The answers for the pictures of a batch."""
+    def decode(self, output: Any, placements: Sequence[Placement]) -> list[npt.NDArray[np.float32]]:
+        """Scores `(K,)` of each picture."""
         del placements
-        return [self.prediction(row, classes) for row in self.scores(output).float().cpu().numpy()]
+        return list(self.scores(output).float().cpu().numpy())
+
+    def prediction(self, parts: Sequence[Any], placements: Sequence[Placement], classes: tuple[str, ...]) -> Prediction:
+        """The answer for one picture, which is never cut into tiles."""
+        del placements
+        (scores,) = parts
+        return self.as_prediction(scores, classes)
+
+    @abstractmethod
+    def as_prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
+        """The answer for one picture from its scores, `(K,)`."""
 
     @abstractmethod
     def cross_entropy(self, output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:

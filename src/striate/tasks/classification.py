@@ -68,7 +68,7 @@ class Classification(ClassScoresTask):
         """Softmax of the main output: `(N, K)` float32."""
         return torch.softmax(main_output(output), dim=1)
 
-    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
+    def as_prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
         """Scores of one picture, `(K,)`, with their names."""
         return ClassScores(np.asarray(scores, dtype=np.float32), classes)
 

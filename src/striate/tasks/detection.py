@@ -12,10 +12,11 @@ from torch import Tensor
 
 from striate.networks.heads.points import PointOutputs
 from striate.structures import DetectedObjects, Placement, Prediction, Ragged, Sample
-from striate.tasks.base import TASKS, LossSettings, Scores, Targets, View
+from striate.tasks.base import TASKS, LossSettings, Scores, Targets
 from striate.tasks.box_truth import BoxBatch, BoxTruth, objects_of
 from striate.tasks.found_objects import ObjectTask
 from striate.tasks.point_loss import MOST_FOUND, decode_points, point_loss
+from striate.tasks.tiles import Row
 from striate.tasks.truth import Motion, TruthStore
 
 LEAST_VISIBLE = 0.3
@@ -44,6 +45,7 @@ class Detection(ObjectTask):
     name = "detection"
     title = "which objects a picture shows, and the box around each"
     default_head = "points"
+    empty_found = EMPTY_FOUND
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """True boxes of each picture, in its own pixels."""
@@ -78,18 +80,18 @@ class Detection(ObjectTask):
         """Sigmoid of the class scores of every point: `(N, P, K)` float32."""
         return torch.sigmoid(output.scores.float())
 
-    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
-        """The objects of each picture, in its own pixels."""
-        found = _found(output, placements)
-        return [DetectedObjects(**found.row(index), names=classes) for index in range(len(found))]
+    def decode(self, output: Any, placements: Sequence[Placement]) -> list[Row]:
+        """The objects that each frame shows, in pixels of its picture."""
+        rows = []
+        for row, placement in zip(decode_points(output, MOST_FOUND), placements, strict=True):
+            boxes = placement.boxes_out_of(row["boxes_xyxy"])
+            inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+            rows.append({name: array[inside] for name, array in (row | {"boxes_xyxy": boxes}).items()})
+        return rows
 
-    def answers(self, output: Any, view: View) -> Scores:
-        """Boxes found in each picture, in its own pixels: overlaps are the same in the frame, sizes are not."""
-        return _found(output, view.placements)
-
-    def join(self, parts: Sequence[Scores]) -> Scores:
-        """Answers, or targets, of several batches."""
-        return Ragged.join(parts) if parts else Ragged.of_rows([], EMPTY_FOUND)
+    def as_prediction(self, row: Row, classes: tuple[str, ...]) -> Prediction:
+        """The objects of one picture."""
+        return DetectedObjects(**row, names=classes)
 
     def baseline_scores(self, train_targets: Targets, targets: Targets, classes: tuple[str, ...]) -> Scores:
         """The mean box of each class in every picture, the commonest class surest."""
@@ -102,15 +104,6 @@ class Detection(ObjectTask):
             "scores": (counts[occurring] / max(counts.sum(), 1)).astype(np.float32),
         }
         return Ragged.of_rows([row] * len(targets), EMPTY_FOUND)
-
-
-def _found(output: PointOutputs, placements: Sequence[Placement]) -> Ragged:
-    rows = []
-    for row, placement in zip(decode_points(output, MOST_FOUND), placements, strict=True):
-        boxes = placement.boxes_out_of(row["boxes_xyxy"])
-        inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        rows.append({name: array[inside] for name, array in (row | {"boxes_xyxy": boxes}).items()})
-    return Ragged.of_rows(rows, EMPTY_FOUND)
 
 
 TASKS.add(Detection.name, Detection())

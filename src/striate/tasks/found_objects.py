@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from abc import abstractmethod
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,13 @@ from torch import Tensor, nn
 from striate.networks import Network, NetworkOptions
 from striate.networks.heads import HEADS
 from striate.networks.spatial import SpatialNetwork
-from striate.tasks.base import Scores, Targets, Task
+from striate.structures import Frames, Placement, Prediction, Ragged
+from striate.tasks.base import ObjectSides, Scores, Targets, Task, View
 from striate.tasks.class_scores import defined
 from striate.tasks.coco_figures import coco_figures, coco_headline
 from striate.tasks.matching import PrecisionRecall, average_precisions, match_all, precision_recall
 from striate.tasks.mistake_kinds import MistakeReport, report_mistakes
+from striate.tasks.tiles import Row, join_tiles
 
 
 class ObjectTask(Task):
@@ -29,6 +33,8 @@ class ObjectTask(Task):
     spatial = True
     most_resamples = 200
     default_head: str
+    empty_found: Row
+    """What was found where nothing was: a column for each name, with its type."""
 
     def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:
         """The backbone with the head that `options.head` names.
@@ -47,6 +53,37 @@ class ObjectTask(Task):
         """
         raise ValueError(f"boxes of {classes} classes are not mixed; got {type(targets).__name__}")
 
+    @abstractmethod
+    def decode(self, output: Any, placements: Sequence[Placement]) -> list[Row]:
+        """The objects that each frame shows, in pixels of its picture."""
+
+    @abstractmethod
+    def as_prediction(self, row: Row, classes: tuple[str, ...]) -> Prediction:
+        """The answer for one picture from its objects."""
+
+    def prediction(self, parts: Sequence[Row], placements: Sequence[Placement], classes: tuple[str, ...]) -> Prediction:
+        """The objects of one picture."""
+        return self.as_prediction(join_tiles(parts, placements), classes)
+
+    def answers(self, output: Any, view: View) -> Scores:
+        """Objects found in each frame, in pixels of its picture: overlaps are the same in the frame, sizes are not."""
+        return Ragged.of_rows(self.decode(output, view.placements), self.empty_found)
+
+    def stitch(self, answers: Scores, frames: Frames) -> Scores:
+        """Objects of each picture from those of its frames."""
+        if not frames.tiled:
+            return answers
+        bounds = np.searchsorted(frames.pictures, np.arange(int(frames.pictures.max(initial=-1)) + 2)).tolist()
+        rows = [
+            join_tiles([answers.row(index) for index in range(start, stop)], frames.placements[start:stop])
+            for start, stop in pairwise(bounds)
+        ]
+        return Ragged.of_rows(rows, self.empty_found)
+
+    def join(self, parts: Sequence[Scores]) -> Scores:
+        """Answers, or targets, of several batches."""
+        return Ragged.join(parts) if parts else Ragged.of_rows([], self.empty_found)
+
     def headline_value(self, scores: Scores, targets: Targets) -> float:
         """MAP at an overlap of 0.5, by COCO's rules; NaN without a true object."""
         return coco_headline(scores, targets)
@@ -62,6 +99,13 @@ class ObjectTask(Task):
         matched = match_all(scores, targets)
         found = average_precisions(matched, weights)
         return {name: values for name, values in found.items() if names is None or name in names}
+
+    def object_sides(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectSides:
+        """Sides of all objects that are to be found."""
+        wanted = ~(targets.values["ignore"] | targets.values["iscrowd"])
+        boxes = targets.values["boxes_xyxy"][wanted].astype(np.float64)
+        sides = np.sqrt(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1))
+        return ObjectSides(sides, targets.pictures[wanted], sizes_hw)
 
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
         """Square root of the inverse share of objects, mean 1 over the classes that occur, at most 5."""

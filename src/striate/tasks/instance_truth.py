@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +11,10 @@ import torch
 from torch import Tensor
 
 from striate.structures import Instances, Placement, Sample
-from striate.tasks.truth import Positions
+from striate.tasks.truth import Positions, placed
 
 UNKNOWN = -1
 """Number of pixels that teach nothing: beside the picture, and those of objects that are ignored."""
-
-_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +38,12 @@ class InstanceTruth:
     """Objects in the network's frame. Where objects overlap the smaller one shows.
 
     Args:
-        samples: The pictures.
-        placements: How each lies in the frame.
+        samples: The picture of each frame.
+        placements: How it lies there.
     """
 
     def __init__(self, samples: Sequence[Sample], placements: Sequence[Placement]) -> None:
-        def one(index: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-            objects = instances_of(samples[index])
-            numbers = objects.label_image()
-            aside = np.flatnonzero(objects.ignore | objects.iscrowd) + 1
-            if len(aside):
-                numbers[np.isin(numbers, aside)] = UNKNOWN
-            return placements[index].plane_into(numbers, outside=UNKNOWN), objects.classes
-
-        with ThreadPoolExecutor(_THREADS) as pool:
-            self._rows = list(pool.map(one, range(len(samples))))
+        self._rows = placed(samples, placements, _numbered, _placed)
 
     def rows(self, indices: Positions) -> InstanceBatch:
         """The objects of some pictures."""
@@ -65,6 +53,22 @@ class InstanceTruth:
         for row, (_, own) in enumerate(chosen):
             classes[row, : len(own)] = torch.from_numpy(own)
         return InstanceBatch(torch.from_numpy(np.stack([numbers for numbers, _ in chosen])), classes)
+
+
+def _numbered(sample: Sample) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Number of the object at each pixel of a picture, and the class of each object."""
+    objects = instances_of(sample)
+    numbers = objects.label_image()
+    aside = np.flatnonzero(objects.ignore | objects.iscrowd) + 1
+    if len(aside):
+        numbers[np.isin(numbers, aside)] = UNKNOWN
+    return numbers, objects.classes
+
+
+def _placed(
+    truth: tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]], placement: Placement
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    return placement.plane_into(truth[0], outside=UNKNOWN), truth[1]
 
 
 def instances_of(sample: Sample) -> Instances:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from torch.nn import functional
 
 from striate.networks.heads.distance import DistanceOutputs
 from striate.structures import DetectedInstances, Placement, Prediction, Ragged, Sample
-from striate.tasks.base import TASKS, LossSettings, Scores, Targets, View
+from striate.tasks.base import TASKS, LossSettings, Scores, Targets
 from striate.tasks.class_scores import defined
 from striate.tasks.found_objects import ObjectTask
 from striate.tasks.instance_truth import UNKNOWN, InstanceBatch, InstanceTruth, instances_of, relative_depth
 from striate.tasks.matching import match_all
 from striate.tasks.panoptic import panoptic_counts, panoptic_figures, panoptic_of_classes
 from striate.tasks.segmentation import enlarged_scores, pixel_loss
+from striate.tasks.tiles import Row
 from striate.tasks.truth import Motion, TruthStore
 
 CORE = 0.5
@@ -33,6 +35,8 @@ LEAST_SCORE = 0.1
 
 MOST_OBJECTS = 1000
 DEPTH_WEIGHT = 2.0
+
+_THREADS = 8
 
 EMPTY_FOUND: dict[str, npt.NDArray[Any]] = {
     "boxes_xyxy": np.zeros((0, 4), np.float32),
@@ -60,6 +64,7 @@ class InstanceSegmentation(ObjectTask):
     name = "instances"
     title = "which objects a picture shows, and the pixels of each"
     default_head = "distance"
+    empty_found = EMPTY_FOUND
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """True objects of each picture."""
@@ -101,14 +106,24 @@ class InstanceSegmentation(ObjectTask):
         """Softmax over no object and the classes: `(N, 1 + K, H, W)` float32."""
         return torch.softmax(output.scores.float(), 1)
 
-    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
-        """The objects of each picture, at its own size."""
-        found = _found(output, placements)
-        return [_as_prediction(found.row(index), classes) for index in range(len(found))]
+    def decode(self, output: Any, placements: Sequence[Placement]) -> list[Row]:
+        """The objects that each frame shows, in pixels of its picture; masks are as large as the picture."""
+        scores = torch.softmax(output.scores.float(), 1)
+        depth = torch.sigmoid(output.distance.float())[:, None]
+        planes = torch.cat([scores, depth], 1)
 
-    def answers(self, output: Any, view: View) -> Scores:
-        """Objects found in each picture, at its own size."""
-        return _found(output, view.placements)
+        def one(index: int) -> Row:
+            enlarged = enlarged_scores(planes[index], placements[index])
+            return decode_objects(enlarged[:-1], enlarged[-1], placements[index])
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(one, range(len(placements))))
+
+    def as_prediction(self, row: Row, classes: tuple[str, ...]) -> Prediction:
+        """The objects of one picture."""
+        return DetectedInstances(
+            row["boxes_xyxy"], row["classes"], row["scores"], classes, tuple(row["masks"].tolist()), row["sizes_hw"]
+        )
 
     def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
         """COCO's figures of masks as `ObjectTask` gives them, then panoptic quality and its two factors."""
@@ -136,10 +151,6 @@ class InstanceSegmentation(ObjectTask):
         for k, row in enumerate(rows):
             row["panoptic_quality"] = defined(quality[k]) if k < len(quality) else None
         return rows
-
-    def join(self, parts: Sequence[Scores]) -> Scores:
-        """Answers, or targets, of several batches."""
-        return Ragged.join(parts) if parts else Ragged.of_rows([], EMPTY_FOUND)
 
     def baseline_scores(self, train_targets: Targets, targets: Targets, classes: tuple[str, ...]) -> Scores:
         """One object of the commonest class that fills the mean box of the training pictures, in every picture."""
@@ -176,28 +187,15 @@ def packed(masks: Sequence[bytes], size_hw: tuple[int, int]) -> dict[str, npt.ND
     }
 
 
-def _as_prediction(row: dict[str, npt.NDArray[Any]], classes: tuple[str, ...]) -> DetectedInstances:
-    return DetectedInstances(
-        row["boxes_xyxy"], row["classes"], row["scores"], classes, tuple(row["masks"].tolist()), row["sizes_hw"]
-    )
-
-
-def _found(output: DistanceOutputs, placements: Sequence[Placement]) -> Ragged:
-    rows = []
-    scores = torch.softmax(output.scores.float(), 1)
-    depth = torch.sigmoid(output.distance.float())[:, None]
-    for one, placement in zip(torch.cat([scores, depth], 1), placements, strict=True):
-        planes = enlarged_scores(one, placement)
-        rows.append(decode_objects(planes[:-1], planes[-1]))
-    return Ragged.of_rows(rows, EMPTY_FOUND)
-
-
-def decode_objects(scores: npt.NDArray[np.float32], depth: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[Any]]:
+def decode_objects(
+    scores: npt.NDArray[np.float32], depth: npt.NDArray[np.float32], placement: Placement | None = None
+) -> Row:
     """Objects from what the pixels say: a watershed that floods from the cores and stays where objects are.
 
     Args:
         scores: `(1 + K, H, W)` shares of no object and of the classes.
         depth: `(H, W)` 0 at edges, 1 at the middle of objects.
+        placement: Which part of which picture the pixels are; a whole one where not given.
 
     Returns:
         Boxes, classes, scores, masks and sizes, the surest first.
@@ -207,7 +205,10 @@ def decode_objects(scores: npt.NDArray[np.float32], depth: npt.NDArray[np.float3
 
     from striate.structures import Instances
 
-    size_hw = (int(depth.shape[0]), int(depth.shape[1]))
+    size_hw, corner_yx = (int(depth.shape[0]), int(depth.shape[1])), (0, 0)
+    if placement is not None:
+        rows, columns = placement.covered
+        size_hw, corner_yx = placement.size_hw, (rows.start, columns.start)
     inside = scores[0] < 0.5
     cores, _ = ndimage.label(inside & (depth >= CORE))
     # An object all of whose pixels are shallow has its deepest part for a core.
@@ -232,7 +233,7 @@ def decode_objects(scores: npt.NDArray[np.float32], depth: npt.NDArray[np.float3
         return dict(EMPTY_FOUND)
     place = np.zeros(int(regions.max()) + 1, np.int32)
     place[kept[order]] = np.arange(1, len(order) + 1)
-    objects = Instances.from_label_image(place[regions])
+    objects = Instances.from_label_image(place[regions], size_hw=size_hw, corner_yx=corner_yx)
     row = {
         "boxes_xyxy": objects.boxes_xyxy,
         "classes": kinds[order].astype(np.int64),

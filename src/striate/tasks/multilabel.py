@@ -70,7 +70,7 @@ class MultiLabel(ClassScoresTask):
         """Sigmoid of the main output: `(N, K)` float32."""
         return torch.sigmoid(main_output(output))
 
-    def prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
+    def as_prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
         """Scores of one picture, `(K,)`, with their names."""
         return ClassScores(np.asarray(scores, dtype=np.float32), classes, several=True, threshold=THRESHOLD)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional
 from striate.networks import Network, NetworkOptions
 from striate.networks.heads import HEADS
 from striate.networks.spatial import SpatialNetwork
-from striate.structures import VOID, Placement, Prediction, Sample, SegmentedPicture
+from striate.structures import VOID, Frames, Placement, Prediction, Sample, SegmentedPicture
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task, View
 from striate.tasks.resampling import divided, mean_of_defined
 from striate.tasks.truth import MaskTruth, Motion, TruthStore, mask_of
@@ -98,27 +99,48 @@ class Segmentation(Task):
         """Softmax over the classes: `(N, K, h, w)` float32, in the network's frame."""
         return torch.softmax(output.float(), dim=1)
 
-    def predictions(self, output: Any, placements: Sequence[Placement], classes: tuple[str, ...]) -> list[Prediction]:
-        """A mask for each picture, at its own size."""
-        return [
-            SegmentedPicture(enlarged_answer(one, placement), classes)
-            for one, placement in zip(output, placements, strict=True)
-        ]
+    def decode(self, output: Any, placements: Sequence[Placement]) -> list[npt.NDArray[np.uint8]]:
+        """Classes of the pixels that each frame answers for, in pixels of its picture."""
+        return [enlarged_answer(one, placement) for one, placement in zip(output, placements, strict=True)]
+
+    def prediction(
+        self, parts: Sequence[npt.NDArray[np.uint8]], placements: Sequence[Placement], classes: tuple[str, ...]
+    ) -> Prediction:
+        """The mask of one picture, at its own size."""
+        mask = np.empty(placements[0].size_hw, np.uint8)
+        for part, placement in zip(parts, placements, strict=True):
+            mask[placement.owned] = part
+        return SegmentedPicture(mask, classes)
 
     def answers(self, output: Any, view: View) -> Scores:
-        """Confusion matrices of the pictures of a batch, `(n, K, K)` int64."""
+        """Confusion matrices of the pixels that each frame of a batch answers for, `(n, K, K)` int64."""
         classes = int(output.shape[1])
         if not view.exact:
-            answered = output.argmax(1).cpu().numpy()
-            return np.stack(
-                [confusion(true, one, classes) for true, one in zip(view.truth.numpy(), answered, strict=True)]
+            answered, owned = (
+                output.argmax(1).cpu().numpy(),
+                [placement.owned_in_frame for placement in view.placements],
             )
-        return np.stack(
-            [
-                confusion(mask_of(sample), enlarged_answer(one, placement), classes)
-                for sample, one, placement in zip(view.samples, output, view.placements, strict=True)
+            return np.stack(
+                [
+                    confusion(true[own], one[own], classes)
+                    for true, one, own in zip(view.truth.numpy(), answered, owned, strict=True)
+                ]
+            )
+        tables = []
+        for sample, group in groupby(zip(view.samples, output, view.placements, strict=True), lambda row: row[0]):
+            true = mask_of(sample)
+            tables += [
+                confusion(true[placement.owned], enlarged_answer(one, placement), classes)
+                for _, one, placement in group
             ]
-        )
+        return np.stack(tables)
+
+    def stitch(self, answers: Scores, frames: Frames) -> Scores:
+        """Confusion matrices by picture: frames answer for parts of it that do not overlap."""
+        if not frames.tiled:
+            return answers
+        starts = np.flatnonzero(np.diff(frames.pictures, prepend=-1))
+        return np.add.reduceat(answers, starts, axis=0)
 
     def headline_value(self, scores: Scores, targets: Targets) -> float:
         """Mean intersection over union; NaN without a pixel."""
@@ -248,39 +270,49 @@ def confusion(true: npt.NDArray[np.uint8], answered: npt.NDArray[Any], classes: 
 
 
 def enlarged_answer(scores: Tensor, placement: Placement) -> npt.NDArray[np.uint8]:
-    """The best class at each pixel of the picture `(H, W)`, from scores `(K, h, w)` in the network's frame.
+    """The best class at each pixel that the frame answers for, from scores `(K, h, w)` in the network's frame.
 
     Scores, not answers, are enlarged, so that borders between classes are smooth.
     """
-    answer = np.empty(placement.size_hw, np.uint8)
-    for rows, part in _enlarged_bands(scores, placement):
+    region = placement.owned
+    answer = np.empty(tuple(part.stop - part.start for part in region), np.uint8)
+    for rows, part in _enlarged_bands(scores, placement, region):
         answer[rows] = part.argmax(0).to(torch.uint8).cpu().numpy()
     return answer
 
 
 def enlarged_scores(scores: Tensor, placement: Placement) -> npt.NDArray[np.float32]:
-    """Scores `(K, h, w)` of the network's frame at the picture's size, `(K, H, W)`."""
-    found = np.empty((int(scores.shape[0]), *placement.size_hw), np.float32)
-    for rows, part in _enlarged_bands(scores, placement):
+    """Scores `(K, h, w)` of the network's frame in pixels of the picture, `(K, H, W)` of what the frame shows of it."""
+    region = placement.covered
+    found = np.empty((int(scores.shape[0]), *(part.stop - part.start for part in region)), np.float32)
+    for rows, part in _enlarged_bands(scores, placement, region):
         found[:, rows] = part.cpu().numpy()
     return found
 
 
-def _enlarged_bands(scores: Tensor, placement: Placement) -> Iterator[tuple[slice, Tensor]]:
-    """Bands of rows of the enlarged scores, so that those of a huge picture need not be held at once."""
-    height, width = placement.size_hw
+def _enlarged_bands(
+    scores: Tensor, placement: Placement, region: tuple[slice, slice]
+) -> Iterator[tuple[slice, Tensor]]:
+    """Bands of rows of the enlarged scores, so that those of a huge picture need not be held at once.
+
+    Args:
+        scores: `(K, h, w)` in the frame.
+        placement: How the picture lies there.
+        region: Rows and columns of the picture that are wanted; bands are counted from its first row.
+    """
     frame_h, frame_w = placement.frame_hw
     device = scores.device
-    columns = (torch.arange(width, device=device) + 0.5) * placement.scale_yx[1] + placement.offset_yx[1]
-    across = columns / frame_w * 2 - 1
-    band = max(1, BAND_PIXELS // (int(scores.shape[0]) * width))
+    wanted = torch.arange(region[1].start, region[1].stop, device=device)
+    across = ((wanted + 0.5) * placement.scale_yx[1] + placement.offset_yx[1]) / frame_w * 2 - 1
+    band = max(1, BAND_PIXELS // (int(scores.shape[0]) * max(1, len(wanted))))
     source = scores[None].float()
-    for start in range(0, height, band):
-        rows = torch.arange(start, min(start + band, height), device=device)
+    for start in range(region[0].start, region[0].stop, band):
+        rows = torch.arange(start, min(start + band, region[0].stop), device=device)
         down = ((rows + 0.5) * placement.scale_yx[0] + placement.offset_yx[0]) / frame_h * 2 - 1
-        grid = torch.stack([across.expand(len(rows), -1), down[:, None].expand(-1, width)], -1)
+        grid = torch.stack([across.expand(len(rows), -1), down[:, None].expand(-1, len(wanted))], -1)
         part = functional.grid_sample(source, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
-        yield slice(start, start + len(rows)), part[0]
+        first = start - region[0].start
+        yield slice(first, first + len(rows)), part[0]
 
 
 def _overlaps(tables: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from itertools import groupby
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -55,12 +56,40 @@ class ArrayTruth:
         return torch.from_numpy(np.ascontiguousarray(self.array[indices]))
 
 
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+def placed(
+    samples: Sequence[Sample],
+    placements: Sequence[Placement],
+    read: Callable[[Sample], T],
+    place: Callable[[T, Placement], U],
+) -> list[U]:
+    """The truth of some frames; that of a picture is read once for all frames of it that stand side by side.
+
+    Args:
+        samples: The picture of each frame.
+        placements: How it lies in each.
+        read: Gives the truth of a picture.
+        place: Brings it into a frame.
+    """
+    groups = [list(group) for _, group in groupby(range(len(samples)), lambda index: id(samples[index]))]
+
+    def work(group: list[int]) -> list[U]:
+        truth = read(samples[group[0]])
+        return [place(truth, placements[index]) for index in group]
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return [one for rows in pool.map(work, groups) for one in rows]
+
+
 class MaskTruth:
     """Semantic masks in the network's frame: `(n, H, W)` uint8, `VOID` where nothing is known.
 
     Args:
-        samples: The pictures.
-        placements: How each lies in the frame.
+        samples: The picture of each frame.
+        placements: How it lies there.
         keep: Whether to read all masks now and keep them; else they are read each time they are asked for.
     """
 
@@ -74,12 +103,14 @@ class MaskTruth:
         return torch.from_numpy(self._read(indices) if self._kept is None else self._kept[indices])
 
     def _read(self, indices: Positions) -> npt.NDArray[np.uint8]:
-        def one(index: int) -> npt.NDArray[np.uint8]:
-            placed: npt.NDArray[np.uint8] = self._placements[index].plane_into(mask_of(self._samples[index]))
-            return placed
-
-        with ThreadPoolExecutor(_THREADS) as pool:
-            return np.stack(list(pool.map(one, indices.tolist())))
+        chosen = indices.tolist()
+        rows = placed(
+            [self._samples[index] for index in chosen],
+            [self._placements[index] for index in chosen],
+            mask_of,
+            lambda mask, placement: placement.plane_into(mask),
+        )
+        return np.stack(rows)
 
 
 def mask_of(sample: Sample) -> npt.NDArray[np.uint8]:

@@ -38,7 +38,7 @@ def build_trainee(
     optimizer = build_optimizer(network, recipe.optimisation)
     batches = TrainingBatches(
         prepared.train.store,
-        prepared.train.usable,
+        prepared.train.rows,
         recipe.optimisation.batch_size or 32,
         recipe.optimisation.seed,
         parts=recipe.optimisation.epochs_per_pass or 1,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from striate.data import Dataset
+from striate.data.framing import OVERLAP
 from striate.errors import RecipeError
+from striate.tasks.base import ObjectSides
 from striate.training.defaults import Chooser, are_photographs
 
 LARGEST_AREA = 320 * 320
@@ -16,9 +20,28 @@ MULTIPLE = 32
 
 BATCH = 8
 
+SMALL_OBJECT = 14.0
+"""Pixels of the network's input, a side: where a quarter of all objects would be smaller, shrinking costs too much."""
 
-def choose_for_places(chooser: Chooser, data: Dataset) -> None:
+WANTED_OBJECT = 20.0
+"""Side that small objects get in tiles, where the pictures have as many pixels for them."""
+
+WORTH_TILES = 1.3
+"""Pictures are cut into tiles where that shows small objects this many times as large."""
+
+LEAST_SCALE = 1 / 3
+"""Pictures whose pixels have classes are shrunk this far at most; larger ones are cut into tiles."""
+
+MOST_OVERLAP = 0.5
+
+
+def choose_for_places(chooser: Chooser, data: Dataset, objects: ObjectSides | None) -> None:
     """Input and augmentation, before `choose_input` and `choose_augmentation` fill the rest.
+
+    Args:
+        chooser: Gets the choices.
+        data: The data set.
+        objects: Sides of the training pictures' objects; `None` where the task knows of none.
 
     Raises:
         RecipeError: A wish that only answers for whole pictures can have.
@@ -36,13 +59,7 @@ def choose_for_places(chooser: Chooser, data: Dataset) -> None:
                 where=field,
                 fix="Leave it out.",
             )
-    chooser.fill("input.size_hw", input_size(data.median_size_hw), f"the median picture is {_words(data)}")
-    shapes = {round(width / height, 1) for height, width in data.sizes_hw}
-    chooser.fill(
-        "input.fit",
-        "squash" if len(shapes) <= 1 else "pad",
-        "shapes are alike" if len(shapes) <= 1 else "nothing is squeezed out of shape, nothing is cut off",
-    )
+    _choose_framing(chooser, data, objects)
     mirror = 0.5 if are_photographs(data) else 0.0
     chooser.fill("augmentation.mirror", mirror, "a place has no left and right of its own")
     if data.task == "segmentation":
@@ -84,6 +101,66 @@ def choose_spatial_optimisation(chooser: Chooser, *, pretrained: bool, pictures:
     )
     chooser.fill("optimisation.label_smoothing", 0.0, "borders are uncertain enough")
     chooser.fill("optimisation.ema", 0.99, "an average of weights is steadier than the last")
+
+
+@dataclass(frozen=True, slots=True)
+class _Framing:
+    """Height and width of a frame, how pictures come into it, and why."""
+
+    size_hw: tuple[int, int]
+    fit: str
+    scale: float
+    why: str
+
+
+def _choose_framing(chooser: Chooser, data: Dataset, objects: ObjectSides | None) -> None:
+    framing = _framing(data, chooser.recipe.input.size_hw, objects)
+    chooser.fill("input.size_hw", framing.size_hw, f"the median picture is {_words(data)}")
+    chooser.fill("input.fit", framing.fit, framing.why)
+    chooser.fill("input.tile_scale", float(f"{framing.scale:.4g}"), "the scale at which the pictures are learned")
+    overlap, why = OVERLAP, "borders of tiles see too little"
+    if objects is not None and len(objects.sides):
+        largest = float(np.quantile(objects.sides, 0.95)) * framing.scale
+        overlap = float(
+            np.clip(1.2 * largest / min(chooser.recipe.input.size_hw or framing.size_hw), 0.1, MOST_OVERLAP)
+        )
+        why = "most objects on a seam are whole in one of the tiles"
+    chooser.fill("input.tile_overlap", round(overlap, 3), why)
+
+
+def _framing(data: Dataset, asked_hw: tuple[int, int] | None, objects: ObjectSides | None) -> _Framing:
+    """Whole pictures, or tiles where these would shrink what is to be found too much."""
+    size_hw = asked_hw or input_size(data.median_size_hw)
+    scale = min(1.0, *(frame / side for frame, side in zip(size_hw, data.median_size_hw, strict=True)))
+    tile_scale = _tile_scale(size_hw, scale, objects)
+    if tile_scale is not None:
+        height, width = (max(1, round(side * tile_scale)) for side in data.median_size_hw)
+        why = f"whole pictures would show small objects at {scale:.2g} of their size"
+        return _Framing(asked_hw or tile_size((height, width)), "tiles", tile_scale, why)
+    shapes = {round(width / height, 1) for height, width in data.sizes_hw}
+    if len(shapes) <= 1:
+        return _Framing(size_hw, "squash", scale, "shapes are alike")
+    return _Framing(size_hw, "pad", scale, "nothing is squeezed out of shape, nothing is cut off")
+
+
+def _tile_scale(size_hw: tuple[int, int], scale: float, objects: ObjectSides | None) -> float | None:
+    """Network pixels for one picture pixel in tiles; `None` where whole pictures do."""
+    if objects is None:
+        return LEAST_SCALE if scale < LEAST_SCALE else None
+    if not len(objects.sides):
+        return None
+    shrunk = np.array([min(1.0, size_hw[0] / height, size_hw[1] / width) for height, width in objects.sizes_hw])
+    seen = float(np.quantile(objects.sides * shrunk[objects.pictures], 0.25))
+    own = float(np.quantile(objects.sides, 0.25))
+    wanted = min(1.0, WANTED_OBJECT / own)
+    return wanted if seen < SMALL_OBJECT and wanted * own > WORTH_TILES * seen else None
+
+
+def tile_size(scaled_hw: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of tiles for pictures of this size: no larger than these, and not too large to be learned."""
+    most = LARGEST_AREA**0.5
+    height, width = (int(np.clip(round(min(side, most) / MULTIPLE), 1, None)) * MULTIPLE for side in scaled_hw)
+    return height, width
 
 
 def input_size(size_hw: tuple[int, int]) -> tuple[int, int]:

@@ -74,7 +74,7 @@ def compute_features(
         with computing(device, setting.precision):
             parts.append(network.embed(pixels).float().cpu().numpy())
     usable_features = np.concatenate(parts)
-    features = np.zeros((len(split.names), usable_features.shape[1]), dtype=np.float32)
+    features = np.zeros((len(split.samples), usable_features.shape[1]), dtype=np.float32)
     features[split.usable] = usable_features
     return replace(split, store=FeatureStore(features))
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from striate.data.batches import in_order
 from striate.evaluation import Estimate, Evaluation, evaluate, judge_fit
 from striate.evaluation.advice import FitContext
-from striate.evaluation.scoring import run_network
+from striate.evaluation.scoring import predict_pictures, run_network
 from striate.networks.weights import has_published_weights
 from striate.runs.report import write_report
 from striate.runs.report_content import MOST_MISTAKES
@@ -84,15 +84,16 @@ def _worst_answers(session: Session, split: SplitPixels, worst: npt.NDArray[np.i
     """Plain data of the answers to the pictures with the worst mistakes, which the report draws."""
     prepared = session.prepared
     chosen = split.usable[worst[:MOST_MISTAKES]]
+    frames = split.frames.of_pictures(chosen)
     outputs = run_network(
-        prepared.trained, in_order(split.store, chosen, 8), prepared.recipe.input, device=prepared.device
+        prepared.trained,
+        in_order(split.store, split.frames.positions_of(chosen), 8),
+        prepared.recipe.input,
+        device=prepared.device,
     )
-    for place, output in outputs:
-        positions = chosen[place].tolist()
-        placements = [split.placements[index] for index in positions]
-        answers = prepared.task.predictions(output, placements, prepared.data.classes)
-        for index, answer in zip(positions, answers, strict=True):
-            yield {"path": split.samples[index].name, **answer.as_document()}
+    answers = predict_pictures(outputs, frames, prepared.task, prepared.data.classes)
+    for index, answer in zip(chosen.tolist(), answers, strict=True):
+        yield {"path": split.samples[index].name, **answer.as_document()}
 
 
 def _splits(session: Session) -> dict[str, SplitPixels]:

@@ -37,18 +37,18 @@ def plan_run(prepared: Prepared, clock: Clock, progress: Progress, world: World)
     batch_size = recipe.optimisation.batch_size or 32
     trial = share_object(_choose_setting(prepared, batch_size, progress), world)
     recipe.machine = apply_setting(trial.setting, recipe.machine, prepared.device)
-    epoch_s = trial.step_s * math.ceil(len(prepared.train.usable) / batch_size) / world.size
-    looked_at = len(prepared.looked_at.usable) + (0 if prepared.validation is None else len(prepared.validation.usable))
+    epoch_s = trial.step_s * math.ceil(len(prepared.train.rows) / batch_size) / world.size
+    looked_at = len(prepared.looked_at.rows) + (0 if prepared.validation is None else len(prepared.validation.rows))
     # A forward pass is about a third of a training step.
     evaluation_s = trial.step_s / batch_size * looked_at / 3 / world.size
     frozen = bool(recipe.network.frozen)
     if frozen:
         # The head alone costs next to nothing a step.
-        epoch_s, evaluation_s = 0.02 + 1e-3 * len(prepared.train.usable) / batch_size, 0.01
+        epoch_s, evaluation_s = 0.02 + 1e-3 * len(prepared.train.rows) / batch_size, 0.01
     _fill_epochs(prepared, clock, epoch_s, evaluation_s, world)
     asked_for = prepared.chooser.asked_epochs
     pretrained = prepared.weights is not None and prepared.weights.name != "none"
-    most = sensible_epochs(len(prepared.train.usable), pretrained=pretrained, frozen=frozen)
+    most = sensible_epochs(len(prepared.train.rows), pretrained=pretrained, frozen=frozen)
     return asked_for or most * (recipe.optimisation.epochs_per_pass or 1)
 
 
@@ -69,7 +69,7 @@ def _fill_epochs(prepared: Prepared, clock: Clock, epoch_s: float, evaluation_s:
     parts = recipe.optimisation.epochs_per_pass or 1
     part_s = epoch_s / parts
     pretrained = prepared.weights is not None and prepared.weights.name != "none"
-    most = sensible_epochs(len(prepared.train.usable), pretrained=pretrained, frozen=bool(recipe.network.frozen))
+    most = sensible_epochs(len(prepared.train.rows), pretrained=pretrained, frozen=bool(recipe.network.frozen))
     every = evaluate_every(evaluation_s, part_s, most)
     epochs = epochs_that_fit(left_s, part_s + evaluation_s / every, most * parts)
     chooser.fill(
@@ -89,7 +89,7 @@ def _fill_epochs(prepared: Prepared, clock: Clock, epoch_s: float, evaluation_s:
 def _choose_setting(prepared: Prepared, batch_size: int, progress: Progress) -> Trial:
     recipe = prepared.recipe
     settings = settings_to_try(recipe.machine, prepared.device)
-    batches = TrainingBatches(prepared.train.store, prepared.train.usable, batch_size, recipe.optimisation.seed)
+    batches = TrainingBatches(prepared.train.store, prepared.train.rows, batch_size, recipe.optimisation.seed)
     first = next(iter(batches.epoch(0)))
 
     def step(network: nn.Module, setting: Setting, pictures: int) -> None:
@@ -115,7 +115,7 @@ def _part_of(batch: Batch, count: int) -> Batch:
 
 
 def _trial_step(network: nn.Module, prepared: Prepared, batch: Batch, setting: Setting) -> None:
-    batches = TrainingBatches(prepared.train.store, prepared.train.usable, len(batch.indices), 0)
+    batches = TrainingBatches(prepared.train.store, prepared.train.rows, len(batch.indices), 0)
     work = build_work(prepared, batches, setting, World())
     batch_loss(network, work, batch).backward()  # type: ignore[no-untyped-call]
     for weight in network.parameters():

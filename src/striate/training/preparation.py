@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from striate.data import Dataset
-from striate.data.pixels import ArrayStore, PixelStore, Preparation, channel_statistics, store_pixels
+from striate.data.framing import Preparation
+from striate.data.pixels import ArrayStore, PixelStore, channel_statistics, store_pixels
 from striate.errors import DataError
 from striate.networks import NetworkInfo, NetworkOptions, WeightsUsed, build_network, resolve_network
 from striate.networks.weights import load_weights
 from striate.recipe import Recipe
-from striate.structures import Placement, Problem, Sample
+from striate.structures import Frames, Problem, Sample
 from striate.tasks import TASKS, Task
 from striate.tasks.base import Targets, View
 from striate.tasks.truth import TruthStore
@@ -39,16 +40,15 @@ MOST_LOOKED_AT = 1000
 
 @dataclass(slots=True)
 class SplitPixels:
-    """The pictures of one split, ready.
+    """The pictures of one split, ready. A row of `store` and `truth` is a frame: a picture, or a tile of a large one.
 
     Attributes:
         store: Prepared pixels.
-        usable: Positions whose picture could be read.
-        targets: Truth of all positions, as figures are measured by it.
-        truth: The same as the loss wants it, in the frame that the pixels are kept in.
-        samples: All positions.
-        placements: How each lies in the frame; nothing for tasks that do not ask where.
-        names: Names of all positions.
+        usable: Positions of pictures that could be read.
+        targets: Truth of all pictures, as figures are measured by it.
+        truth: The same as the loss wants it, in the frames that the pixels are kept in.
+        samples: All pictures.
+        frames: Which picture each frame shows, and how it lies there.
     """
 
     store: PixelStore
@@ -56,19 +56,25 @@ class SplitPixels:
     targets: Targets
     truth: TruthStore
     samples: tuple[Sample, ...]
-    placements: tuple[Placement, ...]
-    names: list[str] = field(init=False)
+    frames: Frames
 
-    def __post_init__(self) -> None:
-        self.names = [sample.name for sample in self.samples]
+    @property
+    def names(self) -> list[str]:
+        """Name of the picture of each frame."""
+        return [self.samples[picture].name for picture in self.frames.pictures.tolist()]
 
-    def view(self, positions: npt.NDArray[np.int64], *, exact: bool) -> View:
-        """What is known of some pictures while their answers are measured; see `View`."""
-        chosen = positions.tolist()
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Frames of all usable pictures."""
+        return self.frames.positions_of(self.usable)
+
+    def view(self, rows: npt.NDArray[np.int64], *, exact: bool) -> View:
+        """What is known of some frames while the answers to them are measured; see `View`."""
+        chosen = rows.tolist()
         return View(
-            [self.samples[index] for index in chosen],
-            [self.placements[index] for index in chosen] if self.placements else [],
-            self.truth.rows(positions),
+            [self.samples[self.frames.pictures[index]] for index in chosen],
+            [self.frames.placements[index] for index in chosen] if self.frames.placements else [],
+            None if exact else self.truth.rows(rows),
             exact,
         )
 
@@ -139,7 +145,9 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
     task = TASKS.get(data.task)
     _refuse_hopeless(data)
     if task.spatial:
-        choose_for_places(chooser, data)
+        learned = data["train"]
+        sizes_hw = [size_of(sample) for sample in learned]
+        choose_for_places(chooser, data, task.object_sides(task.targets(learned, data.classes), sizes_hw))
     choose_input(chooser, data, device)
     choose_augmentation(chooser, data)
     choose_cache(chooser, data)
@@ -189,11 +197,15 @@ def read_split(
     if roomy and (recipe.augmentation.crop_area or 1.0) < 1.0:
         height, width = preparation.size_hw
         preparation = replace(preparation, size_hw=(round(height * 8 / 7), round(width * 8 / 7)))
+    frames = Frames.single(len(samples))
+    if task.spatial:
+        frames = preparation.frames(map(size_of, samples))
     store, found = store_pixels(
         samples,
         preparation,
         dtype=stored_dtype(data),
         cache=recipe.data.cache or "memory",
+        frames=frames,
         progress=lambda done, total: progress.part(f"reading {split} pictures", done, total),
     )
     problems.extend(found)
@@ -202,10 +214,13 @@ def read_split(
     if len(usable) == 0:
         raise DataError(f"no picture of the {split} split can be read.", where=data.root, fix="See `striate look`.")
     targets = task.targets(samples, data.classes)
-    placements: tuple[Placement, ...] = ()
-    if task.spatial:
-        placements = tuple(preparation.place(sample.size_hw or sample.read().size_hw) for sample in samples)
-    return SplitPixels(store, usable, targets, task.build_truth(samples, targets, placements), samples, placements)
+    shown = [samples[picture] for picture in frames.pictures.tolist()]
+    return SplitPixels(store, usable, targets, task.build_truth(shown, targets, frames.placements), samples, frames)
+
+
+def size_of(sample: Sample) -> tuple[int, int]:
+    """Height and width of a picture, in pixels; read where nobody looked at it yet."""
+    return sample.size_hw or sample.read().size_hw
 
 
 def _build(

@@ -120,17 +120,19 @@ class Session:
         """
         world = world or self.work.world
         mine = split.usable[world.rank :: world.size]
+        rows = split.frames.positions_of(mine)
         task = self.prepared.task
         scores = measure_batches(
             network,
-            in_order(split.store, mine, self._scoring_batch()),
+            in_order(split.store, rows, self._scoring_batch()),
             task,
             self.prepared.recipe.input,
-            lambda place: split.view(mine[place], exact=exact),
+            lambda place: split.view(rows[place], exact=exact),
             device=self.work.device,
             precision=self.work.setting.precision,
             channels_last=self.work.setting.channels_last,
         )
+        scores = task.stitch(scores, split.frames.of_pictures(mine))
         if world.size > 1:
             scores = task.join(gather_objects(scores, world))
             places = np.concatenate([np.arange(rank, len(split.usable), world.size) for rank in range(world.size)])
