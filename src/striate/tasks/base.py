@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from striate.networks import Network, NetworkInfo, NetworkOptions
 from striate.registry import Registry
+from striate.structures import Frames, Placement, Prediction, Sample
 from striate.tasks.matching import PrecisionRecall
 from striate.tasks.mistake_kinds import MistakeReport
-from striate.structures import Frames, Placement, Prediction, Sample
 from striate.tasks.truth import ArrayTruth, Motion, TruthStore
 
 Scores: TypeAlias = Any

@@ -132,10 +132,10 @@ def _framing(data: Dataset, asked_hw: tuple[int, int] | None, objects: ObjectSid
     """Whole pictures, or tiles where these would shrink what is to be found too much."""
     size_hw = asked_hw or input_size(data.median_size_hw)
     scale = min(1.0, *(frame / side for frame, side in zip(size_hw, data.median_size_hw, strict=True)))
-    tile_scale = _tile_scale(size_hw, scale, objects)
-    if tile_scale is not None:
+    tiles = _tile_scale(size_hw, scale, objects)
+    if tiles is not None:
+        tile_scale, why = tiles
         height, width = (max(1, round(side * tile_scale)) for side in data.median_size_hw)
-        why = f"whole pictures would show small objects at {scale:.2g} of their size"
         return _Framing(asked_hw or tile_size((height, width)), "tiles", tile_scale, why)
     shapes = {round(width / height, 1) for height, width in data.sizes_hw}
     if len(shapes) <= 1:
@@ -143,17 +143,21 @@ def _framing(data: Dataset, asked_hw: tuple[int, int] | None, objects: ObjectSid
     return _Framing(size_hw, "pad", scale, "nothing is squeezed out of shape, nothing is cut off")
 
 
-def _tile_scale(size_hw: tuple[int, int], scale: float, objects: ObjectSides | None) -> float | None:
-    """Network pixels for one picture pixel in tiles; `None` where whole pictures do."""
+def _tile_scale(size_hw: tuple[int, int], scale: float, objects: ObjectSides | None) -> tuple[float, str] | None:
+    """Network pixels for one picture pixel in tiles, and why there are tiles; `None` where whole pictures do."""
     if objects is None:
-        return LEAST_SCALE if scale < LEAST_SCALE else None
+        why = f"whole pictures would be shrunk to {scale:.2g} of their sides"
+        return (LEAST_SCALE, why) if scale < LEAST_SCALE else None
     if not len(objects.sides):
         return None
     shrunk = np.array([min(1.0, size_hw[0] / height, size_hw[1] / width) for height, width in objects.sizes_hw])
     seen = float(np.quantile(objects.sides * shrunk[objects.pictures], 0.25))
     own = float(np.quantile(objects.sides, 0.25))
     wanted = min(1.0, WANTED_OBJECT / own)
-    return wanted if seen < SMALL_OBJECT and wanted * own > WORTH_TILES * seen else None
+    if seen >= SMALL_OBJECT or wanted * own <= WORTH_TILES * seen:
+        return None
+    why = f"in whole pictures a quarter of all objects would measure {seen:.0f} pixels or less, here {wanted * own:.0f}"
+    return wanted, why
 
 
 def tile_size(scaled_hw: tuple[int, int]) -> tuple[int, int]:
