@@ -166,7 +166,7 @@ def _read_ahead(samples: Iterable[Sample], problems: list[Problem]) -> Iterator[
     most = _THREADS
     with ThreadPoolExecutor(_THREADS) as pool:
         while True:
-            ahead.extend((sample, pool.submit(read, sample)) for sample in islice(pending, most - len(ahead)))
+            ahead.extend((sample, pool.submit(read, sample)) for sample in islice(pending, max(0, most - len(ahead))))
             if not ahead:
                 return
             sample, coming = ahead.popleft()
