@@ -118,3 +118,37 @@ def test_few_large_pictures_are_read_ahead(detector: Answering, monkeypatch: pyt
     # Reading begins with one picture a thread; how large they are is known from the first.
     assert len(asked) <= 6
     assert sum(1 for _ in answers) == 19
+
+
+def test_pictures_unlike_those_learned_from_are_noted_once_a_kind(detector: Answering) -> None:
+    class Coloured(Spots):
+        def read(self) -> Picture:
+            pixels = super().read().pixels.astype(np.uint16)
+            return Picture(np.repeat(pixels, 3, 0), ("red", "green", "blue"), source=self.name)
+
+    box = np.array([[10, 10, 40, 30]])
+    detector = Answering(
+        detector.network,
+        detector.task,
+        detector.recipe,
+        channels=1,
+        dtype="uint8",
+        device=detector.device,
+        channel_names=("gray",),
+    )
+    problems: list = []
+    samples = [Sample(Spots(FRAME, box)), *(Sample(Coloured(500, box, f"{index}.png")) for index in range(3))]
+    assert len(list(detector.predict(samples, ("spot",), problems))) == 4
+    assert [(problem.path, problem.kind, problem.severity) for problem in problems] == [
+        ("0.png", "other-channels", "note"),
+        ("0.png", "other-depth", "note"),
+        ("0.png", "tiles", "note"),
+    ]
+    assert problems[0].told == (
+        "0.png: it has red, green, blue; the network learned from gray. "
+        "Channels are converted; answers may be worth less."
+    )
+    assert problems[2].told == (
+        "0.png: 500 x 500 pixels are far more than the network learned from. "
+        "The picture was seen in 16 tiles at the scale of training."
+    )

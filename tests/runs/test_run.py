@@ -61,7 +61,8 @@ def test_answers_do_not_depend_on_what_is_asked_beside_it(run, pictures):
 def test_other_sizes_channels_and_depths_are_answered(run, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 70, 4), dtype=np.uint8)).save(tmp_path / "rgba.png")
     Image.fromarray(np.random.default_rng(0).integers(0, 65535, (9, 9), dtype=np.uint16)).save(tmp_path / "deep.png")
-    found = run.predict([tmp_path / "rgba.png", tmp_path / "deep.png"])
+    with pytest.warns(UserWarning, match="the network learned from"):
+        found = run.predict([tmp_path / "rgba.png", tmp_path / "deep.png"])
     assert [one.size_hw for one in found] == [(50, 70), (9, 9)]
 
 
@@ -117,7 +118,8 @@ def test_its_own_answers_are_not_pictures_to_ask_about(run, pictures):
     (problem,) = problems
     assert problem.path == str(pictures / "test" / "answers")
     assert problem.detail == "a set of 1 picture that `striate predict` drew itself."
-    assert len(run.predict(own)) == 1
+    with pytest.warns(UserWarning, match="it has red, green, blue; the network learned from gray"):
+        assert len(run.predict(own)) == 1
 
 
 def test_many_pictures_are_read_as_they_are_needed(run, pictures, monkeypatch):

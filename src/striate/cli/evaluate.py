@@ -38,7 +38,7 @@ def command(
     problems: list[Problem] = []
     measured = Run.open(run, device).evaluate(data, split, problems=problems)
     for problem in problems:
-        say(f"{problem.path}: {problem.detail} It was left out.")
+        say(problem.told)
     return Answer(_document(measured), lambda console: _show(measured, console))
 
 

@@ -105,7 +105,7 @@ def _tell_problems(problems: list[Problem], told: _Told) -> None:
         first = problems[0]
         raise PictureError(first.detail, where=first.path, fix="Give a picture that can be read.", kind=first.kind)
     for problem in problems:
-        say(f"{problem.path}: {problem.detail} It was left out.")
+        say(problem.told)
 
 
 def _show(rows: Sequence[tuple[str, list[tuple[str, float]]]], console: Console) -> None:

@@ -56,6 +56,7 @@ class Answering:
         channels: Channels of its input.
         dtype: Type of stored pixels.
         device: Where to run.
+        channel_names: Their names; where not given nobody is told of pictures that have others.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Answering:
         *,
         channels: int,
         dtype: str,
+        channel_names: tuple[str, ...] = (),
         device: torch.device,
     ) -> None:
         from striate.data.framing import Preparation
@@ -76,6 +78,7 @@ class Answering:
         self.device = device
         self._preparation = Preparation.of(recipe.input, channels)
         self._dtype = np.dtype(dtype)
+        self._channel_names = channel_names
 
     def predict(
         self, samples: Iterable[Sample], classes: tuple[str, ...], problems: list[Problem], *, batch_size: int = 64
@@ -141,8 +144,12 @@ class Answering:
         """Every frame of every picture that can be read."""
         from striate.data.framing import as_dtype, prepare
 
+        noted: set[str] = set()
         for sample, picture in _read_ahead(samples, problems):
             placements = self._preparation.place(picture.size_hw)
+            notes = self._unlike_training(sample, picture, len(placements))
+            problems.extend(note for note in notes if note.kind not in noted)
+            noted.update(note.kind for note in notes)
             pixels = prepare(picture, self._preparation)
             last = len(placements) - 1
             try:
@@ -150,6 +157,22 @@ class Answering:
                     yield _Frame(sample, picture.size_hw, placement, as_dtype(frame, self._dtype), last=index == last)
             except PictureError as error:
                 problems.append(_problem(sample, error))
+
+    def _unlike_training(self, sample: Sample, picture: Picture, tiles: int) -> list[Problem]:
+        """What is unlike the pictures that the network learned from, where an answer may be worth less for it."""
+        found = []
+        names = tuple(name for name in picture.channel_names if name != "alpha")
+        if self._channel_names and names != tuple(name for name in self._channel_names if name != "alpha"):
+            detail = f"it has {', '.join(names)}; the network learned from {', '.join(self._channel_names)}."
+            found.append(("other-channels", detail, "Channels are converted; answers may be worth less."))
+        if picture.pixels.dtype != self._dtype and np.float32 not in (picture.pixels.dtype, self._dtype):
+            detail = f"its values are {picture.pixels.dtype.name}; the network learned from {self._dtype.name}."
+            found.append(("other-depth", detail, "Full scale is taken for full scale; answers may be worth less."))
+        if tiles > 1 and self._preparation.fit != "tiles":
+            height, width = picture.size_hw
+            detail = f"{width} x {height} pixels are far more than the network learned from."
+            found.append(("tiles", detail, f"The picture was seen in {tiles} tiles at the scale of training."))
+        return [Problem(kind, sample.name, detail, fix) for kind, detail, fix in found]
 
 
 def _read_ahead(samples: Iterable[Sample], problems: list[Problem]) -> Iterator[tuple[Sample, Picture]]:

@@ -156,6 +156,7 @@ class Run:
             channels=facts.options.channels,
             dtype=facts.dtype,
             device=self.device,
+            channel_names=facts.channel_names,
         )
 
     def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = 64) -> list[PicturePrediction]:
@@ -177,7 +178,7 @@ class Run:
             first = problems[0]
             raise PictureError(first.detail, where=first.path, fix="Give a picture that can be read.", kind=first.kind)
         for problem in problems:
-            warnings.warn(f"{problem.path}: {problem.detail} It was left out.", stacklevel=2)
+            warnings.warn(problem.told, stacklevel=2)
         return answers
 
     def predict_each(
@@ -187,8 +188,9 @@ class Run:
 
         Args:
             paths: A picture, a folder of pictures, or several of these.
-            problems: Gets one entry for each picture that cannot be read and each link that leads nowhere, and one
-                for each folder of answers that `striate predict` drew; folders of pictures may hold those.
+            problems: Gets one entry for each picture that cannot be read and each link that leads nowhere, one for each
+                folder of answers that `striate predict` drew (folders of pictures may hold those), and a note for each
+                way in which pictures are unlike those that the network learned from, with the first such picture.
             batch_size: Pictures in one pass through the network.
 
         Raises:

@@ -24,6 +24,12 @@ class Problem:
     fix: str
     severity: Literal["dropped", "note"] = "note"
 
+    @property
+    def told(self) -> str:
+        """In a sentence or two, where pictures were to be answered."""
+        done = "It was left out." if self.severity == "dropped" else self.fix
+        return f"{self.path}: {self.detail} {done}"
+
     def as_dict(self) -> dict[str, str]:
         """Plain dictionary, for `--json`."""
         return asdict(self)
