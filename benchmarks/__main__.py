@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import choice, start_up, throughput, time_to_accuracy
+from benchmarks import choice, families, spatial, start_up, throughput, time_to_accuracy
 from benchmarks.peers import REPOSITORY, PeersMissingError, peer_python
 
-PARTS = ("throughput", "time-to-98", "choice", "help")
+PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial")
 Result = tuple[str, dict[str, Any], Callable[[dict[str, Any]], str]]
 
 
@@ -49,6 +49,8 @@ def main() -> None:
     print(f"\n{_closing(document)}", file=output)
     if options.json:
         print(json.dumps(document, indent=2))
+    if any(result["fail"] for result in document.get("families", [])):
+        sys.exit(1)
 
 
 def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | None) -> Iterator[Result]:
@@ -57,6 +59,12 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
     rounds = options.rounds or (1 if quick else 3)
     if "help" in parts:
         yield "help", start_up.measure_help(5 if quick else 20), start_up.write_help
+    if "families" in parts:
+        yield "families", families.measure_families(quick), families.write_families
+    if "spatial" in parts:
+        amount = spatial.QUICK if quick else spatial.FULL
+        for task in spatial.CASES:
+            yield "spatial", spatial.measure_case(task, options.data, rounds, amount), spatial.write_case
     if "time-to-98" in parts:
         yield "time-to-98", time_to_accuracy.measure_race(options.data, peers, rounds), time_to_accuracy.write_race
     if "choice" in parts:
@@ -98,7 +106,7 @@ def _find_peers(options: argparse.Namespace, parts: tuple[str, ...]) -> tuple[Pa
 def _closing(document: dict[str, Any]) -> str:
     machine = document["machine"]
     versions: dict[str, str] = {}
-    for part in ("throughput", "time-to-98"):
+    for part in ("throughput", "spatial", "time-to-98"):
         for result in document.get(part, []):
             for row in result.get("rows", []):
                 versions |= row["versions"]

@@ -23,8 +23,9 @@ class Work:
     """What every contender is asked to do.
 
     Attributes:
-        data: Folder with train/CLASS/PICTURE, and validation or test beside train.
-        net: "lenet5" or "resnet18".
+        data: Folder with train/CLASS/PICTURE, and validation or test beside train; for boxes COCO's files, for masks
+            images/ and masks/.
+        net: Name of the network; "lenet5" and "resnet18" are known to all that classify.
         size: Side of the network's input, in pixels.
         batch: Pictures in one step.
         epochs: Passes over the training pictures.
@@ -133,7 +134,7 @@ def serve(name: str, prepare: Callable[[Work], None], run: Callable[[Work], Answ
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="One contender; prints one JSON line.")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--net", choices=("lenet5", "resnet18"), required=True)
+    parser.add_argument("--net", required=True)
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--epochs", type=int, required=True)

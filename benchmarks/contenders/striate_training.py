@@ -54,45 +54,57 @@ class Stopwatch:
         self._epoch_began = self.now()
 
 
-def build_recipe(work: Work) -> Recipe:
-    """The same network, batch, augmentation and number of epochs as the others; the rest is left to Striate."""
+def common_values(work: Work, epochs: int) -> dict[str, object]:
+    """Recipe fields that are the same for all tasks: size, batch, epochs, plain SGD, no augmentation."""
     values: dict[str, object] = {
         "network.name": work.net,
         "network.weights": "none",
         "input.size_hw": [work.size, work.size],
         "optimisation.batch_size": work.batch,
-        "optimisation.epochs": work.epochs,
+        "optimisation.epochs": epochs,
         "optimisation.learning_rate": work.rate,
-        "optimisation.evaluate_every": work.epochs,
+        "optimisation.evaluate_every": epochs,
         "optimisation.seed": work.seed,
         "machine.device": "cpu",
+        "optimisation.optimizer": "sgd",
+        "optimisation.ema": 0.0,
+        "optimisation.schedule": "constant",
     }
     moves = dict.fromkeys(("mirror", "flip", "rotate_deg", "shift", "zoom", "erase", "mixup", "cutmix"), 0.0)
     moves |= {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "crop_area": 1.0}
+    return values | {f"augmentation.{name}": value for name, value in moves.items()}
+
+
+def build_recipe(work: Work, epochs: int | None = None) -> Recipe:
+    """The same network, batch, augmentation and number of epochs as the others; the rest is left to Striate."""
+    values = common_values(work, epochs or work.epochs)
+    moves: dict[str, object]
     if work.size == 224:
-        moves |= {"crop_area": 0.08, "mirror": 0.5}
+        moves = {"crop_area": 0.08, "mirror": 0.5}
     elif work.size == 32:
-        moves |= {"shift": 4 / 32, "mirror": 0.5}
+        moves = {"shift": 4 / 32, "mirror": 0.5}
     else:
-        moves |= {"shift": (1 if work.target else 2) / 28}
+        moves = {"shift": (1 if work.target else 2) / 28}
     values |= {f"augmentation.{name}": value for name, value in moves.items()}
     if work.target:
-        values |= {"optimisation.optimizer": "adamw"}
-    else:
-        values |= {"optimisation.optimizer": "sgd", "optimisation.ema": 0.0, "optimisation.schedule": "constant"}
+        for field in ("optimisation.ema", "optimisation.schedule"):
+            del values[field]
+        values["optimisation.optimizer"] = "adamw"
     return Recipe().with_values(values)
 
 
 def prepare(work: Work) -> None:
     """Loads everything that the first use loads late, on a small part of the work."""
-    run(work, epochs=1)
+    time_training(work, build_recipe(work, epochs=1))
 
 
-def run(work: Work, epochs: int | None = None) -> Timing:
+def run(work: Work) -> Timing:
     """Trains from the files into a new run folder, with an empty cache."""
-    recipe = build_recipe(work)
-    if epochs is not None:
-        recipe = recipe.with_values({"optimisation.epochs": epochs, "optimisation.evaluate_every": epochs})
+    return time_training(work, build_recipe(work))
+
+
+def time_training(work: Work, recipe: Recipe) -> Timing:
+    """Trains from the files into a new run folder, with an empty cache."""
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STRIATE_CACHE"] = str(Path(folder) / "cache")
