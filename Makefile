@@ -15,7 +15,7 @@ JOBS ?= 2
 help:  ## This list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /	/' | expand -t 14
 
-demo: $(READY)  ## The whole road on real handwritten digits: look, train, evaluate, predict, report
+demo: $(READY)  ## The whole road on real handwritten digits, for all four tasks: look, train, evaluate, predict
 	$(BIN)/striate demo --out demo
 
 test: $(READY)  ## All tests

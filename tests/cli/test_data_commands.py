@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from striate.cli import main
+from striate.cli import demo, main
 
 Capture = pytest.CaptureFixture[str]
 
@@ -91,12 +91,35 @@ def test_compare_ranks_networks_on_the_same_pictures(digits: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_demo_goes_the_whole_road(tmp_path: Path, capsys: Capture) -> None:
-    done = read_json(capsys, "demo", "--out", str(tmp_path / "demo"), "--minutes", "0.1")
-    assert done["look"]["images"] == 1797
+@pytest.mark.parametrize(("word", "task"), [("classify", "classification"), ("instances", "instances")])
+def test_the_demo_goes_the_whole_road(tmp_path: Path, capsys: Capture, word: str, task: str) -> None:
+    asked = ["demo", "--out", str(tmp_path), "--task", word, "--images", "30"]
+    found = read_json(capsys, *asked, "--minutes", "0.1")
+    assert list(found) == [task]
+    done = found[task]
+    assert done["look"]["images"] == 30
     assert done["train"]["verdict"]["state"] in ("underfit", "overfit", "balanced", "too early")
     assert done["evaluate"]["headline"] == done["train"]["headline"]
-    assert len(done["predict"]) == 5
     assert Path(done["report"]).is_file()
-    assert len(list((tmp_path / "demo" / "answers").glob("*.png"))) == 5
-    assert main(["demo", "--out", str(tmp_path / "demo"), "--minutes", "-1"]) == 2
+    assert 1 <= len(done["predict"]) == len({each["path"] for each in done["predict"]}) <= demo.PICTURES
+    assert len(list(Path(done["answers"]).rglob("*.csv"))) == 1
+    assert main([*asked, "--minutes", "-1"]) == 2
+
+
+def test_the_demo_shares_its_minutes_out(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, float] = {}
+
+    def note(level: demo.Level, out: Path, minutes: float, images: int | None) -> dict[str, Any]:
+        given[level.task] = minutes
+        assert (out, images) == (tmp_path / level.task, level.images)
+        return {}
+
+    monkeypatch.setattr(demo, "_go", note)
+    read_json(capsys, "demo", "--out", str(tmp_path))
+    assert given == {level.task: level.minutes for level in demo.LEVELS}
+    read_json(capsys, "demo", "--out", str(tmp_path), "--minutes", "10.8")
+    assert given == {level.task: pytest.approx(2 * level.minutes) for level in demo.LEVELS}
+    read_json(capsys, "demo", "--out", str(tmp_path), "--minutes", "3", "--task", "detect")
+    assert given["detection"] == 3
+    assert main(["demo", "--out", str(tmp_path), "--task", "video"]) == 2
+    assert "the demo shows no 'video'" in capsys.readouterr().err
