@@ -12,9 +12,9 @@ from striate.errors import RequestError
 from striate.formats.storing import prepare_folder
 from striate.runs.answers.base import ANSWER_WRITERS, AnswerOrder, AnswerWriter
 from striate.runs.answers.growing import AnswerNames, GrowingFile
-from striate.runs.overlay import SHOWN_FROM, write_marked
+from striate.runs.overlay import write_marked
 from striate.runs.structures import PicturePrediction
-from striate.structures import DetectedInstances, Instances, SegmentedPicture
+from striate.structures import SHOWN_FROM, DetectedInstances, Instances, SegmentedPicture
 
 MASKS_FOLDER = "masks"
 OBJECTS_FILE = "_objects.csv"

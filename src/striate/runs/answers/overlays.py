@@ -7,8 +7,9 @@ from pathlib import Path
 from striate.images import read_picture
 from striate.runs.answers.base import ANSWER_WRITERS, EVERY_TASK, AnswerOrder, AnswerWriter
 from striate.runs.answers.growing import AnswerNames
-from striate.runs.overlay import SHOWN_FROM, draw_answer, write_marked
+from striate.runs.overlay import draw_answer, write_marked
 from striate.runs.structures import PicturePrediction
+from striate.structures import SHOWN_FROM
 
 
 class _Overlays(AnswerWriter):
