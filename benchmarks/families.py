@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,13 +30,13 @@ from striate.training.progress import Silent
 FAMILIES = ("lenet5", "alexnet", "vgg11_bn", "googlenet", "resnet18")
 LEVELS = ("classification", "detection", "segmentation", "instances")
 BATCH = 8
-PICTURES, QUICK_PICTURES = 144, 48
+PICTURES, QUICK_PICTURES = 96, 48
 """Pictures that are made for each task; 70 % of them are trained on."""
 
 SIZE = 64
 """Side of the networks' input, in pixels."""
 
-HELD = 2
+HELD = 1
 """Batches on which the loss is measured before and after the epoch."""
 
 
@@ -68,7 +69,8 @@ def measure_families(quick: bool) -> dict[str, Any]:
             options = MakeOptions(images=QUICK_PICTURES if quick else PICTURES, task=task)
             data = open_dataset(make_data("digits", Path(folder) / task, options))
             for net in FAMILIES:
-                rows[net][task] = train_epoch(data, net)
+                course = rows[net][task] = train_epoch(data, net)
+                print(f"  {task}, {net}: {course.before:.3g} > {course.after:.3g}", file=sys.stderr, flush=True)
     courses = [course for row in rows.values() for course in row.values()]
     return {
         "pictures": QUICK_PICTURES if quick else PICTURES,

@@ -49,8 +49,8 @@ class MaskPictures(Dataset[Any]):
         path = self.pictures[place]
         picture = tv_tensors.Image(Image.open(path).convert("RGB"))
         mask = tv_tensors.Mask(Image.open(self.masks / path.name))
-        changed: tuple[torch.Tensor, torch.Tensor] = self.change(picture, mask[0])
-        return changed
+        picture, mask = self.change(picture, mask)
+        return picture, mask[0]
 
 
 def build_segmenter(work: Work) -> nn.Module:

@@ -8,7 +8,7 @@ from striate.data import open_dataset
 from striate.data.annotations import SPATIAL_TASKS
 from striate.data.synthetic import MAKERS, TASK_WORDS, USUAL_FORMATS, MakeOptions, Maker, make_data, make_digits
 from striate.errors import RequestError, UnknownNameError
-from striate.formats import FORMATS, read_folder
+from striate.formats import FORMATS, Reading, read_folder
 from striate.images import read_picture
 
 
@@ -109,3 +109,17 @@ def test_numbers_out_of_range_are_refused(options: MakeOptions, text: str, tmp_p
 def test_an_unknown_name_offers_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"no built-in data set named 'digit'\. Nearest: digits"):
         make_data("digit", tmp_path / "out")
+
+
+@pytest.mark.parametrize("format", ["label-images", "object-masks"])
+def test_objects_are_of_one_class_where_the_format_names_none(format: str, tmp_path: Path) -> None:
+    options = MakeOptions(images=10, task="instances", format=format)
+    named = read_folder(make_data("digits", tmp_path / "named", MakeOptions(images=10, task="instances")))
+    found = read_folder(make_data("digits", tmp_path / "bare", options), format)
+    assert (len(named.classes), len(found.classes)) == (10, 1)
+
+    def counts(reading: Reading) -> list[int]:
+        return sorted(len(one.read_annotation()) for samples in reading.splits.values() for one in samples)
+
+    # A picture without an object may be left out, where nothing says that it has none.
+    assert [count for count in counts(found) if count] == [count for count in counts(named) if count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from striate.errors import RequestError, UnknownNameError
 from striate.formats import FORMATS
 from striate.formats.storing import prepare_folder
 from striate.registry import Registry
-from striate.structures import Label, Picture, Sample
+from striate.structures import Instances, Label, Picture, Sample
 
 TASK_WORDS = {
     "classify": "classification",
@@ -33,6 +33,9 @@ USUAL_FORMATS = {
     "instances": "coco",
 }
 """The format in which a set for a task is written where none is named."""
+
+ONE_CLASS = "digit"
+"""The class of all objects in formats that name none."""
 
 SCENES = 500
 """Scenes that are made where no number is given."""
@@ -113,8 +116,22 @@ def make_data(name: str, out: str | Path, options: MakeOptions | None = None) ->
         )
     prepare_folder(out)
     made = maker.make(MakeOptions(options.images, options.scale, options.seed, task, target.name))
+    if not target.names_classes:
+        made = _of_one_class(made)
     target.write(dict(made.splits), made.classes, out)
     return out
+
+
+def _of_one_class(made: MadeSet) -> MadeSet:
+    """The same objects for a format that names no class: all of them are of one."""
+
+    def merge(sample: Sample) -> Sample:
+        objects = sample.read_annotation()
+        assert isinstance(objects, Instances)
+        return replace(sample, annotation=replace(objects, classes=np.zeros_like(objects.classes)))
+
+    splits = {split: [merge(sample) for sample in samples] for split, samples in made.splits.items()}
+    return MadeSet((ONE_CLASS,), splits)
 
 
 def _task_of(maker: Maker, word: str) -> str:
