@@ -41,10 +41,10 @@ class Level:
 
 LEVELS = (
     Level("classification", "classify", 0.4, None, ("overlays", "csv")),
-    Level("detection", "detect", 1.8, 600, ("overlays", "coco")),
-    Level("segmentation", "segment", 2.0, 400, ("overlays", "masks")),
+    Level("detection", "detect", 1.7, 600, ("overlays", "coco")),
+    Level("segmentation", "segment", 1.9, 400, ("overlays", "masks")),
     # Label images name no class: which pixels belong together is learned in the time, ten classes besides are not.
-    Level("instances", "instances", 1.2, 400, ("overlays", "masks"), "label-images"),
+    Level("instances", "instances", 1.8, 400, ("overlays", "masks"), "label-images"),
 )
 _WORDS = ", ".join(level.word for level in LEVELS)
 
@@ -54,7 +54,7 @@ def command(
         "demo"
     ),
     minutes: Annotated[
-        float | None, typer.Option(help="Time for training, in minutes, shared out among the tasks; 5.4 for all four.")
+        float | None, typer.Option(help="Time for training, in minutes, shared out among the tasks; 5.8 for all four.")
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help=f"Only this: {_WORDS}; repeatable.")] = None,
     images: Annotated[
