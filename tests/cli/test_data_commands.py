@@ -64,14 +64,14 @@ def test_split_is_what_training_would_use(digits: Path, tmp_path: Path, capsys: 
     assert seen["given_splits"] == ["train", "validation", "test"]
 
 
-def test_look_shows_what_training_refuses_and_ends_with_1(digits: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_look_shows_what_training_refuses_and_ends_like_it(digits: Path, tmp_path: Path, capsys: Capture) -> None:
     shutil.copytree(digits / "0", tmp_path / "one" / "0")
-    assert main(["look", str(tmp_path / "one"), "--page", str(tmp_path / "page.html")]) == 1
+    assert main(["look", str(tmp_path / "one"), "--page", str(tmp_path / "page.html")]) == 2
     seen = capsys.readouterr()
     assert "format   folders" in seen.out
     assert "are of one class, '0'" in " ".join(seen.out.split())
     assert not (tmp_path / "page.html").exists()
-    assert main(["look", str(tmp_path / "one"), "--json"]) == 1
+    assert main(["look", str(tmp_path / "one"), "--json"]) == 2
     document = json.loads(capsys.readouterr().out)
     assert document["refused"]["fix"].startswith("Add pictures of another class")
     assert document["page"] is None

@@ -249,7 +249,7 @@ def test_crowds_and_objects_to_ignore_are_kept_or_refused_and_can_be_left_out(
         fmt.write({"train": flagged}, classes_of(fmt, task), tmp_path / "out")
     (problem,) = problems
     assert (problem.kind, problem.path, problem.severity) == ("flagged-object", plain[-1].name, "dropped")
-    assert problem.detail.startswith("2 objects of 1 pictures are crowds or need not be found, which the format")
+    assert "a crowd or need not be found, as 2 objects are marked in 1 picture (" in problem.detail
     fmt.write(dict(kept), classes_of(fmt, task), tmp_path / "left")
     assert contents(fmt.read(tmp_path / "left", task).splits) == contents(kept)
 

@@ -121,7 +121,7 @@ def test_a_row_without_a_box_is_background(tmp_path: Path, nothing: str) -> None
     assert flat(reading) == {"1.png": [("cat", [1, 2, 3, 4])], "2.png": []}
     assert reading.classes == ("cat",)
     assert reading.problems == []
-    assert "boxes.csv: 1 pictures have no box and count as background." in reading.notes
+    assert "boxes.csv: 1 picture has no box and counts as background." in reading.notes
 
 
 def test_a_row_without_a_box_in_a_table_without_header(tmp_path: Path) -> None:
@@ -148,13 +148,13 @@ def test_rows_that_are_left_out(tmp_path: Path) -> None:
     assert [label for label, _ in flat(reading)["1.png"]] == ["cat"] + ["dog"] * 12
     details = {one.kind: one.detail for one in reading.problems}
     assert details == {
-        "unlabelled": "1 pictures lie beside others and boxes.csv does not name them (3.png).",
-        "missing-file": "1 rows name a picture that is not there (9.png).",
-        "ambiguous-file": "1 rows give a name that several pictures have (2.png).",
+        "unlabelled": "1 picture lies beside others, not named in boxes.csv (3.png).",
+        "missing-file": "1 row names a picture that is not there (9.png).",
+        "ambiguous-file": "1 row gives a name that several pictures have (2.png).",
         "broken-row": "3 rows hold something else than the four numbers of a box "
         "(row 3: 1 2 3 four, row 4: 1  3 4, row 6: 1 2 3 inf).",
-        "unlabelled-box": "1 boxes have no class (row 5).",
-        "ragged-row": "1 lines have another number of cells than the others (line 21).",
+        "unlabelled-box": "1 box has no class (row 5).",
+        "ragged-row": "1 line has another number of cells than the others (line 21).",
     }
     assert all(one.severity == "dropped" and one.fix for one in reading.problems)
 
@@ -213,7 +213,7 @@ def test_pictures_that_are_not_there(tmp_path: Path) -> None:
     sniff = TABLE.sniff(tmp_path)
     assert sniff is not None
     assert sniff.confidence == 0.4
-    with pytest.raises(DataError, match="none of the 1 pictures named in the column 'path' was found below") as caught:
+    with pytest.raises(DataError, match="1 picture is named in the column 'path', and none was found below") as caught:
         TABLE.read(tmp_path)
     assert "'1.png'" in str(caught.value)
     assert "Put the pictures beside the table" in caught.value.fix

@@ -155,7 +155,7 @@ def test_pictures_that_lie_elsewhere(tmp_path: Path) -> None:
     file = document(tmp_path / "set" / "annotations" / "x.json", [image(1, "a.png")], [thing(1, bbox=[0, 0, 1, 1])])
     picture(tmp_path / "elsewhere" / "a.png")
     for path in (tmp_path / "set", file):
-        with pytest.raises(DataError, match=r"none of the 1 pictures that are listed was found \('a.png'\)") as caught:
+        with pytest.raises(DataError, match=r"1 picture is listed, and none was found \('a.png'\)") as caught:
             COCO.read(path)
         assert f"looked in {tmp_path / 'set'}" in str(caught.value)
         assert "(0 pictures)" in str(caught.value)
@@ -217,7 +217,7 @@ def test_category_ids(tmp_path: Path) -> None:
     reading = COCO.read(tmp_path)
     assert reading.classes == ("zero", "ninety")
     assert objects_of(reading).classes.tolist() == [1, 0]
-    assert "1 classes that are listed and never occur are left out (never)." in reading.notes
+    assert "1 listed class left out, never used (never)." in reading.notes
 
 
 def test_categories_that_are_wrong(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_records_that_fit_nothing(tmp_path: Path) -> None:
     reading = COCO.read(tmp_path)
     assert len(objects_of(reading)) == 1
     assert len(objects_of(reading, "b.png")) == 0
-    assert "1 pictures have no objects and count as background." in reading.notes
+    assert "1 picture has no objects and counts as background." in reading.notes
     assert problem(reading, "annotation-without-picture").detail.startswith("2 objects belong to a picture that is")
     assert problem(reading, "broken-box").detail.startswith("5 objects have a box that is not four numbers")
     assert "other.png: id 1" in problem(reading, "duplicate-id").detail
@@ -281,7 +281,7 @@ def test_records_that_fit_nothing(tmp_path: Path) -> None:
         "images[3] has no id, images[4] has no file_name, images[5] is int" in problem(reading, "broken-record").detail
     )
     unlisted = problem(reading, "unlabelled")
-    assert unlisted.detail == "1 pictures lie beside others and coco.json does not name them (extra.png)."
+    assert unlisted.detail == "1 picture lies beside others, not named in coco.json (extra.png)."
     assert {one.path for one in reading.problems} == {"coco.json", "extra.png"}
 
 
@@ -292,7 +292,7 @@ def test_the_same_picture_twice(tmp_path: Path) -> None:
     document(tmp_path / "coco.json", [image(1, "a.png"), image(2, "./a.png")], annotations)
     reading = COCO.read(tmp_path)
     assert objects_of(reading).boxes_xyxy.tolist() == [[0, 0, 1, 1], [2, 2, 5, 5]]
-    assert "1 pictures are listed more than once (a.png)" in problem(reading, "duplicate-picture").detail
+    assert "1 picture is listed more than once (a.png)" in problem(reading, "duplicate-picture").detail
 
 
 def test_a_picture_in_two_splits_stays_in_the_later(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_picture_in_two_splits_stays_in_the_later(tmp_path: Path) -> None:
         "train": ["images/a.png"],
         "test": ["images/b.png"],
     }
-    assert problem(reading, "leakage").detail == "1 pictures are in several splits (images/b.png)."
+    assert problem(reading, "leakage").detail == "1 picture is in several splits (images/b.png)."
 
 
 def test_a_split_without_any_object_is_read_as_well(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_objects_without_a_mask_among_others_that_have_one(tmp_path: Path) -> No
     assert objects.ignore.tolist() == [False, True]
     assert objects.areas().tolist() == [6, 6]
     assert objects.boxes_xyxy[1].tolist() == [5, 5, 7, 25]
-    assert problem(reading, "missing-mask").detail == "1 objects have no mask (annotations[1])."
+    assert problem(reading, "missing-mask").detail == "1 object has no mask (annotations[1])."
     # A crowd without a mask is no reason to doubt that the set has masks.
     one_picture(tmp_path, thing(1, segmentation=[SQUARE]), thing(1, bbox=[5, 5, 2, 2], iscrowd=1))
     assert COCO.read(tmp_path).task == "instances"
@@ -468,7 +468,7 @@ def test_annotation_of_stored_pixels_is_turned_upright(tmp_path: Path) -> None:
     document(tmp_path / "coco.json", [image(1, "a.jpg")], [thing(1, bbox=[0, 0, 2, 1], segmentation=[SQUARE])])
     reading = COCO.read(tmp_path)
     assert reading.problems == []
-    assert any("1 pictures were annotated without regard to their EXIF orientation" in note for note in reading.notes)
+    assert any("1 picture was annotated without regard to the EXIF orientation" in note for note in reading.notes)
     objects = objects_of(reading, "a.jpg")
     assert isinstance(objects, Instances)
     assert objects.size_hw == reading.splits[""][0].read().size_hw == (WIDTH, HEIGHT)

@@ -103,7 +103,7 @@ def test_other_files_are_counted(tmp_path: Path) -> None:
     fill(tmp_path, "a/1.png", "b/1.png")
     for name in ("notes.txt", "more.doc"):
         (tmp_path / "a" / name).write_text("x")
-    assert read_folder(tmp_path).notes == ["2 files in a/ are no pictures and are left out (more.doc, ...)."]
+    assert read_folder(tmp_path).notes == ["2 files are left out of a/, being no picture (more.doc, ...)."]
 
 
 def test_an_empty_class_is_reported(tmp_path: Path) -> None:

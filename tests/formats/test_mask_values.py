@@ -84,7 +84,7 @@ def test_fractions_stand_for_no_class(tmp_path: Path) -> None:
     settled = settle_values(tmp_path, survey(tmp_path, band, suffix=".tif"), None)
     assert meanings(settled) == {0: "background", 1: "foreground", 255: None}
     assert [one.kind for one in settled.problems] == ["unknown-mask-value"]
-    with pytest.raises(DataError, match="1 masks, and none shows any of the classes"):
+    with pytest.raises(DataError, match="1 mask, and none shows any of the classes"):
         settle_values(tmp_path, survey(tmp_path, np.full((32, 32), 0.5, np.float32), suffix=".tif"), None)
 
 
@@ -111,7 +111,7 @@ def test_a_list_of_values(tmp_path: Path) -> None:
     assert meanings(settled) == {7: "road", 3: "sky", 0: None, 255: None}
     (problem,) = settled.problems
     assert (problem.kind, problem.path) == ("unknown-mask-value", "0.png")
-    assert "1 of 1 masks that were looked at hold values that stand for no class: 9" in problem.detail
+    assert "of 1 mask looked at, 1 holds values that stand for no class: 9" in problem.detail
 
 
 def test_classes_that_do_not_occur_stay_in_the_list(tmp_path: Path) -> None:

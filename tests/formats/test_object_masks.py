@@ -103,7 +103,7 @@ def test_a_picture_without_masks_is_background(tmp_path: Path) -> None:
         ("picture-without-mask", "stage1_train/gh/images/gh.png"),
         ("mask-without-picture", "stage1_train/ij"),
     ]
-    assert any(note.startswith("1 pictures have an empty folder of masks") for note in reading.notes)
+    assert any(note.startswith("1 picture has an empty folder of masks") for note in reading.notes)
 
 
 def test_masks_of_different_sizes_are_refused(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_many_missing_files_are_counted(tmp_path: Path) -> None:
 def test_no_picture_is_there(tmp_path: Path) -> None:
     table(tmp_path, "path,label\n1.png,a\n2.png,b\n")
     with pytest.raises(
-        DataError, match=r"none of the 2 pictures named in the column 'path' was found below .*, such as '1\.png'"
+        DataError, match=r"2 pictures are named in the column 'path', and none was found below .*, such as '1\.png'"
     ):
         read_folder(tmp_path)
 

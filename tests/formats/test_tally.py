@@ -6,7 +6,7 @@ from striate.formats.tally import Fault, FileTally, Tally, left_out, some_of
 from striate.structures import Problem
 
 FAULTS = {
-    "lost": Fault("{count} files are lost ({example}).", "They are left out.", "Find them."),
+    "lost": Fault("{count:file is|files are} lost ({example}).", "They are left out.", "Find them."),
     "odd": Fault("odd: {count} (the first: {first}).", "Kept.", "Look.", "note"),
 }
 
@@ -35,7 +35,7 @@ def test_one_problem_for_each_kind_in_the_order_of_the_table() -> None:
 def test_a_tally_of_one_file_names_it() -> None:
     tally = Tally(FAULTS, "all.json")
     tally.add("lost", "a.png")
-    assert (tally.problems()[0].path, tally.problems()[0].detail) == ("all.json", "1 files are lost (a.png).")
+    assert (tally.problems()[0].path, tally.problems()[0].detail) == ("all.json", "1 file is lost (a.png).")
 
 
 def test_places_in_a_file_are_one_problem() -> None:
@@ -47,9 +47,7 @@ def test_places_in_a_file_are_one_problem() -> None:
 
 
 def test_what_is_left_out() -> None:
-    assert left_out("unlisted", [], "pictures are in no list", "Add them.") == []
-    (problem,) = left_out("unlisted", ["b", "a"], "pictures are in no list", "Add them.")
-    assert problem == Problem(
-        "unlisted", "b", "2 pictures are in no list (b, ...).", "They are left out. Add them.", "dropped"
-    )
+    assert left_out("unlisted", [], "picture is|pictures are", "in no list", "Add them.") == []
+    (problem,) = left_out("unlisted", ["b", "a"], "picture is|pictures are", "in no list", "Add them.")
+    assert problem == Problem("unlisted", "b", "2 pictures are in no list (b, ...).", "Left out. Add them.", "dropped")
     assert some_of(["a", "a", "b"], 2) == "a, b"

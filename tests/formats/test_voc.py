@@ -129,10 +129,10 @@ def test_lists_decide_the_splits(tmp_path: Path) -> None:
         "": ["JPEGImages/f.jpg"],
     }
     assert (
-        "1 pictures are annotated, but in no list of a split (JPEGImages/e.jpg)." in problem(reading, "unlisted").detail
+        "1 picture is annotated, but in no list of a split (JPEGImages/e.jpg)." in problem(reading, "unlisted").detail
     )
-    assert "1 names in the lists fit no picture (missing in " in problem(reading, "listed-without-picture").detail
-    assert "1 pictures are in the lists of several splits (a in " in problem(reading, "listed-twice").detail
+    assert "1 name in the lists fits no picture (missing in " in problem(reading, "listed-without-picture").detail
+    assert "1 picture is in the lists of several splits (a in " in problem(reading, "listed-twice").detail
 
 
 def test_lists_of_other_pictures_are_not_used(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_the_name_of_the_file_counts_before_the_name_in_it(tmp_path: Path) -> No
     assert classes == {"a.jpg": "one", "b.jpg": "two", "c.d.jpg": "three"}
     lonely = problem(reading, "annotation-without-picture")
     assert (lonely.path, lonely.severity) == ("0003.xml", "dropped")
-    assert "1 XML files have no picture" in lonely.detail
+    assert "1 XML file has no picture" in lonely.detail
 
 
 def test_pictures_without_xml_are_unknown_and_those_with_an_empty_one_background(tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ def test_pictures_without_xml_are_unknown_and_those_with_an_empty_one_background
     reading = VOC.read(tmp_path)
     assert names(reading) == {"": ["JPEGImages/a.jpg", "JPEGImages/b.jpg"]}
     assert len(boxes_of(reading, "", 1)) == 0
-    assert "1 XML files hold no object: their pictures are background." in reading.notes
-    assert "1 pictures have no XML file (JPEGImages/c.jpg)." in problem(reading, "unlabelled").detail
+    assert "1 XML file holds no object: background." in reading.notes
+    assert "1 picture has no XML file (JPEGImages/c.jpg)." in problem(reading, "unlabelled").detail
 
 
 def test_objects_that_are_not_complete(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_corners_that_are_one_point_have_no_area_and_corners_at_zero_are_noted(t
     pair(tmp_path, "a", element("cat", 4, 3, 4, 3), element("cat", 4, 3, 4, 5), element("cat", 0, 1, 3, 3))
     reading = VOC.read(tmp_path)
     assert boxes_of(reading).boxes_xyxy.tolist() == [[3, 2, 3, 2], [3, 2, 4, 5], [-1, 0, 3, 3]]
-    assert any("1 XML files have corners at 0" in note for note in reading.notes)
+    assert any("1 XML file has corners at 0" in note for note in reading.notes)
 
 
 def test_a_box_of_one_pixel_that_is_written_is_read_again(tmp_path: Path) -> None:
@@ -401,7 +401,7 @@ def test_lists_for_masks_are_in_a_folder_of_their_own(tmp_path: Path) -> None:
     reading = VOC.read(tmp_path, "segmentation")
     assert names(reading) == {"train": ["JPEGImages/b.jpg"], "validation": ["JPEGImages/a.jpg"]}
     assert problem(reading, "unlabelled").path == "JPEGImages/d.jpg"
-    assert "1 pictures have no annotation for segmentation and are in no list; left out." in reading.notes
+    assert "1 picture has no annotation for segmentation and no list; left out." in reading.notes
 
 
 def test_decimals_and_flags_are_read_again(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_lists_of_darknet(tmp_path: Path) -> None:
     assert names(reading) == {"train": ["obj_train_data/a.jpg"], "validation": ["obj_train_data/b.jpg"]}
     assert reading.classes == ("ship",)
     assert "classes is 3, and 2 class names are listed in obj.names." in problem(reading, "class-count").detail
-    assert "1 pictures with labels are in no list" in problem(reading, "unlisted").detail
+    assert "1 picture with labels is in no list" in problem(reading, "unlisted").detail
     assert "x.jpg in train.txt" in problem(reading, "listed-without-picture").detail
     assert "a.jpg in valid.txt" in problem(reading, "listed-twice").detail
 
@@ -179,9 +179,9 @@ def test_class_names_that_do_not_fit(tmp_path: Path) -> None:
     assert reading.classes == ("ship", "class-7", "class-1000000007")
     nameless = problem(reading, "class-without-name")
     assert nameless.path == "data.yaml"
-    assert "2 class numbers of objects have no name (7: 2 objects, 1000000007: 1 objects)" in nameless.detail
+    assert "2 class numbers have no name (7: 2 objects, 1000000007: 1 object)" in nameless.detail
     assert "nc is 1, and 2 class names are listed" in problem(reading, "class-count").detail
-    assert reading.notes == ["1 classes that are listed and never occur are left out (unused)."]
+    assert reading.notes == ["1 listed class left out, never used (unused)."]
 
 
 def test_two_numbers_of_one_name_are_one_class(tmp_path: Path) -> None:
@@ -213,9 +213,9 @@ def test_empty_and_missing_label_files(tmp_path: Path) -> None:
     reading = YOLO.read(tmp_path)
     assert names(reading) == {"train": ["train/images/a.jpg", "train/images/b.jpg", "train/images/c.jpg"]}
     assert [len(boxes_of(reading, "train", index)) for index in range(3)] == [1, 0, 0]
-    assert "1 pictures have an empty label file: they are background." in reading.notes
-    assert any(note.startswith("1 pictures have no label file (train/images/c.jpg, ...)") for note in reading.notes)
-    assert "1 pictures lie in folders without any label file" in problem(reading, "unlabelled").detail
+    assert "1 picture has an empty label file: background." in reading.notes
+    assert any(note.startswith("1 picture has no label file (train/images/c.jpg, ...)") for note in reading.notes)
+    assert "1 picture lies in a folder without any label file" in problem(reading, "unlabelled").detail
     lonely = problem(reading, "annotation-without-picture")
     assert lonely.detail == "2 label files have no picture (train/labels/e.txt, ...)."
     assert lonely.severity == "dropped"
@@ -257,11 +257,11 @@ def test_confidences_repeats_and_values_outside(tmp_path: Path) -> None:
     reading = beside(tmp_path, "0 0.5 0.5 0.5 0.5 0.87\n0 0.5 0.5 0.5 0.5\n2.0 1.2 0.5 0.5 0.5\n")
     assert boxes_of(reading).boxes_xyxy[:, 0].tolist() == [5, 5, 19]
     assert reading.classes == ("class-0", "class-2")
-    assert any(note.startswith("1 lines have a sixth number") for note in reading.notes)
+    assert any(note.startswith("1 line has a sixth number") for note in reading.notes)
     repeat = problem(reading, "repeated-object")
     assert (repeat.path, repeat.severity) == ("a.txt", "note")
-    assert "1 lines say the same as an earlier one of their file, in 1 files (line 2 of a.txt" in repeat.detail
-    assert "1 lines have values outside 0..1, in 1 files (line 3 of a.txt" in problem(reading, "outside-picture").detail
+    assert "1 line says the same as an earlier one of the file, in 1 file (line 2 of a.txt" in repeat.detail
+    assert "1 line has values outside 0..1, in 1 file (line 3 of a.txt" in problem(reading, "outside-picture").detail
 
 
 OUTLINE = "0 0.1 0.2 0.5 0.2 0.5 0.6 0.1 0.6\n"
@@ -288,12 +288,12 @@ def test_outlines_count_by_their_boxes_where_boxes_are_wanted_or_among_them(tmp_
     asked = YOLO.read(tmp_path, "detection")
     assert asked.task == "detection"
     assert np.allclose(boxes_of(asked).boxes_xyxy, [[2, 2, 10, 6]])
-    assert "All 1 objects are outlines; each outline counts by the box around it." in asked.notes
+    assert "1 object is an outline; each outline counts by the box around it." in asked.notes
     text(tmp_path / "a.txt", OUTLINE + ONE)
     for mixed in (YOLO.read(tmp_path), YOLO.read(tmp_path, "instances")):
         assert mixed.task == "detection"
         assert np.allclose(boxes_of(mixed).boxes_xyxy, [[2, 2, 10, 6], [5, 2.5, 15, 7.5]])
-        assert "1 objects are boxes and 1 outlines; each outline counts by the box around it." in mixed.notes
+        assert "1 box and 1 outline; each outline counts by the box around it." in mixed.notes
 
 
 def test_pictures_that_cannot_be_opened(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_something_else(tmp_path: Path) -> None:
     pair(tmp_path, "a.jpg", "a.txt", "A ship on the sea.\n")
     assert YOLO.sniff(tmp_path) is None
     (tmp_path / "a.txt").unlink()
-    with pytest.raises(DataError, match="no text file with YOLO's lines was found for any of 1 pictures"):
+    with pytest.raises(DataError, match="no text file with YOLO's lines was found for any of 1 picture here"):
         YOLO.read(tmp_path)
 
 

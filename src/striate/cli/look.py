@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from striate.cli.output import Answer
 from striate.cli.progress import TerminalProgress
+
+if TYPE_CHECKING:
+    from striate.data.look import Look
 
 
 def command(
@@ -25,7 +28,8 @@ def command(
 
     Format, task, classes, splits, channels and bit depth, and every problem with what to do about it; on one screen,
     and with pictures on a page that works offline. Nothing in the folder is changed. Where training would refuse the
-    folder, what was found is shown all the same, then why and what to do, without a page and with exit code 1.
+    folder, what was found is shown all the same, then why and what to do, without a page and with exit code 2, which
+    training ends with too.
 
     Example:
         striate look photos/
@@ -44,9 +48,19 @@ def command(
         )
     wanted = page or Path("runs") / f"look-{data.resolve().stem}.html"
     written = None if no_page or seen.refused else write_look_page(seen, wanted)
-    footer = "" if written is None else f"\n  page     {written}"
     return Answer(
         seen.as_dict() | {"page": written},
-        lambda console: console.print(seen.as_text(console.width) + footer, soft_wrap=True),
-        exit_code=0 if seen.refused is None else 1,
+        lambda console: console.print(_text(seen, console.width, written), soft_wrap=True),
+        exit_code=0 if seen.refused is None else seen.refused.exit_code,
     )
+
+
+def _text(seen: Look, width: int, page: Path | None) -> str:
+    from striate.data.look import CUT
+
+    text = seen.as_text(width)
+    cut = any(line.startswith(CUT) or line.endswith(CUT) for line in map(str.strip, text.splitlines()))
+    if page is not None:
+        rest = f", which also has what is cut off here ({CUT})" if cut else ""
+        return f"{text}\n  page     {page}{rest}"
+    return f"{text}\n           What is cut off here ({CUT}) stands in full in `striate look --json`." if cut else text

@@ -17,7 +17,10 @@ from striate.data.splits import class_counts
 from striate.data.survey import Found, SplitWishes, Survey, survey_data
 from striate.errors import DataError
 from striate.formats import FORMATS
-from striate.structures import Problem
+from striate.structures import Count, Problem
+
+CUT = "..."
+"""Stands where there is more than fits on the screen, at the beginning or end of a line."""
 
 _CLASS_LINES = 10
 _PROBLEM_LINES = 7
@@ -117,7 +120,8 @@ class Look:
         name = data.root.resolve().name
         form = _entry("format", f"{data.format}: {FORMATS.get(data.format).title}", width, 2)
         if data.task:
-            head = [f"{name}: {data.task}, {data.images} pictures, {len(data.classes)} classes", *form]
+            counts = f"{Count(data.images):picture}, {Count(len(data.classes)):class|classes}"
+            head = [f"{name}: {data.task}, {counts}", *form]
             head += _entry("pictures", self.describe_pictures(), width, 2)
             head += _entry("splits", self.describe_splits(), width, 2)
         else:
@@ -189,7 +193,7 @@ class Look:
             title = ""
         for number, name in enumerate(names):
             if hidden and number == len(names) - 1:
-                yield from _entry("", f"... {hidden} more classes, the smallest:", width)
+                yield from _entry("", f"{CUT} {hidden} more classes, the smallest:", width)
             bar = "#" * max(1 if totals[name] else 0, round(room * totals[name] / largest))
             label = textwrap.shorten(name, longest, placeholder="...") if len(name) > longest else name
             yield f"  {title:<{_INDENT - 2}}{label:<{longest}}  {texts[name]} {bar}".rstrip()
@@ -202,7 +206,7 @@ class Look:
         title = "problems"
         for number, (kind, problems) in enumerate(kinds.items()):
             if number == _PROBLEM_LINES - 1 and len(kinds) > _PROBLEM_LINES:
-                yield from _entry("", f"... and {len(kinds) - number} more kinds", width)
+                yield from _entry("", f"{CUT} and {len(kinds) - number} more kinds", width)
                 return
             first = problems[0]
             left_out = ", left out" if first.severity == "dropped" else ""
@@ -224,7 +228,7 @@ def _tells(lines: Sequence[str], path: str) -> bool:
     """Whether there was room for more than a path, which may be broken over lines."""
     shown = "".join("".join(lines).split())
     _, found, rest = shown.partition("".join(f"{path}:".split()))
-    return bool(found) and (not shown.endswith("...") or len(rest) >= _FEWEST_LETTERS)
+    return bool(found) and (not shown.endswith(CUT) or len(rest) >= _FEWEST_LETTERS)
 
 
 def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:
@@ -235,7 +239,7 @@ def _entry(title: str, text: str, width: int, most: int = 1) -> list[str]:
         initial_indent=f"  {title:<{_INDENT - 2}}",
         subsequent_indent=" " * _INDENT,
         max_lines=most,
-        placeholder=" ...",
+        placeholder=f" {CUT}",
         break_on_hyphens=False,
     )
 

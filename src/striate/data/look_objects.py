@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from striate.data.dataset import Dataset
 from striate.data.survey import Survey
+from striate.structures import Count
 
 SIZE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Quantiles by which the sizes of objects are told."""
@@ -142,7 +143,7 @@ class ObjectLook:
     def _object_sentences(self) -> list[tuple[str, str]]:
         counts, sides, shares = self.counts, self.sides_px, self.side_shares
         without = int((counts == 0).sum())
-        empty = f"; {without} pictures have none" if without > 1 else "; 1 picture has none" if without else ""
+        empty = f"; {Count(without):picture has|pictures have} none" if without else ""
         first = f"{counts.sum():,} in all; {np.median(counts):g} in a picture (median), {counts.max()} at most{empty}"
         low, middle, high = (_short(value) for value in np.quantile(sides, (0.05, 0.5, 0.95)))
         share = 100 * float(np.median(shares))

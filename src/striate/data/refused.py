@@ -12,6 +12,7 @@ from striate.data.survey import Found, Survey, usual_picture
 from striate.errors import DataError
 from striate.formats import find_format
 from striate.formats.listing import walk
+from striate.structures import Count
 
 
 def survey_refused(path: str | Path, format: str | None, found: Found, error: DataError) -> Survey:
@@ -33,7 +34,7 @@ def survey_refused(path: str | Path, format: str | None, found: Found, error: Da
         except DataError:
             raise error from None
         files = len(walk(root)[0]) if root.is_dir() else 0
-        notes = (f"{files} files are named like pictures.",) if files else ()
+        notes = (f"{Count(files):file is|files are} named like pictures.",) if files else ()
         return Survey(Dataset(root, "", format, (), {}, notes=notes), {}, (), {}, {})
     sizes = [len(samples) for samples in reading.splits.values()]
     ends = np.cumsum(sizes)

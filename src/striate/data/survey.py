@@ -22,7 +22,7 @@ from striate.data.splits import class_counts, class_indices, make_splits, merge_
 from striate.errors import DataError, RequestError
 from striate.formats import Reading
 from striate.formats.foreign import find_damage
-from striate.structures import Problem, Sample
+from striate.structures import Count, Problem, Sample
 
 _MOST_UNREADABLE = 0.5
 _LARGEST_SHARE = 0.5
@@ -256,8 +256,8 @@ def _refuse_unusable(root: Path, checked: Sequence[Checked]) -> None:
     lost = [one.problems[-1] for one in checked if one.sample is None]
     if len(lost) > _MOST_UNREADABLE * len(checked):
         raise DataError(
-            f"the annotation of {len(lost)} of {len(checked)} pictures cannot be used, so the whole set is suspect; "
-            f"for example {lost[0].path}: {lost[0].detail}",
+            f"the annotation of {len(lost)} of {Count(len(checked)):picture} cannot be used, so the whole set is "
+            f"suspect; for example {lost[0].path}: {lost[0].detail}",
             where=root,
             fix=lost[0].fix,
         )
@@ -271,7 +271,7 @@ def _refuse_unreadable(root: Path, facts: Sequence[PictureFacts]) -> None:
     seen = ", ".join(f"{count} {kind}" for kind, count in kinds)
     example = next(problem for problem in bad if problem.kind == kinds[0][0])
     raise DataError(
-        f"{len(bad)} of {len(facts)} pictures cannot be read ({seen}), so the whole set is suspect; "
+        f"{len(bad)} of {Count(len(facts)):picture} cannot be read ({seen}), so the whole set is suspect; "
         f"for example {example.path}: {example.detail}",
         where=root,
         fix=example.fix,
@@ -298,15 +298,16 @@ def _check_classes(root: Path, reading: Reading, pool: _Pool) -> None:
     if "train" in reading.splits and not before.any() and not after.any():
         elsewhere = sum(len(label) > 0 for label in pool.labels)
         raise DataError(
-            f"no picture of the training split shows any of the {len(reading.classes)} classes; {elsewhere} in other "
+            f"no picture of the training split shows any of the {len(reading.classes)} classes; "
+            f"{elsewhere} in other "
             "splits do. There is nothing to learn from.",
             where=root,
             fix="Check the annotation of the training split, or move pictures that show something into it.",
         )
     if not (after >= 2).any():
         raise DataError(
-            f"no class has more than one picture ({len(pool.samples)} pictures, {len(reading.classes)} classes), so "
-            "there is nothing to learn from and to check with.",
+            f"no class has more than one picture ({Count(len(pool.samples)):picture}, "
+            f"{Count(len(reading.classes)):class|classes}), so there is nothing to learn from and to check with.",
             where=root,
             fix="Give each class ten pictures or more.",
         )
@@ -324,7 +325,9 @@ def _split(
     trainable = sorted(found.get("train", []) + found.get("", []))
     notes = []
     if found.get("") and held_back:
-        notes.append(f"{len(found[''])} pictures without a split are used for training.")
+        notes.append(
+            f"{Count(len(found[''])):picture without a split is|pictures without a split are} used for training."
+        )
     if "validation" in found:
         return {"train": trainable, **{name: found[name] for name in held_back}}, ("train", *held_back), notes
     shares = {"validation": wishes.validation_share, "test": 0.0 if "test" in found else wishes.test_share}

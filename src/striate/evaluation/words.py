@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from striate.evaluation.structures import Estimate
+from striate.structures import plural
 from striate.tasks.metric_names import format_metric, metric_info
 
 
@@ -29,11 +30,6 @@ def points(difference: float) -> str:
     """A difference of two shares: `3.4 points`."""
     amount = f"{abs(100 * difference):.1f}"
     return f"{amount} point" if amount == "1.0" else f"{amount} points"
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def listed(names: list[str], limit: int = 5) -> str:

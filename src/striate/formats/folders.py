@@ -16,7 +16,7 @@ from striate.formats.storing import PictureStore, folder_name_of, prepare_folder
 from striate.formats.tables.box_places import find_box_places
 from striate.formats.tables.rows import is_table, parse_grids
 from striate.images import FileSource
-from striate.structures import Problem, Sample
+from striate.structures import Count, Problem, Sample
 
 _WRAPPERS = 3
 _NESTING = 4
@@ -172,7 +172,9 @@ def _class_entries(path: Path, folder: Path, found: Findings) -> list[Entry]:
             )
         )
     elif others:
-        found.notes.append(f"{len(others)} files in {prefix}/ are no pictures and are left out ({others[0]}, ...).")
+        found.notes.append(
+            f"{Count(len(others)):file is|files are} left out of {prefix}/, being no picture ({others[0]}, ...)."
+        )
     return entries
 
 
@@ -185,7 +187,8 @@ def _report_leftovers(path: Path, layout: _Layout, found: Findings) -> None:
                 Problem(
                     "unlabelled",
                     where,
-                    f"{len(loose)} pictures lie in no class folder ({loose[0]}, ...), so nothing says what they show.",
+                    f"{Count(len(loose)):picture lies|pictures lie} in no class folder ({loose[0]}, ...), so nothing "
+                    "says what is on it.",
                     "They are left out. Put them into the folders of their classes.",
                     "dropped",
                 )

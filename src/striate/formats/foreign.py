@@ -14,6 +14,7 @@ from striate.formats.folder_names import holds_annotation, read_folder_name, spl
 from striate.formats.listing import holds_pictures, natural_key, scan, visit
 from striate.images import find_line_ending_damage
 from striate.images.damage import FIX as LINE_ENDING_FIX
+from striate.structures import Count
 
 _PLAINLY_TRUTH = frozenset({"ground_truth", "groundtruth", "gt", "gtfine", "gtcoarse", "annot", "labelstr"})
 _MASK_ENDINGS = ("mask", "masks", "seg", "segmentation", "label", "labels", "labelids", "gt", "annotation", "matte")
@@ -143,7 +144,7 @@ def refusal(path: Path) -> DataError:
     count = len(listing.pictures) + sum(flat)
     if count:
         return DataError(
-            f"{count} pictures, but no class folders, no table and no annotation that says what they show.",
+            f"{Count(count):picture}, but no class folders, no table and no annotation that says what they show.",
             where=path,
             fix="Make a folder for each class and move its pictures there, or add a CSV table with the columns "
             "path and label; or put the annotation files (COCO, VOC, YOLO, masks, ...) beside the pictures.",
@@ -166,7 +167,8 @@ def _unusable_labels(path: Path) -> DataError | None:
     filled = [file for file in files if file.stat().st_size]
     if files and not filled:
         return DataError(
-            f"{len(files)} pictures have a label file, and all of these files are empty: no picture shows an object.",
+            f"{Count(len(files)):picture has|pictures have} a label file, and all of these files are empty: "
+            "no picture shows an object.",
             where=path,
             fix="Check the export of the labels; there is nothing to learn from pictures of background alone.",
         )

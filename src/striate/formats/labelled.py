@@ -14,7 +14,7 @@ from striate.errors import DataError, PictureError
 from striate.formats.base import Reading
 from striate.formats.listing import natural_key
 from striate.images import load_array
-from striate.structures import Annotation, Label, Labels, PictureSource, Problem, Sample
+from striate.structures import Annotation, Count, Label, Labels, PictureSource, Problem, Sample
 
 T = TypeVar("T")
 
@@ -97,9 +97,9 @@ def settle_splits(splits: dict[str, list[T]], notes: list[str]) -> dict[str, lis
     if "train" in splits or set(splits) == {""}:
         return splits
     if "" in splits:
-        notes.append(f"No split is called training, so the {len(splits[''])} pictures without a split train.")
+        notes.append(f"No split is called training: {Count(len(splits[''])):picture} without a split for training.")
         return {"train": splits.pop(""), **splits}
-    names = " and ".join(f"{name!r} ({len(entries)} pictures)" for name, entries in splits.items())
+    names = " and ".join(f"{name!r} ({Count(len(entries)):picture})" for name, entries in splits.items())
     notes.append(f"There is no training split: {names} count as unsplit, and splits are made from them.")
     return {"": [entry for entries in splits.values() for entry in entries]}
 

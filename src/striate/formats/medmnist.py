@@ -18,7 +18,7 @@ from striate.formats.labelled import Entry, Findings, build_reading, load_whole
 from striate.formats.listing import scan
 from striate.formats.storing import label_indices, make_folder, prepare_folder, stored
 from striate.images import ArraySource, array_shapes
-from striate.structures import Labels, Problem, Sample
+from striate.structures import Count, Labels, Problem, Sample
 
 CLASSES_KEY = "class_names"
 """Key of the class names. Our addition: MedMNIST keeps them in its Python package."""
@@ -150,7 +150,7 @@ def _load_labels(file: Path, part: _Part) -> npt.NDArray[Any]:
     pictures = len(load_whole(file, part.images))
     if len(values) != pictures:
         raise DataError(
-            f"{part.images} has {pictures} pictures and {part.labels} {len(values)} labels.",
+            f"{part.images} has {Count(pictures):picture} and {part.labels} {Count(len(values)):label}.",
             where=file,
             fix="Save the file again with one label for each picture.",
         )

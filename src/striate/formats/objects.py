@@ -12,7 +12,7 @@ import numpy as np
 from striate.errors import DataError, PictureError
 from striate.formats.base import Format, Reading
 from striate.formats.labelled import settle_splits
-from striate.structures import AnnotationSource, Boxes, Instances, Mask, PictureSource, Problem, Sample
+from striate.structures import AnnotationSource, Boxes, Count, Instances, Mask, PictureSource, Problem, Sample
 
 ObjectAnnotation = Boxes | Instances | Mask | AnnotationSource
 
@@ -76,7 +76,7 @@ def build_object_reading(format: str, path: Path, found: ObjectFindings) -> Read
     if not kept:
         count = sum(map(len, splits.values()))
         raise DataError(
-            f"{count} pictures and not one object: there is nothing to learn.",
+            f"{Count(count):picture} and not one object: there is nothing to learn.",
             where=path,
             fix="Check that the annotation is the one for these pictures.",
         )
@@ -125,7 +125,7 @@ def _note_unused(found: ObjectFindings, kept: Sequence[int]) -> None:
     unused = [name for index, name in enumerate(found.names) if index not in set(kept)]
     if unused:
         shown = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
-        found.notes.append(f"{len(unused)} classes that are listed and never occur are left out ({shown}).")
+        found.notes.append(f"{Count(len(unused)):listed class|listed classes} left out, never used ({shown}).")
 
 
 def _report_unlearnable(splits: dict[str, list[ObjectEntry]], used: _Used, found: ObjectFindings) -> None:
@@ -134,12 +134,13 @@ def _report_unlearnable(splits: dict[str, list[ObjectEntry]], used: _Used, found
         for entry in splits.get(split, ()):
             assert isinstance(entry.annotation, Boxes | Instances)
             strange.update(index for index in entry.annotation.classes.tolist() if not used.trained[index])
+        noun = f"object of the {split} split is|objects of the {split} split are"
         for index, count in strange.items():
             found.problems.append(
                 Problem(
                     "unknown-label",
                     f"{split}: {found.names[index]}",
-                    f"{count} objects of the {split} split are {found.names[index]!r}, which never occurs in training.",
+                    f"{format(Count(count), noun)} {found.names[index]!r}, which never occurs in training.",
                     "They are ignored. Add training pictures of this class, or correct the name if it is misspelt.",
                 )
             )
@@ -187,8 +188,9 @@ def leave_out_flagged(
     if not names:
         return kept, []
     detail = (
-        f"{count} objects of {len(names)} pictures are crowds or need not be found, which the format `{target.name}` "
-        f"cannot say ({names[0]}{', ...' if names[1:] else ''})."
+        f"the format `{target.name}` cannot say of an object that it is a crowd or need not be found, as "
+        f"{Count(count):object is|objects are} marked in {Count(len(names)):picture} "
+        f"({names[0]}{', ...' if names[1:] else ''})."
     )
     fix = "They are not written. Write the format `coco`, which holds them."
     return kept, [Problem("flagged-object", names[0], detail, fix, "dropped")]

@@ -16,7 +16,7 @@ from striate.formats.folder_names import holds_annotation, place_of, split_of_pa
 from striate.formats.listing import walk
 from striate.formats.tally import left_out, some_of
 from striate.images import Header, read_header
-from striate.structures import Problem
+from striate.structures import Count, Problem
 
 _LATEST_FIRST = ("test", "validation", "", "train")
 _READERS = 8
@@ -177,7 +177,7 @@ def keep_in_one_split(pictures: Sequence[GatheredPicture], problems: list[Proble
     kept = [picture for picture in pictures if picture.split == latest[picture.path]]
     moved = sorted({picture.path for picture in pictures if picture.split != latest[picture.path]})
     if moved:
-        detail = f"{len(moved)} pictures are in several splits ({some_of(moved)})."
+        detail = f"{Count(len(moved)):picture is|pictures are} in several splits ({some_of(moved)})."
         fix = "They were taken out of the earlier ones (test keeps them first)."
         problems.append(Problem("leakage", moved[0], detail, fix))
     return kept
@@ -187,8 +187,9 @@ def report_unlisted(index: PictureIndex, listed: Collection[str], where: str, pr
     """Reports pictures that lie beside listed ones and that no annotation file names."""
     folders = {path.rpartition("/")[0] for path in listed}
     left = [path for path in index.paths if path.rpartition("/")[0] in folders and path not in listed]
-    what = f"pictures lie beside others and {where} does not name them"
-    problems += left_out("unlabelled", left, what, "Add them to the annotation, without objects where there are none.")
+    what = f"beside others, not named in {where}"
+    advice = "Add them to the annotation, without objects where there are none."
+    problems += left_out("unlabelled", left, "picture lies|pictures lie", what, advice)
 
 
 def read_headers(root: Path, paths: Sequence[str]) -> list[Header | PictureError]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from striate.formats.tally import some_of
-from striate.structures import Problem
+from striate.structures import Count, Problem
 
 _UNUSED = "The lists are not used. Correct them, or delete them."
 _MISSING = "They are left out. Add the pictures, or take the names off the lists."
@@ -43,9 +43,11 @@ def split_by_lists(
         detail = f"none of the {len(missing)} names in the lists is that of an annotated picture ({missing[0]}, ...)."
         problems.append(Problem("lists-of-other-pictures", where, detail, _UNUSED))
     elif missing:
-        detail = f"{len(missing)} names in the lists fit no picture ({some_of(missing, 1)})."
+        detail = (
+            f"{Count(len(missing)):name in the lists fits|names in the lists fit} no picture ({some_of(missing, 1)})."
+        )
         problems.append(Problem("listed-without-picture", where, detail, _MISSING, "dropped"))
     if twice:
-        detail = f"{len(twice)} pictures are in the lists of several splits ({some_of(twice, 1)})."
+        detail = f"{Count(len(twice)):picture is|pictures are} in the lists of several splits ({some_of(twice, 1)})."
         problems.append(Problem("listed-twice", where, detail, _TWICE))
     return chosen

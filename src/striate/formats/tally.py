@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from striate.structures import Problem
+from striate.structures import Count, Problem
 
 Severity = Literal["dropped", "note"]
 
@@ -20,7 +20,8 @@ class Fault:
     """Words for a kind of problem.
 
     Attributes:
-        detail: A sentence with `{count}`, and `{example}` for the first few or `{first}` for the first.
+        detail: A sentence with `{count}` or, as `Count` takes it, `{count:picture is|pictures are}`; and with
+            `{example}` for the first few or `{first}` for the first.
         done: What was done about it, a sentence.
         advice: What can be done, a sentence.
         severity: As in `Problem`.
@@ -66,7 +67,7 @@ class Tally:
         for kind, words in self._faults.items():
             if seen := self._seen.get(kind):
                 examples = [example for _, example in seen]
-                detail = words.detail.format(count=len(seen), example=some_of(examples), first=examples[0])
+                detail = words.detail.format(count=Count(len(seen)), example=some_of(examples), first=examples[0])
                 place = self.file or seen[0][0]
                 found.append(Problem(kind, place, detail, f"{words.done} {words.advice}", words.severity))
         return found
@@ -117,16 +118,17 @@ def some_of(names: Iterable[str], most: int = _NAMED) -> str:
     return ", ".join(different[:most]) + (", ..." if len(different) > most else "")
 
 
-def left_out(kind: str, names: Sequence[str], what: str, advice: str) -> list[Problem]:
+def left_out(kind: str, names: Sequence[str], noun: str, what: str, advice: str) -> list[Problem]:
     """One problem for all files that are left out for the same reason; none where there are none.
 
     Args:
         kind: As in `Problem`.
         names: The files.
-        what: The reason, a phrase that begins with the noun for the files ("pictures have no mask").
+        noun: What they are, with a verb, as `Count` takes it ("picture has|pictures have").
+        what: The rest of the reason ("no mask").
         advice: What can be done, a sentence.
     """
     if not names:
         return []
-    detail = f"{len(names)} {what} ({some_of(names, 1)})."
-    return [Problem(kind, names[0], detail, f"They are left out. {advice}", "dropped")]
+    detail = f"{format(Count(len(names)), noun)} {what} ({some_of(names, 1)})."
+    return [Problem(kind, names[0], detail, f"Left out. {advice}", "dropped")]

@@ -11,6 +11,7 @@ from striate.structures.annotation import (
     Labels,
     Mask,
 )
+from striate.structures.counting import Count, plural
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.picture import Picture
 from striate.structures.placement import Frames, Placement
@@ -35,6 +36,7 @@ __all__ = [
     "AnnotationSource",
     "Boxes",
     "ClassScores",
+    "Count",
     "DetectedInstances",
     "DetectedObjects",
     "FeatureSpec",
@@ -52,5 +54,6 @@ __all__ = [
     "Sample",
     "SegmentedPicture",
     "Stage",
+    "plural",
     "prediction_of_document",
 ]

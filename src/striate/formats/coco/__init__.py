@@ -31,7 +31,7 @@ from striate.formats.picture_index import (
 from striate.formats.storing import PictureStore, all_samples, objects_of, prepare_folder, store_text
 from striate.formats.turning import find_orientations, turn_upright
 from striate.images import FileSource, read_header
-from striate.structures import AnnotationSource, Boxes, Instances, Sample
+from striate.structures import AnnotationSource, Boxes, Count, Instances, Sample
 
 _FOLDER_OF_SPLIT = {"": "default", "train": "train", "validation": "val", "test": "test"}
 
@@ -128,7 +128,7 @@ def _find_pictures(path: Path, records: Sequence[CocoRecords]) -> tuple[Path, Pi
     looked = []
     for root, prefix in _roots(path):
         index = PictureIndex(root)
-        looked.append(f"{root} ({len(index.paths)} pictures)")
+        looked.append(f"{root} ({Count(len(index.paths)):picture})")
         for one in records:
             near = f"{prefix}/{one.file.near}".strip("/")
             for picture in one.pictures:
@@ -149,7 +149,7 @@ def _find_pictures(path: Path, records: Sequence[CocoRecords]) -> tuple[Path, Pi
             fix="Export the annotation anew.",
         )
     raise DataError(
-        f"none of the {count} pictures that are listed was found ({describe_unfound(list(records))}); "
+        f"{Count(count):picture is|pictures are} listed, and none was found ({describe_unfound(list(records))}); "
         f"looked in {' and '.join(looked)}.",
         where=path,
         fix="Put the pictures beside the JSON file or into a folder `images` beside it, or give the folder that holds "
@@ -178,8 +178,8 @@ def _open_pictures(root: Path, records: Sequence[CocoRecords], found: ObjectFind
         turned = [p.path for p, orientation in zip(pictures, orientations, strict=True) if orientation != 1]
         if turned:
             found.notes.append(
-                f"{one.file.name}: {len(turned)} pictures were annotated without regard to their EXIF orientation "
-                f"({turned[0]}, ...), as the sizes tell; their annotation was turned upright with them."
+                f"{one.file.name}: {Count(len(turned)):picture was|pictures were} annotated without regard to the EXIF "
+                f"orientation ({turned[0]}, ...), as the sizes tell; their annotation was turned upright with them."
             )
         for picture, header, orientation in zip(pictures, headers, orientations, strict=True):
             picture.header, picture.orientation = header, orientation
@@ -283,10 +283,12 @@ def _run_lengths(found: CocoPicture, one: CocoObject, size_hw: tuple[int, int]) 
 def _note(found: ObjectFindings, files: Sequence[CocoFile], pictures: Sequence[CocoPicture]) -> None:
     objects = sum(len(one.objects) for one in pictures)
     read = " and ".join(file.name for file in files)
-    found.notes.append(f"{read}: {objects} objects in {len(pictures)} pictures.")
+    found.notes.append(f"{read}: {Count(objects):object} in {Count(len(pictures)):picture}.")
     empty = sum(not one.objects for one in pictures)
     if empty:
-        found.notes.append(f"{empty} pictures have no objects and count as background.")
+        found.notes.append(
+            f"{Count(empty):picture has no objects and counts|pictures have no objects and count} as background."
+        )
 
 
 FORMATS.add(_Coco.name, _Coco())

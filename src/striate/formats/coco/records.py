@@ -21,82 +21,83 @@ _FARTHEST = 1e9
 
 FAULTS = {
     "broken-record": Fault(
-        "{count} records lack what a picture or an object must have ({example}).",
+        "{count:record lacks|records lack} what a picture or an object must have ({example}).",
         "They are left out.",
         "Export the annotation anew.",
     ),
     "duplicate-id": Fault(
-        "{count} pictures have an id that another one has already, so nobody knows whose the objects are ({example}).",
+        "{count:picture has|pictures have} an id that another one has already, so nobody knows whose the "
+        "objects are ({example}).",
         "The first picture keeps them, the others are left out.",
         "Give each picture an id of its own.",
     ),
     "missing-file": Fault(
-        "{count} pictures are listed and there is no such file ({example}).",
+        "{count:picture is|pictures are} listed and there is no such file ({example}).",
         "They are left out.",
         "Correct `file_name`, or add the files.",
     ),
     "ambiguous-file": Fault(
-        "{count} names fit several pictures ({example}).",
+        "{count:name fits|names fit} several pictures ({example}).",
         "They are left out.",
         "Write the folder as well into `file_name`.",
     ),
     "annotation-without-picture": Fault(
-        "{count} objects belong to a picture that is not listed ({example}).",
+        "{count:object belongs|objects belong} to a picture that is not listed ({example}).",
         "They are left out.",
         "Add the pictures to `images`.",
     ),
     "unknown-class": Fault(
-        "{count} objects have a category that is not listed ({example}).",
+        "{count:object has|objects have} a category that is not listed ({example}).",
         "They are left out.",
         "Add the category to `categories`.",
     ),
     "class-without-name": Fault(
-        "{count} categories have no name ({example}).",
+        "{count:category has|categories have} no name ({example}).",
         "The id serves as name.",
         "Write names into `categories`.",
         "note",
     ),
     "duplicate-class": Fault(
-        "{count} categories have the name of another one ({example}).",
+        "{count:category has|categories have} the name of another one ({example}).",
         "They count as one class.",
         "Give each category a name of its own.",
         "note",
     ),
     "broken-box": Fault(
-        "{count} objects have a box that is not four numbers, and no outline either ({example}).",
+        "{count:object has|objects have} a box that is not four numbers, and no outline either ({example}).",
         "They are left out.",
         "Correct `bbox`: left, top, width, height in pixels.",
     ),
     "broken-mask": Fault(
-        "{count} objects have a mask that cannot be read ({example}).",
+        "{count:object has|objects have} a mask that cannot be read ({example}).",
         "Their boxes are kept.",
         "Draw these objects anew.",
         "note",
     ),
     "missing-mask": Fault(
-        "{count} objects have no mask ({example}).",
+        "{count:object has|objects have} no mask ({example}).",
         "Their boxes stand for them, and they need not be found.",
         "Draw them, or train --task detection.",
         "note",
     ),
     "mask-size": Fault(
-        "{count} masks have another size than the others of the same picture ({example}).",
+        "{count:mask has|masks have} another size than the others of the same picture ({example}).",
         "They are left out.",
         "Draw these objects anew.",
     ),
     "unreadable": Fault(
-        "{count} pictures cannot be read and their size is not given either, so no mask can be drawn ({example}).",
+        "{count:picture} cannot be read, and the size is not given either, so no mask can be drawn ({example}).",
         "They are left out.",
         "Replace the files.",
     ),
     "wrong-size": Fault(
-        "{count} pictures have another size than the annotation says ({example}).",
+        "{count:picture has|pictures have} another size than the annotation says ({example}).",
         "The file's size counts, and coordinates are taken as they are written.",
         "If pictures were scaled after they were annotated, scale the annotation as well.",
         "note",
     ),
     "duplicate-picture": Fault(
-        "{count} pictures are listed more than once ({example}).",
+        "{count:picture is|pictures are} listed more than once ({example}).",
         "Each counts once, with the objects of all its records; equal objects count once..",
         "",
         "note",

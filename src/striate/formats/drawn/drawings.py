@@ -16,7 +16,7 @@ from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_re
 from striate.formats.storing import objects_of, refuse_strange_names
 from striate.formats.tally import Fault, Tally
 from striate.images import FileSource, read_header
-from striate.structures import Boxes, Instances, PictureSource, Problem, Sample
+from striate.structures import Boxes, Count, Instances, PictureSource, Problem, Sample
 
 _FILES = 8
 
@@ -180,11 +180,11 @@ def nothing_usable(path: Path, problem: Problem) -> DataError:
 
 def _note_kinds(task: str, boxes: int, total: int, notes: list[str]) -> None:
     if task == "instances" and boxes:
-        notes.append(f"Rectangles among {total} objects: {boxes}; each counts as a mask that fills it.")
+        notes.append(f"Rectangles among {Count(total):object}: {boxes}; each counts as a mask that fills it.")
     elif task == "detection" and boxes < total:
         notes.append(
-            f"Outlines among {total} objects: {total - boxes}; each counts as the box around it (the task `instances` "
-            "takes them as they are)."
+            f"Outlines among {Count(total):object}: {total - boxes}; each counts as the box around it (the task "
+            "`instances` takes them as they are)."
         )
 
 

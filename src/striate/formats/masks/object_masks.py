@@ -19,7 +19,7 @@ from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_re
 from striate.formats.storing import PictureStore, make_folder, objects_of, prepare_folder
 from striate.formats.tally import left_out
 from striate.images import FileSource, read_header, write_picture
-from striate.structures import Instances, Picture, Sample
+from striate.structures import Count, Instances, Picture, Sample
 
 ONE_CLASS = "object"
 _SURE, _UNSURE = 0.9, 0.6
@@ -126,8 +126,8 @@ class _ObjectMasks(Format):
         _report_incomplete(folders, found)
         masks = sum(len(folder.masks or ()) for folder in annotated)
         found.notes.append(
-            f"{masks} mask files of {len(annotated)} pictures, one for each object; no class is named, so all are "
-            f"{ONE_CLASS!r}."
+            f"{Count(masks):mask file} of {Count(len(annotated)):picture}, one for each object; no class is named, so "
+            f"all are {ONE_CLASS!r}."
         )
         return build_object_reading(self.name, path, found)
 
@@ -231,13 +231,18 @@ def _add(path: Path, folder: _Folder, found: ObjectFindings) -> None:
 def _report_incomplete(folders: Sequence[_Folder], found: ObjectFindings) -> None:
     unmasked = [folder.pictures[0] for folder in folders if folder.pictures and folder.masks is None]
     unpictured = [folder.name for folder in folders if not folder.pictures]
-    what = "pictures have no folder of masks"
-    found.problems += left_out("picture-without-mask", unmasked, what, "An empty one says: no object.")
-    what = "folders hold masks and no picture"
-    found.problems += left_out("mask-without-picture", unpictured, what, "Add the pictures.")
+    found.problems += left_out(
+        "picture-without-mask",
+        unmasked,
+        "picture has|pictures have",
+        "no folder of masks",
+        "An empty one says: no object.",
+    )
+    noun = "folder holds|folders hold"
+    found.problems += left_out("mask-without-picture", unpictured, noun, "masks and no picture", "Add the pictures.")
     empty = sum(1 for folder in folders if folder.pictures and folder.masks is not None and not folder.masks)
     if empty:
-        found.notes.append(f"{empty} pictures have an empty folder of masks: they count as pictures without objects.")
+        found.notes.append(f"{Count(empty):picture has|pictures have} an empty folder of masks: they show no object.")
 
 
 def _free_folder(parent: Path, name: str, taken: set[str]) -> Path:

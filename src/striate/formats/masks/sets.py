@@ -17,7 +17,7 @@ from striate.formats.objects import ObjectAnnotation, ObjectEntry, ObjectFinding
 from striate.formats.pairing import Pairing, mask_ending, pair_files
 from striate.formats.tally import left_out
 from striate.images import FileSource
-from striate.structures import Problem
+from striate.structures import Count, Problem
 
 _FOLDERS_LOOKED_AT, _FILES_LOOKED_AT, _DEPTH = 100, 400, 8
 _MASKS_LOOKED_AT = 12
@@ -275,14 +275,20 @@ def refuse_different_lists(root: Path, one: MaskSet) -> None:
 def collect_pairs(root: Path, one: MaskSet, found: ObjectFindings, unreadable: Survey) -> list[tuple[str, str]]:
     """Reports what has no partner or cannot be read, and gives the pairs that remain."""
     pairing = one.pairing
-    found.notes.append(f"Masks are {one.kind}: {len(pairing.pairs)} pictures have a mask of {pairing.how}.")
+    found.notes.append(
+        f"Masks are {one.kind}: {Count(len(pairing.pairs)):picture has|pictures have} a mask of {pairing.how}."
+    )
     for name, error in unreadable.broken:
         found.problems.append(
             Problem(f"mask-{error.kind}", name, error.what, f"Its picture is left out. {error.fix}".strip(), "dropped")
         )
-    found.problems += left_out("picture-without-mask", pairing.pictures, "pictures have no mask", "Add their masks.")
-    what = "masks belong to no picture"
-    found.problems += left_out("mask-without-picture", pairing.annotations, what, "Add the pictures.")
+    found.problems += left_out(
+        "picture-without-mask", pairing.pictures, "picture has|pictures have", "no mask", "Add their masks."
+    )
+    what = "to no picture"
+    found.problems += left_out(
+        "mask-without-picture", pairing.annotations, "mask belongs|masks belong", what, "Add the pictures."
+    )
     broken = {name for name, _ in unreadable.broken}
     pairs = [(picture, mask) for picture, mask in pairing.pairs.items() if mask not in broken]
     if not pairs:

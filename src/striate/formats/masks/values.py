@@ -10,7 +10,7 @@ from striate.errors import DataError
 from striate.formats.class_lists import ListedClass
 from striate.formats.masks.files import GRAY, MaskValues
 from striate.formats.masks.survey import Survey
-from striate.structures import Problem
+from striate.structures import Count, Problem
 from striate.structures.annotation import MOST_MASK_CLASSES, VOID
 
 _VOC_BORDER = 0xE0E0C0
@@ -91,8 +91,8 @@ def _refuse_one_class(path: Path, survey: Survey, settled: Settled) -> None:
     if len(shown) < 2:
         seen = f"all show only {settled.names[shown.pop()]!r}" if shown else "none shows any"
         raise DataError(
-            f"{len(survey.masks)} masks, and {seen} of the classes ({', '.join(settled.names[:5])}): there is nothing "
-            "to tell apart.",
+            f"{Count(len(survey.masks)):mask}, and {seen} of the classes ({', '.join(settled.names[:5])}): there is "
+            "nothing to tell apart.",
             where=path,
             fix="Check that these are the masks for these pictures, and that a list of classes fits their values.",
         )
@@ -259,8 +259,8 @@ def _report_unknown(survey: Survey, settled: Settled) -> None:
         Problem(
             "unknown-mask-value",
             files[0],
-            f"{len(files)} of {len(survey.masks)} masks that were looked at hold values that stand for no class: "
-            f"{', '.join(shown[:5])}{', ...' if len(shown) > 5 else ''} (for example {files[0]}).",
+            f"of {Count(len(survey.masks)):mask} looked at, {Count(len(files)):holds|hold} values that stand for no "
+            f"class: {', '.join(shown[:5])}{', ...' if len(shown) > 5 else ''} (for example {files[0]}).",
             "Those pixels count as void. Add the values to the list of classes, or correct the masks.",
         )
     )

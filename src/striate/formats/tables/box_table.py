@@ -34,7 +34,7 @@ from striate.formats.tables.choosing import INSIDE, Table, choose_tables, unders
 from striate.formats.tables.rows import parse_grids, root_of_table, table_files
 from striate.formats.tally import Fault, Tally
 from striate.images import FileSource, Header
-from striate.structures import Boxes, Sample
+from striate.structures import Boxes, Count, Sample
 
 TABLE_FILE = "boxes.csv"
 PICTURES_FOLDER = "pictures"
@@ -44,33 +44,35 @@ _MEASURED = 300
 
 _FAULTS = {
     "missing-file": Fault(
-        "{count} rows name a picture that is not there ({example}).",
+        "{count:row names|rows name} a picture that is not there ({example}).",
         "The rows are left out.",
         "Correct the path, or add the files.",
     ),
     "ambiguous-file": Fault(
-        "{count} rows give a name that several pictures have ({example}).",
+        "{count:row gives|rows give} a name that several pictures have ({example}).",
         "The rows are left out.",
         "Write the folder as well.",
     ),
     "outside-folder": Fault(
-        "{count} rows name a picture out of the folder, and only pictures in there are read ({example}).",
+        "{count:row names|rows name} a picture out of the folder, and only pictures in there are read ({example}).",
         "The rows are left out.",
         INSIDE,
     ),
     "broken-row": Fault(
-        "{count} rows hold something else than the four numbers of a box ({example}).",
+        "{count:row holds|rows hold} something else than the four numbers of a box ({example}).",
         "The rows are left out.",
         "Correct them; a row without a box has empty cells.",
     ),
-    "unlabelled-box": Fault("{count} boxes have no class ({example}).", "They are left out.", "Fill the class in."),
+    "unlabelled-box": Fault(
+        "{count:box has|boxes have} no class ({example}).", "They are left out.", "Fill the class in."
+    ),
     "ragged-row": Fault(
-        "{count} lines have another number of cells than the others ({example}).",
+        "{count:line has|lines have} another number of cells than the others ({example}).",
         "They are left out.",
         "Put quotation marks around cells that contain the delimiter.",
     ),
     "unreadable": Fault(
-        "{count} pictures cannot be read, so their boxes, which are shares of the size, have no place ({example}).",
+        "{count:picture} cannot be read, so boxes there, which are shares of the size, have no place ({example}).",
         "They are left out.",
         "Replace the files.",
     ),
@@ -288,14 +290,16 @@ def _note_reading(table: Table[BoxColumns], pictures: Sequence[_Picture], found:
     label = "" if columns.label is None else f", classes from {table.column(columns.label)}"
     count = sum(len(one.boxes) for one in pictures)
     found.notes.append(
-        f"{table.name}: {len(pictures)} pictures from the column {table.column(columns.path)}, {count} boxes from "
-        f"{boxes} ({_MEANINGS[pictures[0].meaning]}{guessed}){label}{table.sources()}."
+        f"{table.name}: {Count(len(pictures)):picture} from the column {table.column(columns.path)}, "
+        f"{Count(count):box|boxes} from {boxes} ({_MEANINGS[pictures[0].meaning]}{guessed}){label}{table.sources()}."
     )
     if columns.label is None:
         found.notes.append(f"{table.name} has no column of classes, so all boxes are of one class, {ONE_CLASS!r}.")
     empty = sum(not one.boxes for one in pictures)
     if empty:
-        found.notes.append(f"{table.name}: {empty} pictures have no box and count as background.")
+        found.notes.append(
+            f"{table.name}: {Count(empty):picture has no box and counts|pictures have no box and count} as background."
+        )
     table.note_encoding(found.notes)
 
 

@@ -11,6 +11,7 @@ from striate.errors import DataError
 from striate.formats.folder_names import split_of
 from striate.formats.picture_index import PictureIndex
 from striate.formats.tables.rows import Grid, parse_grids, split_of_table
+from striate.structures import Count
 
 INSIDE = "Give the folder that holds the table and the pictures, or put the pictures beside the table."
 """What to do about rows that lead out of the folder."""
@@ -107,13 +108,13 @@ class Table(Generic[ColumnsT]):
         if outside:
             return DataError(
                 f"no picture named in the column {self.column(place)} was found in {root}; {len(outside)} of "
-                f"{len(body)} rows lead out of it, such as {outside[0]!r}.",
+                f"{Count(len(body)):row leads|rows lead} out of it, such as {outside[0]!r}.",
                 where=self.grid.file,
                 fix=INSIDE,
             )
         return DataError(
-            f"none of the {len(body)} pictures named in the column {self.column(place)} was found below {root}, such "
-            f"as {body[0][place]!r}.",
+            f"{Count(len(body)):picture is|pictures are} named in the column {self.column(place)}, and none was found "
+            f"below {root}, such as {body[0][place]!r}.",
             where=self.grid.file,
             fix="Put the pictures beside the table, or into a folder beside it, under the names that the table gives.",
         )

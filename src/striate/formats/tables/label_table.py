@@ -24,7 +24,7 @@ from striate.formats.tables.rows import (
     table_files,
 )
 from striate.images import FileSource
-from striate.structures import Labels, Problem, Sample
+from striate.structures import Count, Labels, Problem, Sample
 
 TABLE_FILE = "labels.csv"
 PICTURES_FOLDER = "pictures"
@@ -189,7 +189,7 @@ def _note_reading(table: Table[Columns], count: int, found: Findings) -> None:
         labels = f"labels from the column {table.column(columns.label)}"
         labels += f" (several, separated by {columns.separator!r})" if columns.separator else ""
     found.notes.append(
-        f"{table.name}: {count} pictures from the column {table.column(columns.path)}, {labels}{table.sources()}."
+        f"{table.name}: {Count(count):picture} from the column {table.column(columns.path)}, {labels}{table.sources()}."
     )
     table.note_encoding(found.notes)
 

@@ -35,12 +35,13 @@ from striate.formats.voc.mask_files import (
 from striate.formats.voc.writing import CLASS_FOLDER, OBJECT_FOLDER, PICTURE_FOLDER, write_voc
 from striate.formats.voc.xml_files import VocFile, read_voc_xml
 from striate.images import FileSource, Header
-from striate.structures import MOST_MASK_CLASSES, Boxes, Problem, Sample
+from striate.structures import MOST_MASK_CLASSES, Boxes, Count, Problem, Sample
 
 _HEAD = 4000
 _SNIFFED = 5
 
 
+_PICTURES = "picture has|pictures have"
 _Entries = dict[str, ObjectEntry | None]
 """What was read for each picture; `None` where its annotation is no good, and that has been told."""
 
@@ -163,13 +164,13 @@ def _read_boxes(files: _Files, found: ObjectFindings) -> _Entries:
         from_zero += file.from_zero
         entries[picture] = ObjectEntry(FileSource(files.root / picture, picture), _boxes_of(file, position))
     found.problems += tally.problems()
-    found.problems += _lonely(lonely, "XML files")
+    found.problems += _lonely(lonely, "XML file has|XML files have")
     if empty:
-        found.notes.append(f"{empty} XML files hold no object: their pictures are background.")
+        found.notes.append(f"{Count(empty):XML file holds|XML files hold} no object: background.")
     if from_zero:
         found.notes.append(
-            f"{from_zero} XML files have corners at 0, where VOC counts from 1. They are read as VOC's, so all boxes "
-            "may lie one pixel too far to the left and up."
+            f"{Count(from_zero):XML file has|XML files have} corners at 0, where VOC counts from 1. They are read as "
+            "VOC's, so all boxes may lie one pixel too far to the left and up."
         )
     return entries
 
@@ -238,7 +239,7 @@ def _read_masks(files: _Files, found: ObjectFindings) -> _Entries:
     if not masks.pairs:
         raise _no_pair(files, files.class_masks, "mask")
     labels = _labels_of(files, found)
-    found.problems += _lonely(masks.annotations, "masks")
+    found.problems += _lonely(masks.annotations, "mask has|masks have")
     if found.task == "segmentation":
         found.names = list(labels.names)
         return {
@@ -250,9 +251,9 @@ def _read_masks(files: _Files, found: ObjectFindings) -> _Entries:
     both = [picture for picture in masks.pairs if picture in objects]
     entries: _Entries = dict.fromkeys([*masks.pairs, *objects])
     single = sorted(set(masks.pairs) ^ set(objects), key=natural_key)
-    what = "pictures have a mask in only one of the two mask folders"
+    what = "a mask in only one of the two mask folders"
     found.problems += left_out(
-        "half-annotated", single, what, f"Add the other mask ({CLASS_FOLDER} and {OBJECT_FOLDER})."
+        "half-annotated", single, _PICTURES, what, f"Add the other mask ({CLASS_FOLDER} and {OBJECT_FOLDER})."
     )
     for picture in both:
         mask = ObjectMask(root / objects[picture], root / masks.pairs[picture], objects[picture], labels)
@@ -302,24 +303,26 @@ def _settle_splits(files: _Files, entries: _Entries, found: ObjectFindings) -> N
         used = ", ".join(file for one in sets for file in one.files.values())
         found.notes.append(f"The splits are those of {used}.")
     if elsewhere:
-        found.notes.append(f"{elsewhere} pictures have no annotation for {found.task} and are in no list; left out.")
+        found.notes.append(
+            f"{Count(elsewhere):picture has|pictures have} no annotation for {found.task} and no list; left out."
+        )
     found.problems += left_out(
-        "unlisted", unlisted, "pictures are annotated, but in no list of a split", "Add them to a list."
+        "unlisted", unlisted, "picture is|pictures are", "annotated, but in no list of a split", "Add them to a list."
     )
-    what = "pictures have no " + ("XML file" if found.task == "detection" else "mask")
+    what = "no " + ("XML file" if found.task == "detection" else "mask")
     advice = "For pictures without any object, add annotation that holds none."
-    found.problems += left_out("unlabelled", unlabelled, what, advice)
+    found.problems += left_out("unlabelled", unlabelled, _PICTURES, what, advice)
 
 
 def _lonely(names: Sequence[str], what: str) -> list[Problem]:
-    return left_out("annotation-without-picture", names, f"{what} have no picture", "Add them, with the same names.")
+    return left_out("annotation-without-picture", names, what, "no picture", "Add them, with the same names.")
 
 
 def _no_pair(files: _Files, annotations: Sequence[str], what: str) -> DataError:
     if not files.pictures:
         seen = "no picture"
     else:
-        seen = f"{len(files.pictures)} pictures ({files.pictures[0]}, ...), none with the name of one of them"
+        seen = f"{Count(len(files.pictures)):picture} ({files.pictures[0]}, ...), none with the name of one of them"
     return DataError(
         f"{len(annotations)} {what} files ({annotations[0]}, ...) and {seen}.",
         where=files.root,

@@ -27,7 +27,7 @@ from striate.formats.yolo.settings import CLASS_LISTS, is_class_list, read_setti
 from striate.formats.yolo.splits import find_picture_lists, settle_splits
 from striate.formats.yolo.writing import write_yolo
 from striate.images import FileSource
-from striate.structures import Problem, Sample
+from striate.structures import Count, Problem, Sample
 
 _HEAD = 20_000
 _SNIFFED = 20
@@ -93,7 +93,7 @@ class _Yolo(Format):
         labels = _read_labels(path, pictures, [name for name in texts if name not in listed], tally)
         if not labels.files:
             raise DataError(
-                f"no text file with YOLO's lines was found for any of {len(pictures)} pictures here.",
+                f"no text file with YOLO's lines was found for any of {Count(len(pictures)):picture} here.",
                 where=path,
                 fix="Put `NAME.txt` with lines `class cx cy w h` beside each picture or into a folder `labels`.",
             )
@@ -184,55 +184,65 @@ def _report(labels: _Labels, splits: dict[str, str | None], found: ObjectFinding
     _note_labels(labels, found)
     outside = {labels.names[picture]: file.outside for picture, file in labels.files.items() if file.outside}
     fix = "They are kept as they are written; what leaves the picture is cut off when pictures are opened."
-    _report_lines(found, "outside-picture", outside, "lines have values outside 0..1", fix)
+    _report_lines(found, "outside-picture", outside, "line has|lines have", "values outside 0..1", fix)
     repeats = {labels.names[picture]: file.repeats for picture, file in labels.files.items() if file.repeats}
     fix = "They are kept. Delete them: an object that is there twice can be found only once."
-    _report_lines(found, "repeated-object", repeats, "lines say the same as an earlier one of their file", fix)
+    _report_lines(
+        found, "repeated-object", repeats, "line says|lines say", "the same as an earlier one of the file", fix
+    )
     unlisted = [picture for picture, split in splits.items() if split is None and picture in labels.files]
-    for kind, names, what, advice in (
+    for kind, names, noun, what, advice in (
         (
             "annotation-without-picture",
             labels.lonely,
-            "label files have no picture",
+            "label file has|label files have",
+            "no picture",
             "Add the pictures, under the same names.",
         ),
         (
             "unlabelled",
             labels.unlabelled,
-            "pictures lie in folders without any label file, so nobody says what they show",
+            "picture lies|pictures lie",
+            "in a folder without any label file, so nobody says what is there",
             "Add their label files; an empty one says that nothing is there.",
         ),
-        ("unlisted", unlisted, "pictures with labels are in no list of a split", "Add them to a list."),
+        ("unlisted", unlisted, "picture with labels is|pictures with labels are", "in no list of a split", "Add them."),
     ):
-        found.problems += left_out(kind, sorted(names, key=natural_key), what, advice)
+        found.problems += left_out(kind, sorted(names, key=natural_key), noun, what, advice)
 
 
 def _note_labels(labels: _Labels, found: ObjectFindings) -> None:
     boxes, outlines = labels.objects()
     if found.task == "detection" and outlines:
-        seen = f"{boxes} objects are boxes and {outlines} outlines" if boxes else f"All {outlines} objects are outlines"
+        seen = (
+            f"{Count(boxes):box|boxes} and {Count(outlines):outline}"
+            if boxes
+            else f"{Count(outlines):object is an outline|objects are outlines}"
+        )
         found.notes.append(f"{seen}; each outline counts by the box around it.")
     empty = sum(not file.objects and not file.bad_lines for file in labels.files.values())
     if empty:
-        found.notes.append(f"{empty} pictures have an empty label file: they are background.")
+        found.notes.append(f"{Count(empty):picture has|pictures have} an empty label file: background.")
     if labels.background:
         found.notes.append(
-            f"{len(labels.background)} pictures have no label file ({labels.background[0]}, ...) and count as "
-            "background, as YOLO means it. If they were never labelled, take them out."
+            f"{Count(len(labels.background)):picture has|pictures have} no label file ({labels.background[0]}, ...): "
+            "background, as YOLO means it. Take out what was never labelled."
         )
     confidences = sum(file.confidences for file in labels.files.values())
     if confidences:
         found.notes.append(
-            f"{confidences} lines have a sixth number, the confidence of a detector; it is not used. If a detector "
-            "wrote these labels, somebody should check them."
+            f"{Count(confidences):line has|lines have} a sixth number, the confidence of a detector; it is not used. "
+            "If a detector wrote these labels, somebody should check them."
         )
 
 
-def _report_lines(found: ObjectFindings, kind: str, lines: dict[str, list[int]], what: str, fix: str) -> None:
+def _report_lines(
+    found: ObjectFindings, kind: str, lines: dict[str, list[int]], noun: str, what: str, fix: str
+) -> None:
     if lines:
         name, numbers = next(iter(lines.items()))
-        count = sum(map(len, lines.values()))
-        detail = f"{count} {what}, in {len(lines)} files (line {numbers[0]} of {name}, ...)."
+        count = Count(sum(map(len, lines.values())))
+        detail = f"{format(count, noun)} {what}, in {Count(len(lines)):file} (line {numbers[0]} of {name}, ...)."
         found.problems.append(Problem(kind, name, detail, fix))
 
 

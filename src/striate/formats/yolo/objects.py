@@ -12,7 +12,7 @@ from striate.formats.objects import ObjectFindings
 from striate.formats.outlines import fill_outlines
 from striate.formats.yolo.labels import YoloFile, YoloObject
 from striate.formats.yolo.settings import YoloSettings
-from striate.structures import Boxes, Instances, Problem
+from striate.structures import Boxes, Count, Instances, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ def number_classes(
     names = {**settings.names, **{number: f"class-{number}" for number in unnamed}}
     lost = lonely - set(settings.names) - set(unnamed)
     if (unnamed or lost) and settings.names:
-        some = ", ".join(f"{number}: {used[number]} objects" for number in unnamed[:5])
+        some = ", ".join(f"{number}: {Count(used[number]):object}" for number in unnamed[:5])
         shown = f" ({some}{', ...' if len(unnamed) > 5 else ''})" if some else ""
         only = f"; {len(lost)} more occur only in label files without a picture" if lost else ""
         found.problems.append(
             Problem(
                 "class-without-name",
                 settings.source,
-                f"{len(unnamed)} class numbers of objects have no name{shown}, where {len(settings.names)} names "
-                f"are listed{only}.",
+                f"{Count(len(unnamed)):class number has|class numbers have} no name{shown}, where "
+                f"{Count(len(settings.names)):name is|names are} listed{only}.",
                 "They are called class-N. Add their names, or correct the labels.",
             )
         )
@@ -63,7 +63,7 @@ def number_classes(
     found.names = list(order)
     twice = [name for name, count in Counter(settings.names.values()).items() if count > 1]
     if twice:
-        detail = f"{len(twice)} class names are listed for several numbers ({twice[0]!r}, ...)."
+        detail = f"{Count(len(twice)):class name is|class names are} listed for several numbers ({twice[0]!r}, ...)."
         fix = "Numbers of one name are one class. Correct the list if they are not."
         found.problems.append(Problem("class-named-twice", settings.source, detail, fix))
     return ClassNumbers({number: order[name] for number, name in names.items()})

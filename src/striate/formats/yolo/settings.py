@@ -10,7 +10,7 @@ from typing import Any
 from striate.formats.annotation_files import read_lines, read_some_lines
 from striate.formats.folder_names import split_of
 from striate.formats.yolo.labels import parse_object
-from striate.structures import Problem
+from striate.structures import Count, Problem
 
 CLASS_LISTS = frozenset({"classes.txt", "class_names.txt", "predefined_classes.txt", "_darknet.labels"})
 """Text files beside labels that list class names, a line each; and every file that ends in `.names`."""
@@ -137,7 +137,8 @@ def _check_count(stated: Any, key: str, name: str, found: YoloSettings) -> None:
             Problem(
                 "class-count",
                 name,
-                f"{key} is {stated.strip()}, and {len(found.names)} class names are listed in {found.source}.",
+                f"{key} is {stated.strip()}, and {Count(len(found.names)):class name is|class names are} listed in "
+                f"{found.source}.",
                 f"The names count. Correct {key}.",
             )
         )
