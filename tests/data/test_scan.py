@@ -1,15 +1,17 @@
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data.facts import area_average, measure_pictures
+from striate.data import facts as facts_module
+from striate.data.facts import PictureFacts, area_average, measure_pictures
 from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.scan_cache import ScanCache, cache_folder
-from striate.images import FileSource, write_picture
+from striate.images import ArraySource, FileSource, write_picture
 from striate.images.kinds import natural_channel_names
 from striate.structures import Picture, Sample
 
@@ -238,3 +240,54 @@ def test_the_cache_lies_where_the_variable_says(tmp_path: Path, monkeypatch: pyt
     with ScanCache(enabled=False):
         pass
     assert not (tmp_path / "here").exists()
+
+
+def same(left: PictureFacts, right: PictureFacts) -> bool:
+    """Whether all fields are equal, arrays value for value."""
+    pairs = [(getattr(left, name), getattr(right, name)) for name in PictureFacts.__slots__]
+    return all(type(a) is type(b) and np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "bool"])
+@pytest.mark.parametrize("shape", [(7, 12, 9), (7, 12, 9, 3)])
+def test_pictures_of_one_array_have_the_facts_that_each_has_alone(
+    tmp_path: Path, dtype: str, shape: tuple[int, ...]
+) -> None:
+    values = RANDOM.integers(0, 250, shape).astype(dtype)
+    values[2] = 5
+    if dtype == "float32":
+        values[3].flat[0] = np.nan
+    np.savez(tmp_path / "set.npz", images=values)
+    samples = [Sample(ArraySource(tmp_path / "set.npz", "images", i, f"set.npz#{i}")) for i in (6, 0, 1, 2, 3, 4, 5)]
+    found = scan_pictures(samples)
+    for sample, fact in zip(samples, found, strict=True):
+        (alone,) = measure_pictures([sample.name], [sample.read()])
+        assert same(replace(fact, problems=()), replace(alone, problems=()))
+    assert kinds(found[3]) == ["blank"]
+    assert kinds(found[4]) == (["not-finite"] if dtype == "float32" else [])
+
+
+def test_a_damaged_array_file_leaves_out_each_of_its_pictures(tmp_path: Path) -> None:
+    (tmp_path / "set.npz").write_bytes(b"PK but no archive")
+    found = scan_pictures([Sample(ArraySource(tmp_path / "set.npz", "images", i, f"set.npz#{i}")) for i in range(2)])
+    assert [(fact.name, fact.readable, kinds(fact)) for fact in found] == [
+        ("set.npz#0", False, ["truncated"]),
+        ("set.npz#1", False, ["truncated"]),
+    ]
+
+
+def test_a_vast_picture_is_measured_on_a_grid_of_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, columns = np.mgrid[0:120, 0:160]
+    pixels = (rows + columns).astype(np.uint8)[None]
+    (whole,) = measure_pictures(["a"], [picture(pixels)])
+    monkeypatch.setattr(facts_module, "GRID_PIXELS", 120 * 160 // 9)
+    (grid,) = measure_pictures(["a"], [picture(pixels)])
+    assert (grid.digest, grid.size_hw, grid.low.tolist(), grid.high.tolist()) == (
+        whole.digest,
+        whole.size_hw,
+        whole.low.tolist(),
+        whole.high.tolist(),
+    )
+    assert grid.histogram.sum() == 40 * 54
+    assert abs(grid.mean[0] - whole.mean[0]) < 3
+    assert np.corrcoef(grid.thumbnail.ravel(), whole.thumbnail.ravel())[0, 1] > 0.999

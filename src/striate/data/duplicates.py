@@ -139,15 +139,16 @@ def _link_equal(facts: Sequence[PictureFacts], groups: _Groups) -> list[int]:
 
 
 def _link_alike(facts: Sequence[PictureFacts], positions: Indices, groups: _Groups, likeness: float) -> None:
-    textured = [i for i, fact in enumerate(facts) if fact.thumbnail.any()]
+    stretched = np.stack([fact.thumbnail for fact in facts]).reshape(len(facts), -1)
+    textured = np.flatnonzero(stretched.any(1))
     if len(textured) < 2:
         return
-    facts, positions = [facts[i] for i in textured], positions[textured]
-    thumbnails = _unit(np.stack([fact.thumbnail for fact in facts]).reshape(len(facts), -1).astype(np.float32))
+    facts, positions = [facts[i] for i in textured.tolist()], positions[textured]
+    thumbnails = _unit(stretched[textured].astype(np.float32))
     coarse = _low_frequencies(thumbnails)
     coarse = coarse[:, np.argsort(-coarse.var(0), kind="stable")]
     order = np.argsort(coarse[:, 0], kind="stable")
-    facts, positions = [facts[i] for i in order], positions[order]
+    facts, positions = [facts[i] for i in order.tolist()], positions[order]
     thumbnails, coarse = thumbnails[order], coarse[order]
     required = np.array([required_likeness(fact.size_hw[0] * fact.size_hw[1], likeness) for fact in facts])
     mean = thumbnails.mean(0) * (len(facts) / (len(facts) + _MEAN_PICTURES))

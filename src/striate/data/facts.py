@@ -19,6 +19,10 @@ HISTOGRAM_BINS = 32
 HISTOGRAM_VALUES = 10_000
 """Values of a channel that go into its histogram, about; smaller pictures go in whole."""
 
+GRID_PIXELS = 4_000_000
+"""Of a picture with four times as many pixels or more, mean, deviation, histogram and thumbnail come from a grid of
+at least so many; the digest and the extremes from all of it."""
+
 _SMALL_SIDE = 64
 
 Floats = npt.NDArray[np.float64]
@@ -116,15 +120,37 @@ def measure_pictures(
         sizes_hw: Size of each in its file, where it was read at another one.
         problems: What is odd about each.
     """
-    channel_names = pictures[0].channel_names
-    stack = np.stack([picture.pixels for picture in pictures])
-    values = stack.astype(np.float32)
+    one = pictures[0].pixels
+    stack = np.ascontiguousarray(one)[None] if len(pictures) == 1 else np.stack([each.pixels for each in pictures])
+    sizes_hw = sizes_hw or [picture.size_hw for picture in pictures]
+    return measure_stack(names, stack, pictures[0].channel_names, sizes_hw, problems or [()] * len(pictures))
+
+
+def measure_stack(
+    names: Sequence[str],
+    stack: npt.NDArray[Any],
+    channel_names: tuple[str, ...],
+    sizes_hw: Sequence[tuple[int, int]],
+    problems: Sequence[tuple[Problem, ...]],
+) -> list[PictureFacts]:
+    """The same of pictures in one array.
+
+    Args:
+        names: Name of each picture.
+        stack: `(N, C, H, W)` their pixels.
+        channel_names: Names of their channels.
+        sizes_hw: Size of each in its file.
+        problems: What is odd about each.
+    """
+    # Of a vast picture every k-th row and column: as numbers with fractions, all of it would take many times its size.
+    step = max(1, int((stack.shape[2] * stack.shape[3] / GRID_PIXELS) ** 0.5))
+    values = stack[:, :, ::step, ::step].astype(np.float32)
     if stack.dtype.kind == "f":
         values = np.nan_to_num(values, copy=False, posinf=0.0, neginf=0.0)
     extremes = stack if stack.dtype.kind in "iu" else values
     low, high = extremes.min((2, 3)).astype(np.float64), extremes.max((2, 3)).astype(np.float64)
     mean, deviation = _moments(values, few_digits=stack.dtype == np.uint8)
-    histograms = _histograms(stack, values, low, high)
+    histograms = _histograms(stack[:, :, ::step, ::step], values, low, high)
     small = area_average(values, THUMBNAIL_SIDE)
     gray = small[:, _gray_channels(channel_names)].mean(1)
     colours = area_average(small, COLOUR_SIDE)
@@ -136,7 +162,7 @@ def measure_pictures(
     return [
         PictureFacts(
             name=name,
-            size_hw=picture.size_hw if sizes_hw is None else sizes_hw[i],
+            size_hw=sizes_hw[i],
             channel_names=channel_names,
             dtype=dtype,
             digest=digests[i],
@@ -147,9 +173,9 @@ def measure_pictures(
             mean=mean[i],
             deviation=deviation[i],
             histogram=histograms[i],
-            problems=(problems[i] if problems else ()) + (_blank_problem(name, low[i]) if blank[i] else ()),
+            problems=problems[i] + (_blank_problem(name, low[i]) if blank[i] else ()),
         )
-        for i, (name, picture) in enumerate(zip(names, pictures, strict=True))
+        for i, name in enumerate(names)
     ]
 
 

@@ -6,13 +6,24 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from striate.data.facts import PictureFacts, measure_pictures, unreadable_facts
+from striate.data.facts import PictureFacts, measure_pictures, measure_stack, unreadable_facts
 from striate.data.scan_cache import ScanCache
 from striate.errors import PictureError
-from striate.images import KINDS, FileSource, Header, read_with_header
+from striate.images import (
+    KINDS,
+    ArraySource,
+    FileSource,
+    Header,
+    natural_channel_names,
+    read_entries,
+    read_with_header,
+)
 from striate.structures import Picture, Problem, Sample
 
 SCAN_SIDE = 128
@@ -134,7 +145,11 @@ def _file_key(sample: Sample) -> tuple[str, int, int] | None:
 def _scan_chunk(samples: Sequence[Sample], keeper: PictureKeeper | None = None) -> list[PictureFacts]:
     facts: dict[int, PictureFacts] = {}
     batches: dict[tuple[object, ...], list[tuple[int, _Read]]] = {}
+    entries: dict[tuple[Path, str], list[tuple[int, ArraySource]]] = {}
     for index, sample in enumerate(samples):
+        if isinstance(sample.source, ArraySource):
+            entries.setdefault((sample.source.path, sample.source.key), []).append((index, sample.source))
+            continue
         try:
             read = _read(sample)
         except PictureError as error:
@@ -150,6 +165,9 @@ def _scan_chunk(samples: Sequence[Sample], keeper: PictureKeeper | None = None) 
             facts.update(_measure(samples, batches.pop(key)))
     for batch in batches.values():
         facts.update(_measure(samples, batch))
+    for of_one_array in entries.values():
+        indices, sources = zip(*of_one_array, strict=True)
+        facts.update(zip(indices, _measure_entries(sources), strict=True))
     return [facts[index] for index in range(len(samples))]
 
 
@@ -168,10 +186,32 @@ def _read(sample: Sample) -> _Read:
     source = sample.source
     if not isinstance(source, FileSource):
         picture = sample.read()
-        return _Read(picture, picture.size_hw, _odd_values(sample.name, picture))
+        return _Read(picture, picture.size_hw, _odd_values(sample.name, picture.pixels))
     header, picture = read_with_header(source.path, at_least_hw=(SCAN_SIDE, SCAN_SIDE))
-    problems = (*_file_problems(source, header), *_odd_values(source.name, picture))
+    problems = (*_file_problems(source, header), *_odd_values(source.name, picture.pixels))
     return _Read(picture, header.size_hw, problems)
+
+
+def _measure_entries(sources: Sequence[ArraySource]) -> list[PictureFacts]:
+    """Facts of pictures of one array, which need not be taken out one by one."""
+    facts: list[PictureFacts] = []
+    try:
+        size = max(1, _BATCH_BYTES // max(1, sources[0].array()[:1].nbytes))
+        for start in range(0, len(sources), size):
+            part = sources[start : start + size]
+            facts += _measure_stack(part, read_entries(part))
+    except PictureError as error:
+        # What is wrong with the file, or with the type of its values, is wrong with all of its pictures.
+        return [unreadable_facts(source.name, dropped(source.name, error)) for source in sources]
+    return facts
+
+
+def _measure_stack(sources: Sequence[ArraySource], stack: npt.NDArray[Any]) -> list[PictureFacts]:
+    names = [source.name for source in sources]
+    channel_names = natural_channel_names(stack.shape[1])
+    problems = [_odd_values(name, pixels) for name, pixels in zip(names, stack, strict=True)]
+    size_hw = int(stack.shape[2]), int(stack.shape[3])
+    return measure_stack(names, stack, channel_names, [size_hw] * len(names), problems)
 
 
 def _measure(samples: Sequence[Sample], batch: list[tuple[int, _Read]]) -> dict[int, PictureFacts]:
@@ -210,9 +250,9 @@ def _file_problems(source: FileSource, header: Header) -> Iterator[Problem]:
         )
 
 
-def _odd_values(name: str, picture: Picture) -> tuple[Problem, ...]:
-    if picture.pixels.dtype.kind != "f" or np.isfinite(picture.pixels).all():
+def _odd_values(name: str, pixels: npt.NDArray[Any]) -> tuple[Problem, ...]:
+    if pixels.dtype.kind != "f" or np.isfinite(pixels).all():
         return ()
-    share = 1.0 - float(np.isfinite(picture.pixels).mean())
+    share = 1.0 - float(np.isfinite(pixels).mean())
     detail = f"{share:.2%} of its values are not finite numbers."
     return (Problem("not-finite", name, detail, "They count as 0; replace them by a value that means something."),)

@@ -125,20 +125,24 @@ def _bundles(samples: Sequence[Sample], groups: Sequence[int], seed: int) -> lis
 
 def _deal(table: Counts, sizes: Counts, share: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
     owner = np.full(len(table), -1, np.intp)
-    wanted = table.sum(0)[None] * share[:, None]
-    room = sizes.sum() * share
-    left = table.sum(0)
-    while (owner < 0).any():
-        open_classes = np.flatnonzero(left > 0)
-        rarest = open_classes[left[open_classes].argmin()]
-        for row in np.flatnonzero((owner < 0) & (table[:, rarest] > 0)):
+    # Plain numbers: for a few splits and the one class of most rows, arrays would take several times as long.
+    wanted: list[list[float]] = (table.sum(0)[None] * share[:, None]).tolist()
+    room: list[float] = (sizes.sum() * share).tolist()
+    left: list[int] = table.sum(0).tolist()
+    held: list[list[tuple[int, int]]] = [[] for _ in table]
+    for row, label in np.argwhere(table).tolist():
+        held[row].append((label, int(table[row, label])))
+    while any(left):
+        rarest = min((label for label, count in enumerate(left) if count), key=left.__getitem__)
+        for row in np.flatnonzero((owner < 0) & (table[:, rarest] > 0)).tolist():
             # Rounded, so that 0.15 * 20 - 1 - 1 and 0.3 * 10 - 2 are the tie that they are on paper.
-            need, space = wanted[:, rarest].round(9).tolist(), room.round(9).tolist()
-            choice = max(range(len(share)), key=lambda split: (need[split], space[split], -split))
+            needs = [(round(wanted[s][rarest], 9), round(room[s], 9), -s) for s in range(len(room))]
+            choice = -max(needs)[2]
             owner[row] = choice
-            wanted[choice] -= table[row]
-            room[choice] -= sizes[row]
-            left -= table[row]
+            for label, count in held[row]:
+                wanted[choice][label] -= count
+                left[label] -= count
+            room[choice] -= int(sizes[row])
     return owner
 
 

@@ -3,7 +3,7 @@
 Importing this is cheap: decoders are loaded with the first picture.
 """
 
-from striate.images.arrays import ArraySource, array_shapes, load_array, read_idx_header
+from striate.images.arrays import ArraySource, array_shapes, load_array, read_entries, read_idx_header
 from striate.images.channels import to_channels
 from striate.images.damage import LineEndingDamage, find_line_ending_damage, lost_carriage_returns
 from striate.images.kinds import KINDS, MAX_PIXELS, Header, PictureKind, natural_channel_names
@@ -34,6 +34,7 @@ __all__ = [
     "lossless_suffix",
     "lost_carriage_returns",
     "natural_channel_names",
+    "read_entries",
     "read_header",
     "read_idx_header",
     "read_picture",

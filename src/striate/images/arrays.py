@@ -8,6 +8,7 @@ import threading
 import zipfile
 import zlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,9 +166,7 @@ class ArraySource:
         Raises:
             PictureError: The file cannot be read, or its values have a type that pictures do not have.
         """
-        values = self.array()[self.index]
-        chw = values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
-        pixels = np.ascontiguousarray(_as_pixels(chw, self.path))
+        pixels = read_entries([self])[0]
         return Picture(pixels, natural_channel_names(len(pixels)), source=self.name)
 
     def array(self) -> npt.NDArray[Any]:
@@ -177,6 +176,17 @@ class ArraySource:
             PictureError: It cannot be read.
         """
         return load_array(self.path, self.key)
+
+
+def read_entries(sources: Sequence[ArraySource]) -> npt.NDArray[Any]:
+    """Pixels `(N, C, H, W)` of pictures of one array, read together.
+
+    Raises:
+        PictureError: The file cannot be read, or its values have a type that pictures do not have.
+    """
+    values = sources[0].array()[[source.index for source in sources]]
+    nchw = values[:, None] if values.ndim == 3 else values.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(_as_pixels(nchw, sources[0].path))
 
 
 def _as_pixels(values: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
