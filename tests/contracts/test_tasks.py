@@ -17,7 +17,7 @@ from striate.networks import NetworkOptions, resolve_network
 from striate.networks.heads.distance import DistanceOutputs
 from striate.networks.heads.points import PointOutputs
 from striate.networks.spatial import SpatialNetwork
-from striate.structures import VOID, Instances, Placement, Ragged
+from striate.structures import SPATIAL_TASKS, VOID, Instances, Placement, Ragged
 from striate.tasks import TASKS, LossSettings, Task
 from striate.tasks.base import View
 from striate.tasks.box_truth import BoxBatch
@@ -296,3 +296,8 @@ def test_predictions_name_the_classes_and_are_plain_data(case: Case) -> None:
         assert answer.label in CLASSES
         assert 0 <= answer.score <= 1
         json.dumps(answer.as_document(), allow_nan=False)
+
+
+def test_the_list_of_spatial_tasks_is_that_of_the_registry() -> None:
+    """Formats and data know their names only, since tasks need PyTorch."""
+    assert set(SPATIAL_TASKS) == {task.name for task in TASKS if task.spatial}

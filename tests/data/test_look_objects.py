@@ -193,3 +193,43 @@ def test_a_training_split_without_any_object_is_refused_as_that(write_set: Calla
     root = write_set([nothing, nothing, square, square, square, square], ("a",), "yolo")
     with pytest.raises(DataError, match="no picture of the training split shows any of the 1 classes; 4 in other"):
         look(root)
+
+
+def mask(*classes: int) -> Mask:
+    """A mask of 40 x 80 pixels with a band of rows for each class."""
+    return Mask(np.repeat(np.array(classes, np.uint8), 40 // len(classes))[:, None].repeat(80, 1))
+
+
+def problems_of(path: Path, kind: str) -> list[tuple[str, str]]:
+    return [(found.path, found.detail) for found in look(path).dataset.problems if found.kind == kind]
+
+
+def test_masks_that_show_nothing_in_training_are_refused(write_set: Callable[..., Path]) -> None:
+    root = write_set([mask(0), mask(0), mask(0, 1), mask(0, 1), mask(0, 1), mask(0)], ("background", "cell"), "masks")
+    with pytest.raises(DataError, match="masks of the 2 training pictures show only 'background', so there is nothing"):
+        look(root)
+
+
+def test_pixels_of_a_class_that_no_training_mask_shows_are_void(write_set: Callable[..., Path]) -> None:
+    names = ("background", "cell", "new")
+    root = write_set([mask(0, 1), mask(0, 1), mask(0, 1), mask(0, 1), mask(0, 2), mask(0, 1)], names, "masks")
+    assert problems_of(root, "unknown-label") == [
+        ("test: new", "1 picture of the test split shows 'new', which never occurs in training.")
+    ]
+    data = look(root).dataset
+    shown = [np.unique(sample.read_annotation().classes).tolist() for sample in data["test"]]
+    assert sorted(shown) == [[0, 1], [0, VOID]]
+
+
+def test_a_test_split_without_any_object_is_named(write_set: Callable[..., Path]) -> None:
+    nothing, square = boxes(classes=[]), boxes((1, 1, 9, 9), classes=[0])
+    root = write_set([square, square, square, square, nothing, nothing], ("a",), "yolo")
+    detail = "2 test pictures show no object of a class that training knows: nothing can be measured there."
+    assert problems_of(root, "nothing-to-find") == [("test", detail)]
+
+
+def test_held_back_masks_of_background_alone_are_named(write_set: Callable[..., Path]) -> None:
+    masks = [mask(0, 1), mask(0, 1), mask(0), mask(0), mask(0), mask(0, 1)]
+    root = write_set(masks, ("background", "cell"), "masks")
+    detail = "2 validation pictures show only 'background': nothing can be measured there."
+    assert problems_of(root, "nothing-to-find") == [("validation", detail)]

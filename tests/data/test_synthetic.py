@@ -5,11 +5,11 @@ import pytest
 from sklearn.datasets import load_digits
 
 from striate.data import open_dataset
-from striate.data.annotations import SPATIAL_TASKS
 from striate.data.synthetic import MAKERS, TASK_WORDS, USUAL_FORMATS, MakeOptions, Maker, make_data, make_digits
 from striate.errors import RequestError, UnknownNameError
 from striate.formats import FORMATS, Reading, read_folder
 from striate.images import read_picture
+from striate.structures import SPATIAL_TASKS
 
 
 def test_the_digits_are_scikit_learns(tmp_path: Path) -> None:

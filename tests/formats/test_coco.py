@@ -162,6 +162,19 @@ def test_pictures_that_lie_elsewhere(tmp_path: Path) -> None:
         assert "give the folder that holds both" in caught.value.fix
 
 
+@pytest.mark.parametrize("absolute", [True, False])
+def test_pictures_that_are_named_outside_of_the_folder(tmp_path: Path, absolute: bool) -> None:
+    there = tmp_path / "elsewhere" / "a.png"
+    picture(there)
+    name = str(there) if absolute else "../elsewhere/a.png"
+    document(tmp_path / "set" / "x.json", [image(1, name)], [thing(1, bbox=[0, 0, 1, 1])])
+    with pytest.raises(DataError) as caught:
+        COCO.read(tmp_path / "set")
+    assert caught.value.fix.startswith(
+        f"{there.resolve()} is there, but outside: put pictures and JSON into one folder"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "cause"),
     [

@@ -242,3 +242,25 @@ def test_label_images_are_told_by_their_values(tmp_path: Path) -> None:
 )
 def test_values_that_pack_class_and_object(found: set[int], factor: int | None) -> None:
     assert packs_class_and_object(found) == factor
+
+
+def test_a_value_in_a_few_pixels_of_one_mask_is_no_class(tmp_path: Path) -> None:
+    masks = [levels(0, 1, 2) for _ in range(12)]
+    masks[3][0, :15] = 7
+    settled = settle_values(tmp_path, survey(tmp_path, *masks), None)
+    assert settled.names == ["background", "class-1", "class-2"]
+    assert "count as void (7)" in settled.notes[1]
+    (problem,) = settled.problems
+    assert (problem.kind, problem.path) == ("unknown-mask-value", "3.png")
+    assert "of 12 masks looked at, 1 holds values that stand for no class: 7" in problem.detail
+
+
+@pytest.mark.parametrize(("pixels", "masks"), [(16, 1), (15, 2)])
+def test_a_rare_class_stays_one(tmp_path: Path, pixels: int, masks: int) -> None:
+    """Sixteen pixels can be a thing, and two masks of twelve are no slip."""
+    planes = [levels(0, 1, 2) for _ in range(12)]
+    for plane in planes[:masks]:
+        plane[0, :pixels] = 7
+    settled = settle_values(tmp_path, survey(tmp_path, *planes), None)
+    assert settled.names == ["background", "class-1", "class-2", "class-7"]
+    assert settled.problems == []

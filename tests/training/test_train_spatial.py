@@ -183,6 +183,10 @@ def test_a_split_without_objects_is_left_out_and_the_run_ends_well(
     data = replace(scenes, task="detection", format="coco", classes=("square", "disc"), splits=splits)
     run = train(data, quick.with_values({"epochs": 2}), run=tmp_path / "run")
     assert list(run.evaluations) == ["train"]
+    assert run.metrics.warnings[0] == (
+        "The test split shows nothing that could be found, so nothing was measured on it; these are the figures of the "
+        "train split."
+    )
     assert run.facts.best_epoch == 2
     assert "</html>" in run.report.read_text(encoding="utf-8")
 

@@ -29,9 +29,6 @@ from striate.structures import (
     Sample,
 )
 
-SPATIAL_TASKS = ("detection", "segmentation", "instances")
-"""Tasks whose annotation says where something is."""
-
 REACH_PX = 1.0
 """A box may reach this far beyond its picture without being reported: tools disagree about half a pixel."""
 

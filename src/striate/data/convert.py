@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from striate.data.annotations import MENDED_KINDS, SPATIAL_TASKS, check_annotations
+from striate.data.annotations import MENDED_KINDS, check_annotations
 from striate.data.readings import TURNS_INTO, read_for_task
 from striate.data.scan import scan_pictures
 from striate.data.survey import SplitWishes, check_path, survey_data
 from striate.errors import DataError, RequestError
 from striate.formats import FORMATS, Format, Reading
 from striate.formats.objects import leave_out_flagged
-from striate.structures import Problem, Sample
+from striate.structures import SPATIAL_TASKS, Problem, Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,20 @@ from striate.data.facts import PictureFacts
 from striate.data.shift import split_shift
 from striate.data.splits import Counts
 from striate.errors import PictureError
+from striate.formats import Reading
 from striate.images import to_channels
-from striate.structures import Label, Problem, Sample
+from striate.structures import Count, Label, Problem, Sample
 
 _USUAL_SHARE = 0.9
 _IMBALANCE = 10.0
+_FEWEST_CLASSES = {"detection": 1, "instances": 1, "segmentation": 2}
+"""Classes that a split must show, so that there is something to find in it: background alone is nothing."""
+
+_USES = {
+    "validation": "The weights to keep are chosen without it: move pictures with objects into this split.",
+    "test": "Final figures are those of the validation split, a little too good: move pictures with objects here.",
+}
+"""What is lost where nothing can be measured on a split."""
 
 
 def unfit_channels(facts: Sequence[PictureFacts]) -> dict[int, Problem]:
@@ -129,6 +138,41 @@ def class_problems(counts: Counts, classes: Sequence[str]) -> list[Problem]:
                 "Small classes are weighted up in training; judge by balanced accuracy, and add pictures of them.",
             )
         )
+    return problems
+
+
+def unlearnable_class(split: str, name: str, count: int) -> Problem:
+    """A class that masks of a held-back split show and none of training does."""
+    noun = f"picture of the {split} split shows|pictures of the {split} split show"
+    return Problem(
+        "unknown-label",
+        f"{split}: {name}",
+        f"{format(Count(count), noun)} {name!r}, which never occurs in training.",
+        "Its pixels count as void there. Add training pictures of this class, or correct the masks.",
+    )
+
+
+def nothing_to_find(
+    labels: Sequence[tuple[int, ...]], splits: Mapping[str, Sequence[int]], reading: Reading
+) -> list[Problem]:
+    """Held-back splits on which nothing can be measured, since no picture shows an object that training knows.
+
+    Args:
+        labels: Classes that each picture shows.
+        splits: Positions of the pictures of each split.
+        reading: The annotation; labels of whole pictures are always something to find.
+    """
+    if reading.task not in _FEWEST_CLASSES:
+        return []
+    trained = {label for index in splits["train"] for label in labels[index]}
+    problems = []
+    for split, use in _USES.items():
+        shown = {label for index in splits.get(split, ()) for label in labels[index]} & trained
+        if splits.get(split) and len(shown) < _FEWEST_CLASSES[reading.task]:
+            only = f"only {reading.classes[shown.pop()]!r}" if shown else "no object of a class that training knows"
+            noun = f"{split} picture shows|{split} pictures show"
+            detail = f"{format(Count(len(splits[split])), noun)} {only}: nothing can be measured there."
+            problems.append(Problem("nothing-to-find", split, detail, use))
     return problems
 
 

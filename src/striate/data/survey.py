@@ -11,20 +11,34 @@ from typing import Any
 
 import numpy as np
 
-from striate.data.annotations import SPATIAL_TASKS, Checked, ObjectFacts, check_annotations
+from striate.data.annotations import ObjectFacts, check_annotations, renumbered
 from striate.data.dataset import Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
 from striate.data.facts import PictureFacts
-from striate.data.oddities import class_problems, find_oddities, shift_problems, unfit_channels
+from striate.data.learnable import (
+    Pool,
+    check_classes,
+    check_reading,
+    check_splits,
+    refuse_unreadable,
+    refuse_unusable,
+)
+from striate.data.oddities import (
+    class_problems,
+    find_oddities,
+    nothing_to_find,
+    shift_problems,
+    unfit_channels,
+    unlearnable_class,
+)
 from striate.data.readings import read_turned, refuse_other_task
 from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
 from striate.errors import DataError, RequestError
 from striate.formats import Reading
 from striate.formats.foreign import find_damage
-from striate.structures import Count, Problem, Sample
+from striate.structures import SPATIAL_TASKS, VOID, Count, Problem, Sample
 
-_MOST_UNREADABLE = 0.5
 _LARGEST_SHARE = 0.5
 
 
@@ -107,19 +121,22 @@ def survey_data(
     wishes = wishes or SplitWishes()
     found.reading = reading = read_turned(root, format, task)
     refuse_other_task(root, reading, task)
-    _check_reading(root, reading)
+    check_reading(root, reading)
     if damage := find_damage(root):
         raise damage
     pool = _scan(root, reading, progress, found)
-    _check_classes(root, reading, pool)
+    check_classes(root, reading, pool)
     duplicates = find_duplicates(pool.facts)
     splits, given, notes = _split(pool, duplicates, wishes)
-    _check_splits(root, splits)
+    check_splits(root, splits)
+    given_splits = {name: splits[name] for name in given if name in splits}
     problems = [
+        *_void_unlearnable(pool, reading, given_splits),
+        *nothing_to_find(pool.labels, splits, reading),
         *reading.problems,
         *pool.problems,
         *duplicate_problems(pool.samples, pool.splits, given, duplicates),
-        *shift_problems(pool.samples, pool.facts, {name: splits[name] for name in given if name in splits}),
+        *shift_problems(pool.samples, pool.facts, given_splits),
         *class_problems(class_counts([pool.labels[i] for i in splits["train"]], len(reading.classes)), reading.classes),
         *_missing_test(splits),
     ]
@@ -136,7 +153,7 @@ def survey_data(
 def _describe_pool(
     root: Path,
     reading: Reading,
-    pool: _Pool,
+    pool: Pool,
     splits: Mapping[str, Sequence[int]],
     given: tuple[str, ...],
     problems: Sequence[Problem],
@@ -185,34 +202,7 @@ def check_path(path: Path) -> None:
     )
 
 
-def _check_reading(root: Path, reading: Reading) -> None:
-    strange = [problem for problem in reading.problems if problem.kind == "unknown-label"]
-    # Objects can be ignored one by one, and formats have marked these; a picture's only label cannot.
-    if strange and reading.task not in SPATIAL_TASKS:
-        more = f" ({len(strange)} such classes in all)" if len(strange) > 1 else ""
-        raise DataError(
-            f"{strange[0].detail.rstrip('.')}{more}: no answer to them could be right.",
-            where=root,
-            fix="Add training pictures of this class, correct the label if it is misspelt, or delete these pictures.",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """Usable pictures, their facts and the splits that the folder gave, side by side; and what is wrong.
-
-    `objects` is empty for tasks without boxes and masks.
-    """
-
-    samples: list[Sample]
-    facts: list[PictureFacts]
-    splits: list[str]
-    labels: list[tuple[int, ...]]
-    objects: list[ObjectFacts]
-    problems: list[Problem]
-
-
-def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None, found: Found) -> _Pool:
+def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | None, found: Found) -> Pool:
     samples = [sample for part in reading.splits.values() for sample in part]
     splits = [name for name, part in reading.splits.items() for _ in part]
     done = 0
@@ -226,7 +216,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
     keeper = PictureKeeper()
     found.facts = facts = scan_pictures(samples, progress=report, keeper=keeper)
     samples = [keeper.holding(sample) for sample in samples]
-    _refuse_unreadable(root, facts)
+    refuse_unreadable(root, facts)
     bad_channels = unfit_channels(facts)
     kept = [i for i, fact in enumerate(facts) if fact.readable and i not in bad_channels]
     problems = [problem for fact in facts for problem in fact.problems] + list(bad_channels.values())
@@ -239,10 +229,10 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
                 samples[index] = replace(one.sample, size_hw=facts[index].size_hw)
                 objects[index] = one.facts
         kept = list(objects)
-        _refuse_unusable(root, checked)
+        refuse_unusable(root, checked)
     labels = [objects[i].present if objects else class_indices(samples[i]) for i in kept]
     problems += find_oddities([facts[i] for i in kept])
-    return _Pool(
+    return Pool(
         [samples[i] for i in kept],
         [facts[i] for i in kept],
         [splits[i] for i in kept],
@@ -252,69 +242,8 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
     )
 
 
-def _refuse_unusable(root: Path, checked: Sequence[Checked]) -> None:
-    lost = [one.problems[-1] for one in checked if one.sample is None]
-    if len(lost) > _MOST_UNREADABLE * len(checked):
-        raise DataError(
-            f"the annotation of {len(lost)} of {Count(len(checked)):picture} cannot be used, so the whole set is "
-            f"suspect; for example {lost[0].path}: {lost[0].detail}",
-            where=root,
-            fix=lost[0].fix,
-        )
-
-
-def _refuse_unreadable(root: Path, facts: Sequence[PictureFacts]) -> None:
-    bad = [fact.problems[0] for fact in facts if not fact.readable]
-    if len(bad) <= _MOST_UNREADABLE * len(facts):
-        return
-    kinds = Counter(problem.kind for problem in bad).most_common()
-    seen = ", ".join(f"{count} {kind}" for kind, count in kinds)
-    example = next(problem for problem in bad if problem.kind == kinds[0][0])
-    raise DataError(
-        f"{len(bad)} of {Count(len(facts)):picture} cannot be read ({seen}), so the whole set is suspect; "
-        f"for example {example.path}: {example.detail}",
-        where=root,
-        fix=example.fix,
-    )
-
-
-def _check_classes(root: Path, reading: Reading, pool: _Pool) -> None:
-    """Every class that the annotation shows in training must have a readable picture there."""
-    trains = {"train"} if "train" in reading.splits else set(reading.splits)
-    before = class_counts([class_indices(s) for name in trains for s in reading.splits[name]], len(reading.classes))
-    after = class_counts(
-        [label for label, split in zip(pool.labels, pool.splits, strict=True) if split in trains],
-        len(reading.classes),
-    )
-    for index in np.flatnonzero((before > 0) & (after == 0)):
-        # What was left out comes first; else boxes or masks were, and their pictures stayed.
-        example = min(pool.problems, key=lambda problem: problem.severity != "dropped")
-        raise DataError(
-            f"no picture of class {reading.classes[index]!r} can be used ({before[index]} tried); "
-            f"for example {example.path}: {example.detail}",
-            where=root,
-            fix=f"{example.fix} Or remove the class.",
-        )
-    if "train" in reading.splits and not before.any() and not after.any():
-        elsewhere = sum(len(label) > 0 for label in pool.labels)
-        raise DataError(
-            f"no picture of the training split shows any of the {len(reading.classes)} classes; "
-            f"{elsewhere} in other "
-            "splits do. There is nothing to learn from.",
-            where=root,
-            fix="Check the annotation of the training split, or move pictures that show something into it.",
-        )
-    if not (after >= 2).any():
-        raise DataError(
-            f"no class has more than one picture ({Count(len(pool.samples)):picture}, "
-            f"{Count(len(reading.classes)):class|classes}), so there is nothing to learn from and to check with.",
-            where=root,
-            fix="Give each class ten pictures or more.",
-        )
-
-
 def _split(
-    pool: _Pool, duplicates: Sequence[DuplicateSet], wishes: SplitWishes
+    pool: Pool, duplicates: Sequence[DuplicateSet], wishes: SplitWishes
 ) -> tuple[dict[str, list[int]], tuple[str, ...], list[str]]:
     """Positions by split, the names of the given ones, and in words what was done."""
     found: dict[str, list[int]] = {}
@@ -366,15 +295,27 @@ def _describe(
     return f"{what} ({sizes}): classes keep their shares{kept}; seed {wishes.seed}."
 
 
-def _check_splits(root: Path, splits: Mapping[str, Sequence[int]]) -> None:
-    empty = [name for name in ("train", "validation") if not splits.get(name)]
-    if empty:
-        raise DataError(
-            f"no picture is left for {' and '.join(empty)}: all pictures belong together (one group or duplicates of "
-            "each other), or there are too few of them.",
-            where=root,
-            fix="Add pictures, or name the splits yourself by folders called train, validation and test.",
-        )
+def _void_unlearnable(pool: Pool, reading: Reading, given: Mapping[str, Sequence[int]]) -> list[Problem]:
+    """Makes pixels void whose class no training mask shows: no answer there could be right.
+
+    Formats do the same for boxes; masks in files are opened here first.
+    """
+    if reading.task != "segmentation":
+        return []
+    trained = {label for index in given.get("train", ()) for label in pool.labels[index]}
+    problems = []
+    for name, chosen in given.items():
+        strange = sorted({label for index in chosen for label in pool.labels[index]} - trained)
+        place = tuple(VOID if index in strange else index for index in range(len(reading.classes)))
+        affected = [index for index in chosen if not trained.issuperset(pool.labels[index])]
+        for index in affected:
+            sample = pool.samples[index]
+            pool.samples[index] = replace(sample, annotation=renumbered(sample.annotation, place))
+        problems += [
+            unlearnable_class(name, reading.classes[label], sum(label in pool.labels[i] for i in affected))
+            for label in strange
+        ]
+    return problems
 
 
 def _missing_test(splits: Mapping[str, Sequence[int]]) -> list[Problem]:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.data.annotations import SPATIAL_TASKS
 from striate.data.scenes import compose_samples, scene_classes
 from striate.errors import RequestError, UnknownNameError
 from striate.formats import FORMATS
 from striate.formats.storing import prepare_folder
 from striate.registry import Registry
-from striate.structures import Instances, Label, Picture, Sample
+from striate.structures import SPATIAL_TASKS, Instances, Label, Picture, Sample
 
 TASK_WORDS = {
     "classify": "classification",

@@ -14,6 +14,9 @@ from striate.structures import Problem, Sample
 GIVEN_SPLITS = ("train", "validation", "test")
 """The names of splits inside Striate. Formats map `val`, `valid`, `validate`, `dev`, ... onto them."""
 
+_CLEARLY_THERE = 0.85
+"""Confidence from which on annotation is named, although a surer format is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sniff:
@@ -98,6 +101,15 @@ def find_format(path: Path) -> tuple[Format, Sniff]:
     Raises:
         DataError: None knows it, or two are equally sure (the flag that decides is named).
     """
+    return _find_formats(path)[0]
+
+
+def _find_formats(path: Path) -> list[tuple[Format, Sniff]]:
+    """All formats that may be the one of a path, the surest first.
+
+    Raises:
+        DataError: See `find_format`.
+    """
     # Here, since that module reads folders as formats do and formats import this one.
     from striate.formats.foreign import find_damage, refusal
 
@@ -108,13 +120,21 @@ def find_format(path: Path) -> tuple[Format, Sniff]:
     if not found:
         raise refusal(path)
     found.sort(key=lambda pair: -pair[1].confidence)
-    best = found[0]
-    rivals = [pair for pair in found[1:] if pair[1].confidence == best[1].confidence]
-    if rivals:
-        seen = "; ".join(f"{fmt.name} ({sniff.reason})" for fmt, sniff in [best, *rivals])
-        choices = " or ".join(f"--format {fmt.name}" for fmt, _ in [best, *rivals])
+    equal = [pair for pair in found if pair[1].confidence == found[0][1].confidence]
+    if len(equal) > 1:
+        seen = "; ".join(f"{fmt.name} ({sniff.reason})" for fmt, sniff in equal)
+        choices = " or ".join(f"--format {fmt.name}" for fmt, _ in equal)
         raise DataError(f"two formats fit equally well: {seen}.", where=path, fix=f"Say which: {choices}.")
-    return best
+    return found
+
+
+def _others_in_words(chosen: Format, others: Sequence[tuple[Format, Sniff]]) -> list[str]:
+    """Annotation for other tasks that is left aside: the surest format need not be the one that is meant."""
+    return [
+        f"Other annotation is left aside: {sniff.reason}. `--format {fmt.name}` reads it."
+        for fmt, sniff in others
+        if sniff.confidence >= _CLEARLY_THERE and not set(fmt.tasks) <= set(chosen.tasks)
+    ]
 
 
 def read_folder(path: Path, format: str | None = None, task: str | None = None) -> Reading:
@@ -125,7 +145,10 @@ def read_folder(path: Path, format: str | None = None, task: str | None = None) 
         UnknownNameError: No such format.
     """
     if format is None:
-        return find_format(path)[0].read(path, task)
+        (surest, _), *others = _find_formats(path)
+        reading = surest.read(path, task)
+        reading.notes += _others_in_words(surest, others)
+        return reading
     from striate.formats.foreign import find_damage
 
     chosen = FORMATS.get(format)

@@ -224,7 +224,7 @@ def _find_json(seen: _Visited) -> Foreign | None:
         text = head_of(file, _HEAD)
         for words, what, task in _JSON_KINDS:
             if all(f'"{word}"' in text for word in words):
-                return Foreign(what, seen.relative(file), task)
+                return Foreign(what, seen.relative(file), task, "" if task else _NO_OBJECTS_FIX)
     return None
 
 
@@ -290,6 +290,10 @@ def _find_scans(visited: Sequence[_Visited]) -> Foreign | None:
     return None
 
 
+_NO_OBJECTS_FIX = (
+    "It has no boxes and masks, as in the lists that are handed out for test pictures: give the folder whose JSON file "
+    "has them under `annotations`."
+)
 _MASK_FIX = (
     "Nothing there can be read as masks by itself; `--format masks`, `--format label-images` and `--format "
     "object-masks` say why."

@@ -103,18 +103,19 @@ class PictureIndex:
         """
         wanted = name.replace("\\", "/")
         if posixpath.isabs(wanted) or Path(wanted).is_absolute():
-            return not found and _is_file(wanted)
+            return not found and is_file(wanted)
         if ".." not in wanted:
             return False
         full = posixpath.normpath(posixpath.join(near, wanted))
-        return full.split("/")[0] == ".." and (not found or _is_file(str(self.root / full)))
+        return full.split("/")[0] == ".." and (not found or is_file(str(self.root / full)))
 
 
-def _is_file(path: str) -> bool:
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file; text from annotation may be no path at all."""
     try:
         return Path(path).is_file()
-    except OSError:
-        # No name of a file: too long, for example.
+    except (OSError, ValueError):
+        # No name of a file: too long, or with a zero byte, for example.
         return False
 
 

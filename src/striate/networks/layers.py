@@ -46,6 +46,8 @@ for _name, _build in {
 _GAINS = {"sigmoid": 1.0, "tanh": 5.0 / 3.0, "lecun_tanh": 1.0, "selu": 1.0, "none": 1.0}
 
 SMALL_SIDE = 40
+"""Pictures up to this many pixels a side are taken as they are, by networks that shrink them little."""
+
 MIDDLE_SIDE = 80
 
 

@@ -2,6 +2,7 @@
 
 from striate.structures.annotation import (
     MOST_MASK_CLASSES,
+    SPATIAL_TASKS,
     VOID,
     Annotation,
     AnnotationSource,
@@ -31,6 +32,7 @@ from striate.structures.sample import PictureSource, Sample
 __all__ = [
     "MOST_MASK_CLASSES",
     "SHOWN_FROM",
+    "SPATIAL_TASKS",
     "VOID",
     "Annotation",
     "AnnotationSource",

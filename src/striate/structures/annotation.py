@@ -19,6 +19,9 @@ VOID = 255
 MOST_MASK_CLASSES = 255
 """Classes that a `Mask` can tell apart: its values are bytes, and the last one is `VOID`."""
 
+SPATIAL_TASKS = ("detection", "segmentation", "instances")
+"""Names of the tasks whose annotation says where something is."""
+
 Flags = npt.NDArray[np.bool_]
 
 

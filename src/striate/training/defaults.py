@@ -15,6 +15,7 @@ from torch import nn
 from striate.data import Dataset
 from striate.data.scan_cache import cache_folder
 from striate.networks import resolve_network
+from striate.networks.layers import SMALL_SIDE
 from striate.recipe import Recipe
 
 EMBEDDED = "timm/tf_efficientnet_lite0"
@@ -24,9 +25,6 @@ DEFAULT_MINUTES = 10.0
 
 FEW_PICTURES = 1000
 """Fewer training pictures than this are learned in small batches and small steps."""
-
-SMALL_SIDE = 40
-"""Pictures up to this many pixels a side are taken as they are, by networks that shrink them little."""
 
 LEAST_SIDE = 28
 """Smaller pictures are enlarged: every family can take 28 x 28 pixels."""

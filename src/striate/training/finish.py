@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ from striate.training.features import features_of
 from striate.training.loop import Trainee
 from striate.training.preparation import SplitPixels, read_split
 from striate.training.session import Session
+
+_NO_TEST_FIGURES = (
+    "The test split shows nothing that could be found, so nothing was measured on it; these are the figures of the {} "
+    "split."
+)
 
 
 def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
@@ -64,6 +70,9 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
             # The last split measured is the one that the report is about.
             folder.write_worst(_worst_answers(session, split, prepared.task.mistakes(scores, targets)))
     deciding = next(evaluations[name] for name in ("test", "validation", "train") if name in evaluations)
+    if prepared.data.splits.get("test") and deciding.split != "test":
+        deciding = replace(deciding, warnings=(_NO_TEST_FIGURES.format(deciding.split), *deciding.warnings))
+        folder.write_evaluation(deciding)
     _judge(session, trainee, facts, evaluations)
     folder.write_facts(
         facts.with_values(

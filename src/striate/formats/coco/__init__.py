@@ -23,6 +23,7 @@ from striate.formats.listing import natural_key
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.picture_index import (
     PictureIndex,
+    is_file,
     keep_in_one_split,
     read_headers,
     report_unlisted,
@@ -33,6 +34,7 @@ from striate.formats.turning import find_orientations, turn_upright
 from striate.images import FileSource, read_header
 from striate.structures import AnnotationSource, Boxes, Count, Instances, Sample
 
+_NAMES_LOOKED_UP = 20
 _FOLDER_OF_SPLIT = {"": "default", "train": "train", "validation": "val", "test": "test"}
 
 
@@ -152,9 +154,20 @@ def _find_pictures(path: Path, records: Sequence[CocoRecords]) -> tuple[Path, Pi
         f"{Count(count):picture is|pictures are} listed, and none was found ({describe_unfound(list(records))}); "
         f"looked in {' and '.join(looked)}.",
         where=path,
-        fix="Put the pictures beside the JSON file or into a folder `images` beside it, or give the folder that holds "
+        fix=_where_they_are(records)
+        or "Put the pictures beside the JSON file or into a folder `images` beside it, or give the folder that holds "
         "both.",
     )
+
+
+def _where_they_are(records: Sequence[CocoRecords]) -> str:
+    """What to do about pictures that the file names outside of the folder; empty where it names none that exist."""
+    for one in records:
+        for picture in one.pictures[:_NAMES_LOOKED_UP]:
+            place = one.file.path.resolve().parent / picture.file_name
+            if is_file(place):
+                return f"{place.resolve()} is there, but outside: put pictures and JSON into one folder, and give that."
+    return ""
 
 
 def _roots(path: Path) -> list[tuple[Path, str]]:

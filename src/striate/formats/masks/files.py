@@ -67,7 +67,14 @@ class Codes:
 
     def distinct(self) -> npt.NDArray[np.int64]:
         """The values that occur, ascending."""
-        return np.unique(self.values.ravel()[self._run_starts()]).astype(np.int64)
+        return self.areas()[0]
+
+    def areas(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The values that occur, ascending, and the pixels of each."""
+        starts = self._run_starts()
+        values, place = np.unique(self.values.ravel()[starts], return_inverse=True)
+        pixels = np.bincount(place, np.diff(starts, append=self.values.size))
+        return values.astype(np.int64), pixels.astype(np.int64)
 
     def run_length(self) -> float:
         """Mean number of pixels in a row until the value changes: large in masks, about one in photographs."""

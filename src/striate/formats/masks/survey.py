@@ -22,6 +22,9 @@ _MOST_DISTINCT = 4096
 _FLAT, _NOISY, _ENOUGH = 4.0, 2.0, 1024
 _BLACK_OR_WHITE = 16
 _CLEAN = 0.97
+_SPECK = 16
+"""Values in fewer pixels of a mask than this may be a slip of the pen."""
+_STRAY_SHARE, _FEWEST_TO_TELL = 0.05, 10
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class SurveyedMask:
         two_tone: Share of its pixels that are nearly black or nearly white.
         run_length: Mean pixels in a row until the value changes.
         pixels: How many pixels it has.
+        specks: Levels in so few of its pixels that they may be a slip of the pen; none in a small mask.
     """
 
     name: str
@@ -47,6 +51,7 @@ class SurveyedMask:
     two_tone: float
     run_length: float
     pixels: int
+    specks: frozenset[int] = frozenset()
 
     @property
     def is_flat(self) -> bool:
@@ -87,6 +92,17 @@ class Survey:
     def levels(self) -> set[int]:
         """Grey levels or palette indices that occur."""
         return {level for mask in self.masks for level in mask.levels or ()}
+
+    def stray_levels(self) -> set[int]:
+        """Levels that are specks wherever they occur, in one mask of twenty at most: slips rather than classes.
+
+        None where too few masks were read to tell.
+        """
+        if len(self.masks) < _FEWEST_TO_TELL:
+            return set()
+        counts = Counter(level for mask in self.masks for level in mask.levels or ())
+        rare = {level for level, count in counts.items() if count <= max(1, _STRAY_SHARE * len(self.masks))}
+        return {level for level in rare if all(level in m.specks for m in self.masks if level in (m.levels or ()))}
 
     @property
     def colours(self) -> set[int]:
@@ -175,7 +191,7 @@ def _pixels_of(files: Sequence[tuple[Path, str]]) -> int:
 
 
 def _look_at(codes: Codes, name: str) -> SurveyedMask:
-    distinct = codes.distinct()
+    distinct, areas = codes.areas()
     colours = Codes(distinct, codes.coloured, codes.palette).packed()
     two_tone = 0.0
     if not codes.coloured and codes.palette is None and codes.values.dtype == np.uint8:
@@ -194,6 +210,7 @@ def _look_at(codes: Codes, name: str) -> SurveyedMask:
         two_tone=two_tone,
         run_length=codes.run_length(),
         pixels=int(codes.values.size),
+        specks=frozenset(distinct[areas < _SPECK].tolist() if codes.values.size >= _ENOUGH else ()),
     )
 
 

@@ -19,6 +19,10 @@ _MOST_FREE_COLOURS = 60
 _SMALL = 40
 _DENSE = 0.25
 _BLURRED = 60
+_STRAY = (
+    "Values in a few pixels of a few masks count as void ({levels}): list them in a file "
+    "_classes.csv beside the masks, with the columns `Pixel Value` and `Class`, if they are classes."
+)
 
 ListFile = tuple[str, Sequence[ListedClass]]
 """Name of a file that lists classes, and the classes."""
@@ -193,9 +197,12 @@ def _free_colours(path: Path, survey: Survey) -> Settled:
 
 
 def _free_levels(path: Path, survey: Survey) -> Settled:
-    levels = survey.levels
+    stray = survey.stray_levels() - {0}
+    levels = survey.levels - stray
+    strayed = [_STRAY.format(levels=", ".join(map(str, sorted(stray)[:5])))] if stray else []
     if levels <= {0, VOID}:
-        return _build([(0, "background"), (VOID, "foreground")], False, ["255 is the foreground, 0 the background."])
+        notes = ["255 is the foreground, 0 the background.", *strayed]
+        return _build([(0, "background"), (VOID, "foreground")], False, notes)
     void_16 = levels & {_VOID_16} if len(levels) > 2 else set()
     # Below 0 are fractions and marks; they are reported as values of no class.
     levels = {level for level in levels - void_16 if level >= 0}
@@ -222,6 +229,7 @@ def _free_levels(path: Path, survey: Survey) -> Settled:
         names = ["background" if level == 0 else f"class-{level}" for level in classes]
     shown = f"{classes[0]}..{classes[-1]}" if len(classes) > 6 else ", ".join(map(str, classes))
     notes = [f"No list of classes was found: classes are the values {shown}" + ("; 255 is void." if void else ".")]
+    notes += strayed
     meanings: list[tuple[int, str | None]] = list(zip(classes, names, strict=True))
     voids = void_16 | (set() if VOID in classes else {VOID})
     return _build([*meanings, *((level, None) for level in voids)], False, notes)
