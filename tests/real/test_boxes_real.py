@@ -108,14 +108,14 @@ def test_every_fault_of_the_ships_is_told() -> None:
     nameless = told["class-without-name"]
     assert nameless.path == "data.yaml"
     # The 27 numbers of the validation labels are these 26 and the one that has a name.
-    assert nameless.detail.startswith("4 class numbers of objects have no name (1: ")
-    assert "where 1 names are listed; 22 more occur only in label files without a picture" in nameless.detail
+    assert nameless.detail.startswith("4 class numbers have no name (1: ")
+    assert "where 1 name is listed; 22 more occur only in label files without a picture" in nameless.detail
     assert told["outside-picture"].detail.startswith("7 lines have values outside 0..1, in 7 files")
     # These classes never occur in training.
     assert kinds(reading)["unknown-label"] == 8
     notes = "\n".join(reading.notes)
     assert "data.yaml names ../valid/images for validation, where there is no picture" in notes
-    assert "558 objects are boxes and 112 outlines" in notes
+    assert "558 boxes and 112 outlines" in notes
     assert "88 pictures have no label file (train/images/" in notes
     assert not any("#temp" in sample.name for samples in reading.splits.values() for sample in samples)
 

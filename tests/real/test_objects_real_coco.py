@@ -133,7 +133,7 @@ def test_boxes_on_stored_pixels_of_turned_photographs(tmp_path: Path) -> None:
     (tmp_path / "coco.json").write_text(json.dumps(document))
     reading = COCO.read(tmp_path)
     assert reading.problems == []
-    assert "7 pictures were annotated without regard to their EXIF orientation" in " ".join(reading.notes)
+    assert "7 pictures were annotated without regard to the EXIF orientation" in " ".join(reading.notes)
     assert flat(reading) == {name: [("rock", upright[0].tolist(), False)] for name in names}
 
 
