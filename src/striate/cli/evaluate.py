@@ -12,6 +12,8 @@ from striate.cli.output import Answer, facts, say, table
 from striate.cli.train import estimate_document
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from striate.evaluation import Evaluation
 
 MOST_CLASSES = 30
@@ -50,6 +52,7 @@ def _document(measured: Evaluation) -> dict[str, Any]:
         "baseline": estimate_document(measured.baseline),
         "metrics": {each.name: {"value": each.value, "low": each.low, "high": each.high} for each in measured.metrics},
         "per_class": measured.per_class,
+        "mistakes": measured.mistakes,
         "warnings": measured.warnings,
     }
 
@@ -73,5 +76,16 @@ def _show(measured: Evaluation, console: Console) -> None:
         console.print(shown)
         if len(measured.per_class) > MOST_CLASSES:
             console.print(f"and {len(measured.per_class) - MOST_CLASSES} classes more; --json lists all.")
+    if measured.mistakes:
+        console.print()
+        console.print(_mistakes(measured))
     for warning in measured.warnings:
         console.print(f"\nMind: {warning}")
+
+
+def _mistakes(measured: Evaluation) -> Table:
+    """Mistakes by kind; those of the last column are what mAP50 would gain without them."""
+    shown = table("mistakes", "number", "points to gain", right=["number", "points to gain"])
+    for row in measured.mistakes:
+        shown.add_row(row["kind"], str(row["count"]), f"{100 * row['gain']:.1f}")
+    return shown

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.evaluation.intervals import RESAMPLES, headline_estimate, metric_estimates, resample
+from striate.evaluation.mistakes import mistake_rows
 from striate.evaluation.shift import class_share_shift, headline_shift
 from striate.evaluation.structures import Estimate, Evaluation
 from striate.evaluation.words import capitalised, format_metric, in_words, listed, plural, title_of
@@ -70,6 +71,7 @@ def evaluate(
     ]
     if validation is not None and split == "test":
         warnings += headline_shift(validation, headline)
+    mistakes = task.mistake_report(scores, targets)
     return Evaluation(
         split=split,
         images=len(targets),
@@ -78,6 +80,7 @@ def evaluate(
         metrics=metrics,
         per_class=per_class,
         warnings=tuple(warnings),
+        mistakes=tuple(mistake_rows(mistakes)) if mistakes is not None else (),
     )
 
 

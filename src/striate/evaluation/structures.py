@@ -79,6 +79,7 @@ class Evaluation:
         metrics: All metrics, with intervals.
         per_class: One row a class.
         warnings: Sentences a reader must see (a metric that a constant answer also reaches, a shifted test split).
+        mistakes: For tasks that look for objects one row a kind of mistake: `kind`, `count` and `gain`.
     """
 
     split: str
@@ -88,6 +89,7 @@ class Evaluation:
     metrics: tuple[Estimate, ...]
     per_class: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = field(default=())
+    mistakes: tuple[dict[str, Any], ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for `--json` and the run folder."""
@@ -108,4 +110,5 @@ class Evaluation:
             metrics=tuple(Estimate(**one) for one in tree["metrics"]),
             per_class=tuple(tree["per_class"]),
             warnings=tuple(tree["warnings"]),
+            mistakes=tuple(tree.get("mistakes", ())),
         )

@@ -11,6 +11,7 @@ from striate.images import FileSource
 from striate.pages import render_page, write_page
 from striate.runs.folder import RunFolder
 from striate.runs.known_pictures import open_own_data
+from striate.runs.mistake_pictures import ShownMistake, mistake_thumbnails, shown_mistakes
 from striate.runs.report_content import MOST_MISTAKES, Content
 from striate.runs.report_sections import all_sections, lead_sentence
 from striate.runs.structures import RunFacts, SplitScores
@@ -60,7 +61,10 @@ def _gather(folder: RunFolder, data: Dataset | None) -> Content:
     evaluations = folder.read_evaluations()
     split = next((name for name in ("test", "validation", *evaluations) if name in evaluations), None)
     scores = folder.read_scores(split) if split is not None else None
-    pictures, annotations = _worst_pictures(folder, task, facts, scores, data)
+    report = task.mistake_report(scores.scores, scores.targets) if scores is not None else None
+    chosen = shown_mistakes(report.shown, scores) if report is not None and scores is not None else []
+    samples = _samples(folder, _wanted_names(task, scores, chosen), facts, data) if scores is not None else {}
+    pictures, annotations = _worst_pictures(task, scores, samples)
     return Content(
         facts=facts,
         task=task,
@@ -74,21 +78,31 @@ def _gather(folder: RunFolder, data: Dataset | None) -> Content:
         choices=folder.read_choices(),
         environment=folder.read_environment(),
         data=folder.read_data(),
+        mistakes=report,
+        kind_pictures=mistake_thumbnails(chosen, scores, samples, facts.classes) if scores is not None else {},
     )
 
 
+def _wanted_names(task: Task, scores: SplitScores, mistakes: Sequence[ShownMistake]) -> list[str]:
+    """Pictures that the report shows, each once."""
+    return list(dict.fromkeys([*_worst_names(task, scores), *(scores.names[one.picture] for one in mistakes)]))
+
+
+def _worst_names(task: Task, scores: SplitScores) -> list[str]:
+    return [scores.names[index] for index in task.mistakes(scores.scores, scores.targets)[:MOST_MISTAKES]]
+
+
 def _worst_pictures(
-    folder: RunFolder, task: Task, facts: RunFacts, scores: SplitScores | None, data: Dataset | None
+    task: Task, scores: SplitScores | None, samples: Mapping[str, Sample]
 ) -> tuple[dict[str, Picture], dict[str, Annotation]]:
-    if scores is None:
-        return {}, {}
-    worst = [scores.names[index] for index in task.mistakes(scores.scores, scores.targets)[:MOST_MISTAKES]]
     pictures: dict[str, Picture] = {}
     annotations: dict[str, Annotation] = {}
-    for name, sample in _samples(folder, worst, facts, data).items():
+    for name in _worst_names(task, scores) if scores is not None else ():
+        if name not in samples:
+            continue
         try:
-            pictures[name] = sample.read()
-            annotation = sample.read_annotation() if task.spatial else None
+            pictures[name] = samples[name].read()
+            annotation = samples[name].read_annotation() if task.spatial else None
         except PictureError:
             # The report names it instead of showing it.
             continue

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from striate.evaluation import EpochRecord, Evaluation, Verdict
+from striate.pages import Thumbnail
 from striate.runs.structures import RunFacts, SplitScores
 from striate.structures import Annotation, DetectedObjects, Picture, SegmentedPicture
 from striate.tasks import Task
+from striate.tasks.mistake_kinds import MistakeReport
 
 MOST_MISTAKES = 28
 """Pictures of mistakes in a report."""
@@ -31,6 +33,8 @@ class Content:
         choices: What was chosen for the user.
         environment: Machine and packages.
         data: What the data set held.
+        mistakes: Mistakes by kind; `None` for tasks that do not look for objects.
+        kind_pictures: Pictures of the worst of each kind, by its position in `KINDS`.
     """
 
     facts: RunFacts
@@ -45,3 +49,5 @@ class Content:
     choices: list[dict[str, Any]]
     environment: dict[str, Any]
     data: dict[str, Any]
+    mistakes: MistakeReport | None = None
+    kind_pictures: dict[int, list[Thumbnail]] = field(default_factory=dict)

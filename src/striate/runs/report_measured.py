@@ -7,7 +7,7 @@ from striate.evaluation.confusion import confused_pairs
 from striate.evaluation.words import format_metric, in_words, plural, title_of
 from striate.pages import Column, Part, Section, Thumbnail, beside, chart, gallery, note, table, thumbnail
 from striate.pages.overlays import draw_annotation, legend
-from striate.runs import report_charts
+from striate.runs import report_charts, report_object_charts
 from striate.runs.overlay import draw_places
 from striate.runs.report_content import MOST_MISTAKES, Content
 from striate.runs.structures import SplitScores
@@ -25,8 +25,15 @@ _COLUMN_TITLES = {
     "pixels": "of all pixels",
     "ap": "AP",
     "ap50": "AP50",
+    "panoptic_quality": "PQ",
+    "boundary_iou": "boundary IoU",
 }
 _PLAIN_COLUMNS = ("class", "count", "objects")
+
+_BAR_COLUMNS = ("iou", "ap50", "recall")
+"""What the bars of the classes show, the first that there is."""
+
+_MOST_BARS = 40
 
 
 def confusion_section(content: Content) -> Section | None:
@@ -66,6 +73,12 @@ def classes_section(content: Content) -> Section | None:
         for key in evaluation.per_class[0]
     ]
     body = [table(evaluation.per_class, columns, caption=f"Each class, {evaluation.split} split", sortable=True)]
+    key = next((key for key in _BAR_COLUMNS if key in evaluation.per_class[0]), None)
+    if content.task.spatial and key is not None and 1 < len(evaluation.per_class) <= _MOST_BARS:
+        title = _COLUMN_TITLES.get(key, key)
+        bars = report_object_charts.class_bars_chart(evaluation.per_class, key, title)
+        height_px = 110 + 24 * len(evaluation.per_class)
+        body.insert(0, chart(bars, f"Bars: {title} of each class, {evaluation.split} split.", height_px=height_px))
     return Section(
         "Class by class",
         [*body, note("A dash stands where a figure is not defined: no such picture, or never answered.")],

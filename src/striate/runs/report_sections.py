@@ -31,6 +31,7 @@ from striate.runs.report_measured import (
     metrics_section,
     mistakes_section,
 )
+from striate.runs.report_objects import kinds_section, precision_recall_section
 
 TONES: Mapping[str, Any] = {"balanced": "good", "overfit": "warning", "underfit": "warning", "too early": "info"}
 VERDICT_WORDS: Mapping[str, str] = {
@@ -48,6 +49,8 @@ def all_sections(content: Content) -> list[Section]:
         _curves,
         confusion_section,
         classes_section,
+        kinds_section,
+        precision_recall_section,
         mistakes_section,
         certainty_section,
         metrics_section,
