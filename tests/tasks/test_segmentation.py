@@ -12,7 +12,9 @@ from torch.nn import functional
 from striate.structures import VOID, Mask, Picture, Placement, Sample, SegmentedPicture
 from striate.tasks import TASKS, LossSettings
 from striate.tasks.base import View
-from striate.tasks.segmentation import confusion, enlarged_answer
+from striate.tasks.boundary import boundary_counts, boundary_width, near_edges
+from striate.tasks.pixel_figures import confusion, count_pixels, pixel_counts_type
+from striate.tasks.segmentation import enlarged_answer
 from striate.tasks.truth import MaskTruth
 
 TASK = TASKS.get("segmentation")
@@ -37,7 +39,7 @@ def test_confusion_by_hand() -> None:
 
 
 def test_figures_by_hand() -> None:
-    scores = confusion(TRUE, SAID, 3)[None]
+    scores = count_pixels(TRUE, SAID, 3)
     found = TASK.metrics(scores, np.array([[5, 4, 2]]), CLASSES)
     # background 4 / (5 + 6 - 4), cat 3 / (4 + 4 - 3), dog 1 / (2 + 1 - 1)
     assert found["mean_iou"] == pytest.approx((4 / 7 + 3 / 5 + 1 / 2) / 3)
@@ -48,21 +50,31 @@ def test_figures_by_hand() -> None:
     assert found["balanced_pixel_accuracy"] == pytest.approx((4 / 5 + 3 / 4 + 1 / 2) / 3)
     rows = TASK.per_class(scores, np.array([[5, 4, 2]]), CLASSES)
     assert rows[1] == pytest.approx(
-        {"class": "cat", "count": 1, "pixels": 4 / 11, "iou": 0.6, "dice": 0.75, "precision": 0.75, "recall": 0.75}
+        {
+            "class": "cat",
+            "count": 1,
+            "pixels": 4 / 11,
+            "iou": 0.6,
+            "dice": 0.75,
+            "boundary_iou": None,
+            "precision": 0.75,
+            "recall": 0.75,
+        }
     )
 
 
 def test_a_class_that_nobody_shows_or_answers_does_not_count() -> None:
-    scores = np.array([[[6, 0, 0], [2, 2, 0], [0, 0, 0]]])
-    assert TASK.headline_value(scores, scores.sum(2)) == pytest.approx((6 / 8 + 2 / 4) / 2)
-    row = TASK.per_class(scores, scores.sum(2), CLASSES)[2]
+    scores = np.zeros(1, pixel_counts_type(3))
+    scores["confusion"] = [[6, 0, 0], [2, 2, 0], [0, 0, 0]]
+    assert TASK.headline_value(scores, np.array([[6, 4, 0]])) == pytest.approx((6 / 8 + 2 / 4) / 2)
+    row = TASK.per_class(scores, np.array([[6, 4, 0]]), CLASSES)[2]
     assert (row["iou"], row["precision"], row["recall"]) == (None, None, None)
 
 
 def test_all_background_is_the_baseline_and_its_pixel_accuracy_means_nothing() -> None:
     targets = np.array([[98, 2, 0], [97, 1, 2]])
     scores = TASK.baseline_scores(targets, targets, CLASSES)
-    assert scores[0].tolist() == [[98, 0, 0], [2, 0, 0], [0, 0, 0]]
+    assert scores["confusion"][0].tolist() == [[98, 0, 0], [2, 0, 0], [0, 0, 0]]
     found = TASK.metrics(scores, targets, CLASSES)
     assert found["pixel_accuracy"] == pytest.approx(195 / 200)
     assert found["mean_iou"] == pytest.approx(195 / 200 / 3)
@@ -141,8 +153,11 @@ def test_exact_answers_are_measured_at_the_size_of_the_picture() -> None:
     frame = truth.rows(np.array([0]))
     exact = TASK.answers(scores, View([sample], [placement], frame, exact=True))
     rough = TASK.answers(scores, View([sample], [placement], frame, exact=False))
-    assert exact.tolist() == [[[48, 0], [0, 48]]]
-    assert rough.tolist() == [[[16, 0], [0, 16]]]
+    assert exact["confusion"].tolist() == [[[48, 0], [0, 48]]]
+    assert rough["confusion"].tolist() == [[[16, 0], [0, 16]]]
+    # One column each side of the edge, eight pixels high; in the frame edges are not measured.
+    assert exact["boundary"].tolist() == [[[8, 8, 8], [8, 8, 8]]]
+    assert not rough["boundary"].any()
 
 
 def test_truth_is_kept_or_read_each_time_with_the_same_result() -> None:
@@ -167,3 +182,57 @@ def test_predictions_say_how_much_each_class_takes() -> None:
     document = answer.as_document()["mask"]
     assert set(document) == set(CLASSES)
     assert document["dog"]["size"] == [3, 4]
+
+
+def striped(edge: int, size_hw: tuple[int, int] = (50, 100)) -> np.ndarray:
+    plane = np.zeros(size_hw, np.uint8)
+    plane[:, edge:] = 1
+    return plane
+
+
+def test_boundary_counts_by_hand() -> None:
+    # 2 % of a diagonal of 111.8 are 2 pixels.
+    assert boundary_width((50, 100)) == 2
+    # True band: columns 48 to 51; answered: 49 to 52. Class 0: 48, 49 and 49, 50; class 1: 50, 51 and 51, 52.
+    counts = boundary_counts(striped(50), striped(51), 2, 2)
+    assert counts.tolist() == [[100, 100, 50], [100, 100, 50]]
+    found = TASK.metrics(count_pixels(striped(50), striped(51), 2, 2), np.array([[2500, 2500]]), CLASSES[:2])
+    assert found["boundary_iou"] == pytest.approx(1 / 3)
+    assert found["mean_iou"] > 0.97, "which plain IoU hardly notices"
+
+
+def test_an_answer_of_one_class_has_no_edges() -> None:
+    counts = boundary_counts(striped(50), np.zeros((50, 100), np.uint8), 2, 2)
+    assert counts.tolist() == [[100, 0, 0], [100, 0, 0]]
+
+
+def test_void_has_no_edges_of_its_own_and_does_not_count() -> None:
+    true = striped(50)
+    true[:, 49:51] = VOID
+    # The edge runs through the middle of what is void; of each side one column is left.
+    assert boundary_counts(true, striped(50), 2, 2).tolist() == [[50, 50, 50], [50, 50, 50]]
+    nothing = np.full((50, 100), VOID, np.uint8)
+    assert boundary_counts(nothing, striped(50), 2, 2).sum() == 0
+
+
+def test_near_edges_are_those_that_erosion_takes_away() -> None:
+    """Cheng et al. erode each class by a square, a pixel at a time; here the picture's edge does not erode."""
+    from scipy import ndimage
+
+    plane = np.random.default_rng(0).integers(0, 3, (4, 5)).astype(np.uint8).repeat(9, 0).repeat(9, 1)
+    near = near_edges(plane, 3)
+    for k in range(3):
+        kept = ndimage.binary_erosion(plane == k, np.ones((3, 3)), iterations=3, border_value=1)
+        assert np.array_equal(near & (plane == k), (plane == k) & ~kept)
+
+
+def test_the_trap_of_mostly_background_is_called_out() -> None:
+    scores = np.zeros(1, pixel_counts_type(3))
+    scores["confusion"] = [[900, 0, 0], [40, 50, 0], [0, 0, 10]]
+    metric, words = TASK.trap(scores, np.array([[900, 90, 10]]), CLASSES)
+    assert metric == "pixel_accuracy"
+    assert words == (
+        "90.0 % of the pixels are 'background': an answer that finds nothing has a pixel accuracy of 90.0 %, and this "
+        "network of 96.0 % says little. Judge by mean IoU."
+    )
+    assert TASK.trap(scores, np.array([[500, 490, 10]]), CLASSES) is None

@@ -48,6 +48,7 @@ class FitContext:
         seconds: Time it took so far, in seconds.
         seed_values: Validation headline of runs that differ in the seed alone.
         test: Headline on the test split, where there is one.
+        trap: A sentence about a metric that looks good whatever is answered; empty where there is none.
     """
 
     images: int = 0
@@ -69,6 +70,7 @@ class FitContext:
     seconds: float = 0.0
     seed_values: tuple[float, ...] = ()
     test: Estimate | None = None
+    trap: str = ""
 
 
 def advise(state: State, fit: Fit, context: FitContext) -> Iterator[str]:

@@ -62,9 +62,11 @@ def evaluate(
     if headline is None:
         headline = headline_estimate(task, scores, targets, seed=seed, resamples=resamples)
     per_class = tuple(task.per_class(scores, targets, classes))
+    trap = task.trap(scores, targets, classes)
     warnings = [
         *_split_warnings(split),
-        *_constant_warnings(task, scores, constant, targets, metrics, classes),
+        *([trap[1]] if trap is not None else []),
+        *_constant_warnings(task, scores, constant, targets, _without(metrics, trap), classes),
         *_class_warnings(per_class, split),
         *(() if task.spatial else class_share_shift(train_targets, targets, classes, split)),
         *map(capitalised, shift),
@@ -80,6 +82,7 @@ def evaluate(
         metrics=metrics,
         per_class=per_class,
         warnings=tuple(warnings),
+        trap=trap[1] if trap is not None else "",
         mistakes=tuple(mistake_rows(mistakes)) if mistakes is not None else (),
     )
 
@@ -137,6 +140,11 @@ def _split_warnings(split: str) -> list[str]:
     if split == "train":
         return ["These are the training pictures: the figures say how well they were learned, not what to expect."]
     return []
+
+
+def _without(metrics: tuple[Estimate, ...], trap: tuple[str, str] | None) -> tuple[Estimate, ...]:
+    """The metrics of which nothing was said yet."""
+    return tuple(one for one in metrics if trap is None or one.name != trap[0])
 
 
 def _constant_warnings(

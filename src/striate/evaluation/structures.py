@@ -39,6 +39,7 @@ class EpochRecord:
         validation: Headline on validation pictures.
         train_loss: Plain loss (no smoothing, no mixing) on the same training pictures.
         validation_loss: Plain loss on validation pictures.
+        exact: Whether metrics were measured at the pictures' own size; approximations in the network's frame if not.
     """
 
     epoch: int
@@ -50,6 +51,7 @@ class EpochRecord:
     validation: float | None = None
     train_loss: float | None = None
     validation_loss: float | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Evaluation:
         metrics: All metrics, with intervals.
         per_class: One row a class.
         warnings: Sentences a reader must see (a metric that a constant answer also reaches, a shifted test split).
+        trap: The one of them about a metric that looks good whatever is answered; empty where there is none.
         mistakes: For tasks that look for objects one row a kind of mistake: `kind`, `count` and `gain`.
     """
 
@@ -89,6 +92,7 @@ class Evaluation:
     metrics: tuple[Estimate, ...]
     per_class: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = field(default=())
+    trap: str = ""
     mistakes: tuple[dict[str, Any], ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
@@ -110,5 +114,6 @@ class Evaluation:
             metrics=tuple(Estimate(**one) for one in tree["metrics"]),
             per_class=tuple(tree["per_class"]),
             warnings=tuple(tree["warnings"]),
+            trap=tree.get("trap", ""),
             mistakes=tuple(tree.get("mistakes", ())),
         )

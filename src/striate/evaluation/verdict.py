@@ -240,6 +240,7 @@ def _evidence(task: Task, fit: Fit, state: State, context: FitContext) -> list[s
         _trend_sentence(fit, name),
         _turn_sentence(fit, state),
         _seed_sentence(fit, context, name),
+        context.trap,
     ]
     if state == "too early" and fit.gap >= UNCERTAIN_GAP and fit.surely <= 0:
         many = plural(context.validation_images, "validation picture") if context.validation_images else ""

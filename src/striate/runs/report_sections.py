@@ -131,7 +131,7 @@ def _curves(content: Content) -> Section | None:
         ),
         note(
             "Both figures are measured with the network in evaluation mode, on pictures that are not augmented"
-            + f"; {_kept_words(facts.best_epoch)}."
+            + f"; {_kept_words(facts.best_epoch)}.{_frame_words(content)}"
         ),
         details(
             "Learning rate",
@@ -139,6 +139,15 @@ def _curves(content: Content) -> Section | None:
         ),
     ]
     return Section("How it learned", body)
+
+
+def _frame_words(content: Content) -> str:
+    if all(one.exact for one in content.history):
+        return ""
+    return (
+        " They are approximations, measured in the network's frame; the answer above was measured at the size of each "
+        "picture."
+    )
 
 
 def _kept_words(epoch: int) -> str:

@@ -85,6 +85,8 @@ class Task(ABC):
     """Name of the metric that decides; one of `metrics`. Higher is better, 1 is perfect."""
     spatial: bool = False
     """Whether the answer says where something is: the truth then has places, which move with the pixels."""
+    live_in_frame: bool = False
+    """Whether figures during training are approximations, measured in the network's frame for speed (`View.exact`)."""
     most_resamples: int = 1000
     """Bootstrap samples that a figure is worth: fewer where each takes long."""
 
@@ -246,6 +248,11 @@ class Task(ABC):
     @abstractmethod
     def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
         """What is wrong about the answer for one picture: a caption, and the figures behind it."""
+
+    def trap(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> tuple[str, str] | None:
+        """A metric that looks good whatever is answered, and a sentence that says so; `None` where there is none."""
+        del scores, targets, classes
+        return None
 
     def mistake_report(self, scores: Scores, targets: Targets) -> MistakeReport | None:
         """Single mistakes by kind and what each kind costs; `None` for tasks that do not look for objects."""

@@ -76,6 +76,11 @@ METRICS: dict[str, MetricInfo] = {
     "mean_dice": MetricInfo("mean Dice", "Twice the intersection over the sum of truth and answer, averaged likewise."),
     "foreground_iou": MetricInfo("foreground IoU", "Mean IoU without the first class, which is background as a rule."),
     "foreground_dice": MetricInfo("foreground Dice", "Mean Dice without the first class."),
+    "boundary_iou": MetricInfo(
+        "boundary IoU",
+        "Mean IoU of the pixels within 2 % of the picture's diagonal from an edge: how well outlines fit "
+        "(Cheng et al. 2021).",
+    ),
     "balanced_pixel_accuracy": MetricInfo("balanced pixel accuracy", "Mean over the classes of the pixels found."),
     "pixel_accuracy": MetricInfo(
         "pixel accuracy", "Share of pixels that are right; says little where one class takes most of the picture."

@@ -18,7 +18,17 @@ from striate.networks.heads import HEADS
 from striate.networks.spatial import SpatialNetwork
 from striate.structures import VOID, Frames, Placement, Prediction, Sample, SegmentedPicture
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task, View
-from striate.tasks.resampling import divided, mean_of_defined
+from striate.tasks.boundary import boundary_width
+from striate.tasks.class_scores import defined
+from striate.tasks.pixel_figures import (
+    class_overlaps,
+    count_pixels,
+    pixel_counts_type,
+    pixel_figures,
+    total,
+    weighted_totals,
+)
+from striate.tasks.resampling import mean_of_defined
 from striate.tasks.truth import MaskTruth, Motion, TruthStore, mask_of
 
 DEFAULT_HEAD = "unet"
@@ -29,6 +39,9 @@ LARGEST_WEIGHT = 10.0
 BAND_PIXELS = 4_000_000
 """Scores of a picture are enlarged in bands of about this many values, so that a huge picture fits in memory."""
 
+TRAP_SHARE = 0.8
+"""From this share of all pixels on, the commonest class makes pixel accuracy say little."""
+
 _THREADS = 8
 _SMOOTH = 1.0
 
@@ -36,15 +49,16 @@ _SMOOTH = 1.0
 class Segmentation(Task):
     """A class for every pixel: cross-entropy and Dice loss, mean intersection over union.
 
-    What is kept of an answer is its confusion matrix with the truth, pixels by true class (row) and answered class
-    (column), `(N, K, K)`: every figure, for any set of pictures, is a sum of those. Targets are the pixels of each true
-    class, `(N, K)`. Void pixels are in neither.
+    What is kept of an answer is one record a picture, `(N,)`: its confusion matrix with the truth and its pixels near
+    edges, see `pixel_counts_type`. Every figure, for any set of pictures, is a sum of those. Targets are the pixels of
+    each true class, `(N, K)`. Void pixels are in neither.
     """
 
     name = "segmentation"
     title = "which class every pixel shows"
     headline = "mean_iou"
     spatial = True
+    live_in_frame = True
 
     def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:
         """The backbone with the head that `options.head` names; U-Net where it names none.
@@ -113,39 +127,41 @@ class Segmentation(Task):
         return SegmentedPicture(mask, classes)
 
     def answers(self, output: Any, view: View) -> Scores:
-        """Confusion matrices of the pixels that each frame of a batch answers for, `(n, K, K)` int64."""
+        """Records of the pixels that each frame of a batch answers for, `(n,)`.
+
+        Pixels near edges are counted at the pictures' own size only; of tiles each by itself, so that an edge in one is
+        not seen from its neighbour.
+        """
         classes = int(output.shape[1])
         if not view.exact:
-            answered, owned = (
-                output.argmax(1).cpu().numpy(),
-                [placement.owned_in_frame for placement in view.placements],
-            )
-            return np.stack(
-                [
-                    confusion(true[own], one[own], classes)
-                    for true, one, own in zip(view.truth.numpy(), answered, owned, strict=True)
-                ]
-            )
-        tables = []
+            answered = output.argmax(1).cpu().numpy()
+            owned = [placement.owned_in_frame for placement in view.placements]
+            parts = zip(view.truth.numpy(), answered, owned, strict=True)
+            return np.concatenate([count_pixels(true[own], one[own], classes) for true, one, own in parts])
+        records = []
         for sample, group in groupby(zip(view.samples, output, view.placements, strict=True), lambda row: row[0]):
             true = mask_of(sample)
-            tables += [
-                confusion(true[placement.owned], enlarged_answer(one, placement), classes)
+            width_px = boundary_width(true.shape)
+            records += [
+                count_pixels(true[placement.owned], enlarged_answer(one, placement), classes, width_px)
                 for _, one, placement in group
             ]
-        return np.stack(tables)
+        return np.concatenate(records)
 
     def stitch(self, answers: Scores, frames: Frames) -> Scores:
-        """Confusion matrices by picture: frames answer for parts of it that do not overlap."""
+        """Records by picture: frames answer for parts of it that do not overlap."""
         if not frames.tiled:
             return answers
         starts = np.flatnonzero(np.diff(frames.pictures, prepend=-1))
-        return np.add.reduceat(answers, starts, axis=0)
+        whole = np.zeros(len(starts), answers.dtype)
+        for name in answers.dtype.names:
+            whole[name] = np.add.reduceat(answers[name], starts, axis=0)
+        return whole
 
     def headline_value(self, scores: Scores, targets: Targets) -> float:
         """Mean intersection over union; NaN without a pixel."""
         del targets
-        return float(mean_of_defined(_overlaps(scores.sum(0, keepdims=True))["iou"])[0])
+        return float(mean_of_defined(class_overlaps(*total(scores))["iou"])[0])
 
     def resampled_metrics(
         self,
@@ -154,11 +170,9 @@ class Segmentation(Task):
         weights: npt.NDArray[np.float64],
         names: Collection[str] | None = None,
     ) -> dict[str, npt.NDArray[np.float64]]:
-        """The same metrics as `metrics`, for many resamples at once: their confusion matrices are weighted sums."""
+        """The same metrics as `metrics`, for many resamples at once: their counts are weighted sums."""
         del targets
-        count, kinds = len(scores), scores.shape[1]
-        table = (weights @ scores.reshape(count, -1).astype(np.float64)).reshape(len(weights), kinds, kinds)
-        found = _figures(table)
+        found = pixel_figures(*weighted_totals(scores, weights))
         return {name: values for name, values in found.items() if names is None or name in names}
 
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
@@ -169,29 +183,29 @@ class Segmentation(Task):
         return np.asarray(np.clip(weights, 0.0, LARGEST_WEIGHT), np.float32)
 
     def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
-        """Mean IoU, mean Dice, the same without the first class, balanced and plain pixel accuracy.
+        """Mean IoU, mean Dice, the same without the first class, boundary IoU, balanced and plain pixel accuracy.
 
         Means go over the classes that the truth or the answers show. The first class is background in most sets; where
         it takes most of every picture, plain pixel accuracy says next to nothing.
         """
         del targets, classes
-        found = _figures(scores.sum(0, keepdims=True).astype(np.float64))
+        found = pixel_figures(*total(scores))
         return {name: float(values[0]) for name, values in found.items() if np.isfinite(values[0])}
 
     def per_class(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-        """One row a class: pictures that show it, its share of pixels, IoU, Dice, precision and recall."""
-        table = scores.sum(0).astype(np.float64)
-        overlaps = {name: values[0] for name, values in _overlaps(table[None]).items()}
+        """One row a class: pictures that show it, its share of pixels, and its figures."""
+        tables, near = total(scores)
+        table = tables[0]
+        overlaps = {name: values[0] for name, values in class_overlaps(tables, near).items()}
         true, answered, right = table.sum(1), table.sum(0), np.diag(table)
         pictures = (targets > 0).sum(0)
-        total = max(true.sum(), 1.0)
+        pixels = max(true.sum(), 1.0)
         return [
             {
                 "class": label,
                 "count": int(pictures[k]),
-                "pixels": float(true[k] / total),
-                "iou": _defined(overlaps["iou"][k]),
-                "dice": _defined(overlaps["dice"][k]),
+                "pixels": float(true[k] / pixels),
+                **{name: defined(values[k]) for name, values in overlaps.items()},
                 "precision": float(right[k] / answered[k]) if answered[k] else None,
                 "recall": float(right[k] / true[k]) if true[k] else None,
             }
@@ -201,27 +215,40 @@ class Segmentation(Task):
     def baseline_scores(self, train_targets: Targets, targets: Targets, classes: tuple[str, ...]) -> Scores:
         """Every pixel the commonest class of the training pixels."""
         commonest = int(train_targets.sum(0).argmax())
-        scores = np.zeros((len(targets), len(classes), len(classes)), np.int64)
-        scores[:, :, commonest] = targets
+        scores = np.zeros(len(targets), pixel_counts_type(len(classes)))
+        scores["confusion"][:, :, commonest] = targets
         return scores
+
+    def trap(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> tuple[str, str] | None:
+        """Pixel accuracy, where one class takes so much that saying nothing else looks good."""
+        pixels = targets.sum(0)
+        commonest, share = int(pixels.argmax()), float(pixels.max() / max(pixels.sum(), 1))
+        if share < TRAP_SHARE:
+            return None
+        own = float(pixel_figures(*total(scores))["pixel_accuracy"][0])
+        finds = "that finds nothing" if commonest == 0 else f"that says {classes[commonest]!r} everywhere"
+        return "pixel_accuracy", (
+            f"{share:.1%} of the pixels are {classes[commonest]!r}: an answer {finds} has a pixel accuracy of "
+            f"{share:.1%}, and this network of {own:.1%} says little. Judge by mean IoU."
+        ).replace("%", " %")
 
     def confusion(
         self, scores: Scores, targets: Targets, classes: tuple[str, ...]
     ) -> tuple[npt.NDArray[np.int64], str]:
         """Pixels by true and answered class."""
         del targets, classes
-        return np.asarray(scores.sum(0), np.int64), "pixels"
+        return np.asarray(scores["confusion"].sum(0), np.int64), "pixels"
 
     def mistake_words(self, scores: Scores, targets: Targets, index: int, classes: tuple[str, ...]) -> tuple[str, str]:
         """How much of the picture is wrong, and what is taken for what most."""
         del targets
-        wrong = scores[index].astype(np.float64)
-        total = max(wrong.sum(), 1.0)
+        wrong = scores["confusion"][index].astype(np.float64)
+        pixels = max(wrong.sum(), 1.0)
         np.fill_diagonal(wrong, 0)
         true, answered = np.unravel_index(int(wrong.argmax()), wrong.shape)
         return (
-            f"{wrong.sum() / total:.1%} of its pixels wrong",
-            f"mostly {classes[true]} taken for {classes[answered]} ({wrong[true, answered] / total:.1%})",
+            f"{wrong.sum() / pixels:.1%} of its pixels wrong",
+            f"mostly {classes[true]} taken for {classes[answered]} ({wrong[true, answered] / pixels:.1%})",
         )
 
     worst_first = "these have the largest share of wrong pixels"
@@ -229,9 +256,10 @@ class Segmentation(Task):
     def mistakes(self, scores: Scores, targets: Targets) -> npt.NDArray[np.int64]:
         """Pictures with wrong pixels, the largest share of wrong ones first."""
         del targets
-        total = scores.sum((1, 2))
-        wrong = total - np.trace(scores, axis1=1, axis2=2)
-        share = wrong / np.maximum(total, 1)
+        tables = scores["confusion"]
+        pixels = tables.sum((1, 2))
+        wrong = pixels - np.trace(tables, axis1=1, axis2=2)
+        share = wrong / np.maximum(pixels, 1)
         order = np.argsort(-share, kind="stable")
         found: npt.NDArray[np.int64] = order[wrong[order] > 0].astype(np.int64)
         return found
@@ -260,13 +288,6 @@ def pixel_loss(output: Tensor, truth: Tensor, known: Tensor, settings: LossSetti
     dice_loss = (1 - dice[occurring]).mean() if bool(occurring.any()) else output.sum() * 0.0
     total: Tensor = entropy_mean + dice_loss
     return total
-
-
-def confusion(true: npt.NDArray[np.uint8], answered: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
-    """Pixels by true class (row) and answered class (column), `(K, K)`; pixels whose truth is no class are left out."""
-    known = true < classes
-    cells = true[known].astype(np.int64) * classes + answered[known]
-    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
 def enlarged_answer(scores: Tensor, placement: Placement) -> npt.NDArray[np.uint8]:
@@ -313,31 +334,6 @@ def _enlarged_bands(
         part = functional.grid_sample(source, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
         first = start - region[0].start
         yield slice(first, first + len(rows)), part[0]
-
-
-def _overlaps(tables: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
-    """IoU and Dice of each class from `(B, K, K)` tables: `(B, K)`, NaN where neither truth nor answer shows it."""
-    tables = tables.astype(np.float64)
-    right = np.diagonal(tables, axis1=1, axis2=2)
-    true, answered = tables.sum(2), tables.sum(1)
-    return {"iou": divided(right, true + answered - right), "dice": divided(2 * right, true + answered)}
-
-
-def _figures(tables: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
-    """All metrics of `(B, K, K)` tables, each `(B,)`."""
-    overlaps = _overlaps(tables)
-    right = np.diagonal(tables, axis1=1, axis2=2)
-    found = {"mean_iou": mean_of_defined(overlaps["iou"]), "mean_dice": mean_of_defined(overlaps["dice"])}
-    if tables.shape[1] > 1:
-        found["foreground_iou"] = mean_of_defined(overlaps["iou"][:, 1:])
-        found["foreground_dice"] = mean_of_defined(overlaps["dice"][:, 1:])
-    found["balanced_pixel_accuracy"] = mean_of_defined(divided(right, tables.sum(2)))
-    found["pixel_accuracy"] = divided(right.sum(1), tables.sum((1, 2)))
-    return found
-
-
-def _defined(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 TASKS.add(Segmentation.name, Segmentation())

@@ -145,6 +145,7 @@ def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dic
         minutes=recipe.optimisation.minutes,
         seconds=session.clock.seconds,
         test=test,
+        trap=validation.trap,
     )
     verdict = judge_fit(
         prepared.task, trainee.history, train.headline, validation.headline, validation.baseline, context=context

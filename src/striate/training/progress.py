@@ -61,10 +61,11 @@ class Lines:
 def epoch_line(record: EpochRecord, epochs: int, verdict: str, left_s: float | None) -> str:
     """Training and validation side by side, the verdict so far and the time left, in under 80 columns."""
     parts = [f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}", f"loss {record.batch_loss:.3f}"]
+    about = "" if record.exact else "~"
     if record.train is not None and record.validation is not None:
-        parts.append(f"train {record.train:.3f}  validation {record.validation:.3f}")
+        parts.append(f"train {about}{record.train:.3f}  validation {about}{record.validation:.3f}")
     elif record.train is not None:
-        parts.append(f"train {record.train:.3f}")
+        parts.append(f"train {about}{record.train:.3f}")
     if verdict:
         parts.append(verdict)
     if left_s is not None:

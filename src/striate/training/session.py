@@ -62,6 +62,11 @@ class Session:
 
     def begin(self, trainee: Trainee) -> None:
         """Called right before the first step."""
+        if self.prepared.task.live_in_frame:
+            self.progress.say(
+                "figures of epochs are approximations (~), measured in the network's frame; at the end they are "
+                "measured at the pictures' own size"
+            )
         if self.prepared.recipe.network.head_first and trainee.plan.step == 0:
             # The fitted head alone may be the best there will be: with few pictures it often is.
             self._measure(trainee)
@@ -151,6 +156,7 @@ class Session:
             figures.get("validation"),
             figures.get("train_loss"),
             figures.get("validation_loss"),
+            exact=not self.prepared.task.live_in_frame,
         )
 
     def _measure(self, trainee: Trainee) -> dict[str, float]:
