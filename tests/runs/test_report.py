@@ -7,7 +7,9 @@ import pytest
 
 from striate.evaluation import evaluate
 from striate.runs import Run, RunFolder, SplitScores, write_report
+from striate.structures import Ragged
 from striate.tasks import TASKS
+from striate.tasks.detection import EMPTY_FOUND, EMPTY_TRUTH
 
 
 def text_of(path):
@@ -126,6 +128,53 @@ def test_several_labels(finished):
     assert "Mean average precision on 40 test pictures" in page
     assert "What is taken for what" not in page
     assert "How sure it is" in page
+
+
+@pytest.fixture
+def boxes(finished):
+    """The same run, as if it had looked for boxes: a circle in each picture, every other one taken for a cross."""
+    task, classes = TASKS.get("detection"), ("circle", "cross")
+    box, none = np.array([[4, 4, 16, 18]], np.float32), np.zeros(1, np.bool_)
+    names = tuple(sample.name for sample in finished.data["test"])
+    true = {"boxes_xyxy": box, "classes": np.array([0]), "iscrowd": none, "ignore": none}
+    targets = Ragged.of_rows([true] * len(names), EMPTY_TRUTH)
+    said = [
+        {"boxes_xyxy": box, "classes": np.array([k % 2]), "scores": np.array([0.9 - 0.01 * k], np.float32)}
+        for k in range(len(names))
+    ]
+    scores = Ragged.of_rows(said, EMPTY_FOUND)
+    folder = finished.folder
+    folder.write_facts(folder.read_facts().with_values(task="detection", classes=classes))
+    folder.write_scores("test", SplitScores(names, scores, targets))
+    evaluation = evaluate(task, scores, targets, classes, split="test", train_targets=targets, resamples=20)
+    folder.write_evaluation(evaluation)
+    return finished
+
+
+def test_mistakes_of_found_objects_are_told_by_kind_and_shown(boxes):
+    page = text_of(write_report(boxes.folder, boxes.data))
+    assert ">Mistakes by kind</h2>" in page
+    # Six of twelve circles found: precision 1 up to a recall of a half.
+    assert "if every found object had its right class, mAP50 would be 100.0 % instead of 50.5 %." in page
+    assert "Confused (6)" in page
+    assert page.count("circle taken for cross") >= 6
+    assert "score 0.89, overlap 100%" in page
+    assert ">Precision and recall</h2>" in page
+    measured = boxes.folder.read_evaluations()["test"]
+    assert [(row["kind"], row["count"]) for row in measured.mistakes if row["count"]] == [("confused", 6)]
+
+
+def test_mistakes_are_counted_where_their_pictures_are_gone(boxes, pictures):
+    shutil.rmtree(pictures)
+    page = text_of(write_report(boxes.folder))
+    assert ">Mistakes by kind</h2>" in page
+    assert "circle taken for cross" not in page
+
+
+def test_figures_that_are_approximations_are_called_so(finished):
+    assert "approximations" not in text_of(write_report(finished.folder))
+    finished.folder.write_history([replace(one, exact=False) for one in finished.folder.read_history()])
+    assert "They are approximations" in text_of(write_report(finished.folder))
 
 
 def test_a_run_knows_its_report(finished):

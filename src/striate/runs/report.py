@@ -124,7 +124,9 @@ def _worst_answers(
 def _samples(folder: RunFolder, names: Sequence[str], facts: RunFacts, data: Dataset | None) -> dict[str, Sample]:
     root = Path(facts.data)
     files = {name: root / name for name in names}
-    if data is None and facts.data and all(path.is_file() for path in files.values()):
+    # What is true of a place is drawn too, and only the data set knows it.
+    spatial = TASKS.get(facts.task).spatial
+    if data is None and facts.data and not spatial and all(path.is_file() for path in files.values()):
         return {name: Sample(FileSource(path, name)) for name, path in files.items()}
     if data is None:
         try:

@@ -102,6 +102,8 @@ def mistakes_section(content: Content) -> Section | None:
         else:
             missing.append({"picture": name, "what": caption, "scores": detail})
     total = f"{plural(len(worst), 'mistake')} on {plural(len(scores.targets), 'picture')}"
+    if content.task.spatial:
+        total = f"{len(worst)} of {plural(len(scores.targets), 'picture')} with mistakes"
     body: list[str | Part] = [
         f"{total}; {content.task.worst_first}. Wrong labels and unclear pictures are found here first."
     ]

@@ -36,7 +36,8 @@ def kinds_section(content: Content) -> Section | None:
         ),
         note(
             f"Kinds as in TIDE (Bolya et al. 2020), at an overlap of a half. Numbers: among objects that score "
-            f"{SHOWN_FROM} or more; gains: over all found objects, each kind mended by itself."
+            f"{SHOWN_FROM} or more; gains: over all found objects, each kind mended by itself. What is missed among "
+            "the sure ones may have been found with a lower score; then it gains little."
         ),
     ]
     if any(content.kind_pictures.values()):

@@ -3,8 +3,8 @@
 Intersection over union of the pixels of a class that lie near its edge, within 2 % of the picture's diagonal, in the
 truth and in the answer. Plain IoU of a large object hardly notices a ragged edge; this does.
 
-Distances are the larger of those down and across (Chebyshev's), as in the authors' program. Where we differ: the picture's own edge is no edge of
-what it cuts off, or an answer of one class alone would have edges.
+Distances are the larger of those down and across (Chebyshev's), as in the authors' program. Where we differ: the
+picture's own edge is no edge of what it cuts off, or an answer of one class alone would have edges.
 """
 
 from __future__ import annotations
