@@ -8,6 +8,7 @@ import pytest
 from striate.data.framing import Preparation
 from striate.structures import Frames, Instances, Placement, Ragged
 from striate.tasks import TASKS
+from striate.tasks.pixel_figures import pixel_counts_type
 from striate.tasks.tiles import Row, join_tiles
 
 SIZE = (300, 420)
@@ -114,6 +115,9 @@ def test_confusions_of_tiles_add_up_to_that_of_the_picture() -> None:
     task = TASKS.get("segmentation")
     noise = np.random.default_rng(0)
     frames = Frames.of([PLACEMENTS, TILES.place((10, 10))])
-    tables = noise.integers(0, 100, (len(frames), 3, 3))
-    stitched = task.stitch(tables, frames)
-    assert np.array_equal(stitched, np.stack([tables[:-1].sum(0), tables[-1]]))
+    records = np.zeros(len(frames), pixel_counts_type(3))
+    for name in ("confusion", "boundary"):
+        records[name] = noise.integers(0, 100, records[name].shape)
+    stitched = task.stitch(records, frames)
+    for name in ("confusion", "boundary"):
+        assert np.array_equal(stitched[name], np.stack([records[name][:-1].sum(0), records[name][-1]]))
