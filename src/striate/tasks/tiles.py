@@ -7,6 +7,7 @@ kept, the surer one where both are whole, and where both are cut off they are jo
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,26 +62,23 @@ class _Kept:
         self.tiles = tiles
         self.cut = cut
         self.windows = np.array([_covered_xyxy(placement) for placement in placements], np.float64)
+        self.neighbours = _Neighbours(self.windows)
         self.kept: list[int] = []
-        # Kept finds that others may equal, once for each tile that shows a part of them.
-        self.near: list[int] = []
-        self.near_tiles: list[int] = []
+        # Kept finds that others may equal, under each tile that shows a part of them.
+        self.near: dict[int, list[int]] = defaultdict(list)
 
     def add(self, index: int, *, alone: bool) -> None:
         """Keeps a find, unless it is one that is kept already."""
+        tile = int(self.tiles[index])
         if not alone:
-            same = self._same_object(index)
+            same = self._same_object(index, tile)
             if same is not None:
                 if self.cut[index] and self.cut[same]:
                     self._join(same, index)
-                    self._note(same, index)
+                    self.near[tile].append(same)
                 return
-            self._note(index, index)
+            self.near[tile].append(index)
         self.kept.append(index)
-
-    def _note(self, kept: int, shown: int) -> None:
-        self.near.append(kept)
-        self.near_tiles.append(int(self.tiles[shown]))
 
     def finds(self) -> Row:
         """All that is kept, the surest first."""
@@ -88,17 +86,17 @@ class _Kept:
         chosen = chosen[np.argsort(-self.rows["scores"][chosen], kind="stable")]
         return {name: values[chosen] for name, values in self.rows.items()}
 
-    def _same_object(self, index: int) -> int | None:
-        others, tiles = np.array(self.near, np.int64), np.array(self.near_tiles, np.int64)
-        classes = self.rows["classes"]
-        possible = (tiles != self.tiles[index]) & (classes[others] == classes[index])
-        if not possible.any():
+    def _same_object(self, index: int, tile: int) -> int | None:
+        pairs = [(other, at) for at in self.neighbours.of(tile) for other in self.near.get(at, ())]
+        others, tiles = np.array(pairs, np.int64).reshape(-1, 2).T
+        alike = self.rows["classes"][others] == self.rows["classes"][index]
+        if not alike.any():
             return None
-        others, tiles = others[possible], tiles[possible]
-        boxes = self.rows["boxes_xyxy"].astype(np.float64)
-        zones = _intersections(self.windows[tiles], self.windows[self.tiles[index]])
-        own, theirs = _intersections(zones, boxes[index]), _intersections(zones, boxes[others])
-        overlap = _overlaps(own, theirs)
+        others, tiles = others[alike], tiles[alike]
+        boxes = self.rows["boxes_xyxy"]
+        zones = _intersections(self.windows[tiles], self.windows[tile])
+        own = _intersections(zones, boxes[index].astype(np.float64))
+        overlap = _overlaps(own, _intersections(zones, boxes[others].astype(np.float64)))
         best = int(overlap.argmax())
         if overlap[best] < AGREEING:
             return None
@@ -137,6 +135,34 @@ class _Kept:
         masks = self.rows["masks"].astype(object)
         masks[first] = counts
         self.rows["masks"] = masks.astype(np.bytes_)
+
+
+class _Neighbours:
+    """Which tiles show a part of what another one shows; found by place, since a huge picture has thousands."""
+
+    def __init__(self, windows: npt.NDArray[np.float64]) -> None:
+        self._windows = windows
+        self._pitch = (windows[:, 2:] - windows[:, :2]).max(0)
+        self._cells: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._known: dict[int, list[int]] = {}
+        for tile, cell in enumerate(self._cell(windows).tolist()):
+            self._cells[cell[0], cell[1]].append(tile)
+
+    def of(self, tile: int) -> list[int]:
+        """The tiles beside one, without itself."""
+        if tile in self._known:
+            return self._known[tile]
+        x, y = self._cell(self._windows[tile]).tolist()
+        around = [other for dx in (-1, 0, 1) for dy in (-1, 0, 1) for other in self._cells.get((x + dx, y + dy), ())]
+        shared = _intersections(self._windows[around], self._windows[tile])
+        areas = (shared[:, 2:] - shared[:, :2]).prod(1)
+        self._known[tile] = [
+            other for other, area in zip(around, areas.tolist(), strict=True) if area > 0 and other != tile
+        ]
+        return self._known[tile]
+
+    def _cell(self, windows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        return np.asarray(windows[..., :2] // self._pitch, np.int64)
 
 
 def _owned(part: Row, placement: Placement) -> Row:
