@@ -139,12 +139,13 @@ class Segmentation(Task):
             parts = zip(view.truth.numpy(), answered, owned, strict=True)
             return np.concatenate([count_pixels(true[own], one[own], classes) for true, one, own in parts])
         records = []
-        for sample, group in groupby(zip(view.samples, output, view.placements, strict=True), lambda row: row[0]):
-            true = mask_of(sample)
+        frames = zip(view.samples, output, view.placements, strict=True)
+        for rows in (list(group) for _, group in groupby(frames, lambda row: id(row[0]))):
+            true = mask_of(rows[0][0])
             width_px = boundary_width(true.shape)
             records += [
                 count_pixels(true[placement.owned], enlarged_answer(one, placement), classes, width_px)
-                for _, one, placement in group
+                for _, one, placement in rows
             ]
         return np.concatenate(records)
 
