@@ -12,7 +12,7 @@ from striate.tasks.detection import EMPTY_FOUND, EMPTY_TRUTH
 from striate.tasks.instances import EMPTY_FOUND as INSTANCE_FOUND
 from striate.tasks.instances import EMPTY_TRUTH as INSTANCE_TRUTH
 from striate.tasks.instances import packed
-from striate.tasks.matching import match_all, precision_recall
+from striate.tasks.matching import counting_score, match_all, precision_recall
 from striate.tasks.mistake_kinds import KINDS, report_mistakes
 from striate.tasks.panoptic import panoptic_counts, panoptic_figures, panoptic_of_classes
 
@@ -51,6 +51,17 @@ def found_of(*pictures: list[tuple[list[float], int, float]]) -> Ragged:
 
 def report(found: Ragged, truth: Ragged):
     return report_mistakes(match_all(found, truth), found, truth)
+
+
+def test_objects_count_from_where_precision_and_recall_balance() -> None:
+    truth = truth_of([(box(0), 0), (box(100), 0), (box(200), 0)])
+    finds = [(box(0), 0, 0.9), (box(100), 0, 0.8), (box(500), 0, 0.6), (box(200), 0, 0.4), (box(600), 0, 0.3)]
+    found = found_of(finds)
+    # F1 after each: 2/4, 4/5, 4/6, 6/7, 6/8.
+    assert counting_score(match_all(found, truth)) == pytest.approx((0.4 + 0.3) / 2)
+    assert counting_score(match_all(found_of(finds[:3]), truth_of([(box(0), 0), (box(100), 0)]))) == pytest.approx(0.7)
+    assert counting_score(match_all(found_of(finds[:1]), truth_of([(box(0), 0)]))) == pytest.approx(0.45)
+    assert counting_score(match_all(found_of([(box(50), 0, 0.9)]), truth_of([(box(0), 0)]))) is None
 
 
 def test_one_mistake_of_each_kind() -> None:

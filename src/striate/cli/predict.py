@@ -16,8 +16,9 @@ from striate.cli.progress import TerminalProgress
 from striate.errors import PictureError, RequestError
 
 if TYPE_CHECKING:
+    from striate.runs.answers import AnswerOrder
     from striate.runs.structures import PicturePrediction
-    from striate.structures import Problem
+    from striate.structures import Prediction, Problem
 
 
 @dataclass(slots=True)
@@ -25,11 +26,11 @@ class _Told:
     """What is kept of the answers until all are there: words and text, since masks of many pictures fill the memory.
 
     Attributes:
-        rows: Picture, and its classes with their scores.
+        rows: Picture, and what it shows in words.
         documents: Each answer as JSON, where that was asked for.
     """
 
-    rows: list[tuple[str, list[tuple[str, float]]]] = field(default_factory=list)
+    rows: list[tuple[str, str]] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
 
 
@@ -49,7 +50,10 @@ def command(
     min_score: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, help="Leave out objects below this score; overlays and masks leave them out below 0.3."
+            min=0,
+            max=1,
+            help="Leave out objects below this score. Counts, overlays and masks leave out those below the score at "
+            "which precision and recall balanced best in validation.",
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the run's own.")] = None,
@@ -72,26 +76,27 @@ def command(
     """
     from striate.runs.answers import AnswerFiles, AnswerOrder
     from striate.runs.run import Run
+    from striate.structures import plural
 
     if kinds and out is None:
         raise RequestError("says what to write, and nothing says where.", where="--as", fix="Add --out DIR.")
     trained = Run.open(run, device)
     problems: list[Problem] = []
     told = _Told()
-    order = AnswerOrder(out or Path(), trained.task.name, trained.classes, paths, top, min_score)
+    order = AnswerOrder(out or Path(), trained.task.name, trained.classes, paths, top, min_score, trained.count_from)
     wanted = (kinds or ["overlays"]) if out is not None else []
     with TerminalProgress() as progress, AnswerFiles(wanted, order) as files:
         for answer in trained.predict_each(paths, problems):
             kept = answer if min_score is None else answer.surer_than(min_score)
             files.add(kept)
-            told.rows.append((kept.path, kept.prediction.ranked(top)))
+            told.rows.append((kept.path, _words(kept.prediction, top, order.drawn_from)))
             if json:
                 told.documents.append(_as_text(kept, top))
             progress.part("pictures answered", len(told.rows), 0)
     _tell_problems(problems, told)
     if out is not None:
-        say(f"Answers for {len(told.rows)} pictures are in {out}: {', '.join(dict.fromkeys(wanted))}.")
-    return Answer(map(json_text.loads, told.documents), lambda console: _show(told.rows, console))
+        say(f"Answers for {plural(len(told.rows), 'picture')} are in {out}: {', '.join(dict.fromkeys(wanted))}.")
+    return Answer(map(json_text.loads, told.documents), lambda console: _show(told.rows, order, console))
 
 
 def _as_text(answer: PicturePrediction, top: int) -> str:
@@ -108,13 +113,20 @@ def _tell_problems(problems: list[Problem], told: _Told) -> None:
         say(problem.told)
 
 
-def _show(rows: Sequence[tuple[str, list[tuple[str, float]]]], console: Console) -> None:
-    shown = table("picture", "answer", "score", "then", right=("score",))
-    for path, ranked in rows:
-        if not ranked:
-            shown.add_row(path, "nothing found", "", "")
-            continue
-        (name, score), *others = ranked
-        rest = ", ".join(f"{other} {percent(value)}" for other, value in others)
-        shown.add_row(path, name, percent(score), rest)
+def _words(answer: Prediction, top: int, count_from: float) -> str:
+    """What a picture shows: how many objects of each class, or the likeliest classes."""
+    from striate.structures import DetectedObjects
+
+    if isinstance(answer, DetectedObjects):
+        counted = answer.counts(count_from)
+        return ", ".join(f"{count:,} {name}" for name, count in counted.items()) or "nothing found"
+    return ", ".join(f"{name} {percent(value)}" for name, value in answer.ranked(top))
+
+
+def _show(rows: Sequence[tuple[str, str]], order: AnswerOrder, console: Console) -> None:
+    shown = table("picture", "answer")
+    for path, words in rows:
+        shown.add_row(path, words)
     console.print(shown)
+    if order.task in ("detection", "instances"):
+        console.print(f"Objects are counted from a score of {order.drawn_from:.2g} on; --min-score changes that.")

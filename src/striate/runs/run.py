@@ -16,7 +16,7 @@ from striate.runs.answering import Answering, find_pictures
 from striate.runs.folder import RunFolder
 from striate.runs.known_pictures import pictures_of_split
 from striate.runs.structures import PicturePrediction, RunFacts, SplitScores
-from striate.structures import Problem
+from striate.structures import SHOWN_FROM, Problem
 from striate.tasks import TASKS, Task
 
 if TYPE_CHECKING:
@@ -82,6 +82,11 @@ class Run:
     def classes(self) -> tuple[str, ...]:
         """Class names, in the order of the scores."""
         return self.facts.classes
+
+    @property
+    def count_from(self) -> float:
+        """Score from which found objects are counted and drawn, chosen on validation pictures."""
+        return SHOWN_FROM if self.facts.count_from is None else self.facts.count_from
 
     @property
     def history(self) -> list[EpochRecord]:

@@ -47,6 +47,8 @@ class RunFacts:
         images: Pictures in each split.
         augmented: Whether training pictures were changed at random.
         stopped_early: Whether validation ended training.
+        count_from: Score from which found objects are counted, chosen on validation pictures; `None` where the task
+            finds none, or nobody chose.
     """
 
     task: str
@@ -71,6 +73,7 @@ class RunFacts:
     images: dict[str, int] = field(default_factory=dict)
     augmented: bool = True
     stopped_early: bool = False
+    count_from: float | None = None
 
     def with_values(self, **values: Any) -> RunFacts:
         """A copy with some fields changed."""

@@ -129,6 +129,11 @@ class DetectedObjects:
         """Its score; 0 where none was found."""
         return float(self.scores[0]) if len(self) else 0.0
 
+    def counts(self, score: float) -> dict[str, int]:
+        """Objects of each class that score at least this much, the most frequent class first."""
+        numbers = np.bincount(self.classes[self.scores >= score], minlength=len(self.names))
+        return {self.names[k]: int(numbers[k]) for k in np.argsort(-numbers, kind="stable").tolist() if numbers[k]}
+
     def surer_than(self, score: float) -> DetectedObjects:
         """Those that score at least this much."""
         kept = self.scores >= score

@@ -254,6 +254,11 @@ class Task(ABC):
         del scores, targets, classes
         return None
 
+    def counting_score(self, scores: Scores, targets: Targets) -> float | None:
+        """The score from which found objects are best counted, by these pictures; `None` where none are found."""
+        del scores, targets
+        return None
+
     def mistake_report(self, scores: Scores, targets: Targets) -> MistakeReport | None:
         """Single mistakes by kind and what each kind costs; `None` for tasks that do not look for objects."""
         del scores, targets

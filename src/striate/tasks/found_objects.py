@@ -18,7 +18,13 @@ from striate.structures import Frames, Placement, Prediction, Ragged
 from striate.tasks.base import ObjectSides, Scores, Targets, Task, View
 from striate.tasks.class_scores import defined
 from striate.tasks.coco_figures import coco_figures, coco_headline
-from striate.tasks.matching import PrecisionRecall, average_precisions, match_all, precision_recall
+from striate.tasks.matching import (
+    PrecisionRecall,
+    average_precisions,
+    counting_score,
+    match_all,
+    precision_recall,
+)
 from striate.tasks.mistake_kinds import MistakeReport, report_mistakes
 from striate.tasks.tiles import Row, join_tiles
 
@@ -137,6 +143,10 @@ class ObjectTask(Task):
     def class_counts(self, targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
         """Objects of each class."""
         return np.bincount(targets.values["classes"], minlength=len(classes)).astype(np.int64)
+
+    def counting_score(self, scores: Scores, targets: Targets) -> float | None:
+        """Where precision and recall balance best at an overlap of a half, all classes together."""
+        return counting_score(match_all(scores, targets))
 
     def mistake_report(self, scores: Scores, targets: Targets) -> MistakeReport:
         """Mistakes by kind, and what mAP50 would gain without each kind."""

@@ -241,6 +241,24 @@ def precision_recall(matched: Matched, kind: int) -> PrecisionRecall:
     return PrecisionRecall(hits / wanted, hits / np.arange(1, len(hits) + 1), matched.score[own].astype(np.float64))
 
 
+def counting_score(matched: Matched) -> float | None:
+    """The score from which found objects are best counted: where precision and recall balance best, by their F1.
+
+    Of equally good ones the middle of the gap to the next lower score, so that it does not hang on one object. `None`
+    where nothing right was found.
+    """
+    counted = ~matched.aside[0]
+    scores, right = matched.score[counted].astype(np.float64), matched.right[0, counted]
+    if not right.any():
+        return None
+    # Twice the hits for all that is found and all that is to be found, after each score; ties are one step.
+    quality = 2 * np.cumsum(right) / (np.arange(1, len(right) + 1) + int(matched.objects.sum()))
+    ends = np.append(scores[1:] < scores[:-1], True)
+    best = int(np.where(ends, quality, 0.0).argmax())
+    below = scores[best + 1] if best + 1 < len(scores) else 0.0
+    return float((scores[best] + below) / 2)
+
+
 def average_precisions(matched: Matched, weights: Floats) -> dict[str, Floats]:
     """`map50`, `map`, `map75` and `recall` of resamples of the pictures: each `(B,)`.
 

@@ -45,12 +45,17 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     network = prepared.network
     network.load_state_dict(folder.read_weights("best"))
     evaluations: dict[str, Evaluation] = {}
+    count_from: float | None = None
     for name, split in _splits(session).items():
         session.progress.say(f"measuring the {name} split")
         scores, targets = session.score(prepared.trained, split, World(), exact=True)
         if not math.isfinite(prepared.task.headline_value(scores, targets)):
             session.progress.say(f"the {name} split shows nothing that could be found: no figure can be measured on it")
             continue
+        if name != "test":
+            # By validation pictures, which come second, where there are some: nothing is chosen by test pictures.
+            chosen = prepared.task.counting_score(scores, targets)
+            count_from = count_from if chosen is None else round(chosen, 3)
         names = tuple(split.samples[index].name for index in split.usable.tolist())
         folder.write_scores(name, SplitScores(names, scores, targets))
         validation = evaluations.get("validation")
@@ -76,7 +81,11 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     _judge(session, trainee, facts, evaluations)
     folder.write_facts(
         facts.with_values(
-            status="done", headline=deciding.headline, split=deciding.split, seconds=round(session.clock.seconds, 1)
+            status="done",
+            headline=deciding.headline,
+            split=deciding.split,
+            seconds=round(session.clock.seconds, 1),
+            count_from=count_from,
         )
     )
     folder.checkpoint_path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from striate.registry import Registry
 from striate.runs.structures import PicturePrediction
+from striate.structures import SHOWN_FROM
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class AnswerOrder:
             below these.
         top: Classes to write for a picture that is classified as a whole, the likeliest first; all where `None`.
         min_score: Score from which an object counts; `None` is what each kind of files finds sensible: all of them in
-            tables and JSON, the surer ones in pictures.
+            tables and JSON, those from `count_from` on in pictures.
+        count_from: Score from which objects are counted where nobody said otherwise.
     """
 
     out: Path
@@ -33,6 +35,12 @@ class AnswerOrder:
     asked: Sequence[Path] = ()
     top: int | None = None
     min_score: float | None = None
+    count_from: float = SHOWN_FROM
+
+    @property
+    def drawn_from(self) -> float:
+        """Score from which an object is drawn."""
+        return self.count_from if self.min_score is None else self.min_score
 
 
 class AnswerWriter(ABC):

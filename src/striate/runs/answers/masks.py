@@ -14,7 +14,7 @@ from striate.runs.answers.base import ANSWER_WRITERS, AnswerOrder, AnswerWriter
 from striate.runs.answers.growing import AnswerNames, GrowingFile
 from striate.runs.overlay import write_marked
 from striate.runs.structures import PicturePrediction
-from striate.structures import SHOWN_FROM, DetectedInstances, Instances, SegmentedPicture
+from striate.structures import DetectedInstances, Instances, SegmentedPicture
 
 MASKS_FOLDER = "masks"
 OBJECTS_FILE = "_objects.csv"
@@ -58,7 +58,7 @@ class _Masks(AnswerWriter):
             self._table.write_rows(class_rows(self.order.classes))
 
     def _add_objects(self, answer: PicturePrediction, found: DetectedInstances, path: Path) -> None:
-        found = found.surer_than(SHOWN_FROM if self.order.min_score is None else self.order.min_score)
+        found = found.surer_than(self.order.drawn_from)
         labels = label_image(found, answer.size_hw, answer.path)
         write_marked(Image.fromarray(labels), path)
         if not self._table.begun:

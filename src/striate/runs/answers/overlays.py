@@ -9,7 +9,6 @@ from striate.runs.answers.base import ANSWER_WRITERS, EVERY_TASK, AnswerOrder, A
 from striate.runs.answers.growing import AnswerNames
 from striate.runs.overlay import draw_answer, write_marked
 from striate.runs.structures import PicturePrediction
-from striate.structures import SHOWN_FROM
 
 
 class _Overlays(AnswerWriter):
@@ -20,11 +19,10 @@ class _Overlays(AnswerWriter):
     def __init__(self, order: AnswerOrder) -> None:
         super().__init__(order)
         self._names = AnswerNames(order.out, order.asked)
-        self._shown_from = SHOWN_FROM if order.min_score is None else order.min_score
 
     def add(self, answer: PicturePrediction) -> None:
         picture = read_picture(Path(answer.path))
-        image = draw_answer(picture, answer.prediction, self.order.top, self._shown_from)
+        image = draw_answer(picture, answer.prediction, self.order.top, self.order.drawn_from)
         write_marked(image, self._names.free(answer.path))
 
     def close(self, *, complete: bool) -> None:
