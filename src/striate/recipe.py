@@ -62,6 +62,11 @@ class NetworkRecipe(_Section):
     head: str | None = Field(
         None, description="Head on the network's maps, for tasks that say where something is; see docs/networks.md."
     )
+    object_sides: tuple[float, ...] | None = Field(
+        None,
+        description="Sides of small, middling and large objects, in pixels of the network's input, for heads that look "
+        "for objects of certain sizes (their anchors); those of the training objects.",
+    )
     head_first: bool | None = Field(
         None, description="Fit the last layer on fixed features before all layers learn (pretrained weights only)."
     )

@@ -14,17 +14,16 @@ import torch
 from torch import Tensor
 
 from striate.networks import NetworkOptions, resolve_network
-from striate.networks.heads.distance import DistanceOutputs
-from striate.networks.heads.points import PointOutputs
+from striate.networks.heads.distance_outputs import DistanceOutputs, relative_depth
+from striate.networks.heads.outputs import packed
+from striate.networks.heads.point_outputs import PointOutputs
+from striate.networks.heads.truth import BoxBatch, InstanceBatch
 from striate.networks.spatial import SpatialNetwork
 from striate.structures import SPATIAL_TASKS, VOID, Instances, Placement, Ragged
 from striate.tasks import TASKS, LossSettings, Task
 from striate.tasks.base import View
-from striate.tasks.box_truth import BoxBatch
 from striate.tasks.detection import EMPTY_TRUTH
-from striate.tasks.instance_truth import InstanceBatch, relative_depth
 from striate.tasks.instances import EMPTY_TRUTH as INSTANCE_TRUTH
-from striate.tasks.instances import packed
 from striate.tasks.metric_names import METRICS
 
 CLASSES = ("a", "b", "c")

@@ -20,7 +20,7 @@ def build(net: str, head: str, size_hw: tuple[int, int] = (64, 96), classes: int
     torch.manual_seed(0)
     options = NetworkOptions(classes, 3, size_hw)
     backbone = resolve_network(net).build(options)
-    return SpatialNetwork(backbone, HEADS.get(head).build(backbone.feature_spec, classes), options)
+    return SpatialNetwork(backbone, HEADS.get(head).build(backbone.feature_spec, options), options)
 
 
 @pytest.mark.parametrize("head", SEMANTIC)
@@ -55,7 +55,7 @@ def test_the_backbone_gives_the_same_maps_as_before() -> None:
     alone = resolve_network("googlenet").build(options).eval()
     pixels = torch.randn(2, 3, 64, 64)
     before = alone.forward_features(pixels)
-    network = SpatialNetwork(alone, HEADS.get("unet").build(alone.feature_spec, 4), options).eval()
+    network = SpatialNetwork(alone, HEADS.get("unet").build(alone.feature_spec, options), options).eval()
     after = network.backbone.forward_features(pixels)
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)

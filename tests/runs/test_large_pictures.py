@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
-from striate.networks.heads.points import PointOutputs
+from striate.networks.heads.point_outputs import PointOutputs
 from striate.recipe import InputRecipe, Recipe
 from striate.runs import answering
 from striate.runs.answering import Answering

@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from striate.data.augmentation import Motion
-from striate.networks.heads.points import PointOutputs
+from striate.networks.heads.point_outputs import PointOutputs, assign_points
+from striate.networks.heads.truth import BoxBatch
 from striate.structures import Ragged
-from striate.tasks import TASKS, LossSettings
-from striate.tasks.box_truth import BoxBatch
+from striate.tasks import TASKS
 from striate.tasks.coco_figures import coco_figures
 from striate.tasks.detection import EMPTY_FOUND, EMPTY_TRUTH
 from striate.tasks.matching import OVERLAPS, average_precisions, box_overlaps, match_all, match_picture
-from striate.tasks.point_loss import assign_points, decode_points, point_loss
 
 TASK = TASKS.get("detection")
 CLASSES = ("cat", "dog", "owl")
@@ -218,7 +217,7 @@ def test_pictures_without_objects_teach_background() -> None:
     empty = BoxBatch(torch.zeros(2, 0, 4), torch.zeros(2, 0, dtype=torch.int64), torch.zeros(2, 0, dtype=torch.bool))
     boxes = torch.cat([points - 4, points + 4], 1).repeat(2, 1, 1)
     scores = torch.zeros(2, 4, 3, requires_grad=True)
-    loss = point_loss(outputs(boxes, scores, points), empty, LossSettings())
+    loss = outputs(boxes, scores, points).loss(empty, None)
     (gradient,) = torch.autograd.grad(loss, scores)
     assert loss.item() == pytest.approx(2 * 4 * 3 * np.log(2), rel=1e-5)
     assert bool((gradient > 0).all())
@@ -230,11 +229,11 @@ def test_boxes_of_one_object_are_one_and_classes_stand_by_themselves() -> None:
     boxes[0, :3] = torch.tensor([[0.0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]])
     scores = torch.full((1, 8, 2), -20.0)
     scores[0, 0, 0], scores[0, 1, 0], scores[0, 2, 0], scores[0, 1, 1] = 3.0, 2.0, 1.0, 0.5
-    (found,) = decode_points(outputs(boxes, scores, points), most=10)
+    (found,) = outputs(boxes, scores, points).decode(most=10)
     assert found["classes"].tolist() == [0, 0, 1]
     assert found["boxes_xyxy"].tolist() == [[0, 0, 10, 10], [20, 0, 30, 10], [1, 0, 11, 10]]
     assert found["scores"].tolist() == sorted(found["scores"].tolist(), reverse=True)
-    (few,) = decode_points(outputs(boxes, scores, points), most=1)
+    (few,) = outputs(boxes, scores, points).decode(most=1)
     assert len(few["scores"]) == 1
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from striate.networks.heads.distance import DistanceOutputs
+from striate.networks.heads.distance_outputs import DistanceOutputs, decode_objects, relative_depth
+from striate.networks.heads.outputs import packed
+from striate.networks.heads.truth import UNKNOWN
 from striate.structures import DetectedInstances, Instances, Placement, Ragged, prediction_of_document
 from striate.tasks import TASKS
 from striate.tasks.base import View
 from striate.tasks.coco_figures import coco_figures
-from striate.tasks.instance_truth import UNKNOWN, relative_depth
-from striate.tasks.instances import EMPTY_FOUND, EMPTY_TRUTH, decode_objects, packed
+from striate.tasks.instances import EMPTY_FOUND, EMPTY_TRUTH
 from striate.tasks.matching import average_precisions, match_all
 
 TASK = TASKS.get("instances")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from striate.networks.heads.outputs import packed
 from striate.structures import Instances, Ragged
 from striate.tasks import TASKS
 from striate.tasks.detection import EMPTY_FOUND, EMPTY_TRUTH

@@ -42,6 +42,8 @@ class NetworkOptions:
             40 pixels on the shorter side, 2 up to 80, 4 above (`striate.networks.layers.stem_stride`).
         dropout: Share dropped before the last linear layer; `None` is what the paper used.
         head: Name in `striate.networks.heads.HEADS`, for tasks that say where something is; `None` is the task's own.
+        object_sides: Sides of small, middling and large objects in pixels of the network's input, for heads with
+            anchors; `None` is what their papers use.
     """
 
     classes: int = 1000
@@ -52,6 +54,7 @@ class NetworkOptions:
     stem: Literal["auto", "standard", "small"] = "auto"
     dropout: float | None = None
     head: str | None = None
+    object_sides: tuple[float, ...] | None = None
 
 
 class Network(nn.Module, ABC):

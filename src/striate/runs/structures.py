@@ -94,6 +94,8 @@ class RunFacts:
         values = {name: value for name, value in tree.items() if name in known}
         options = dict(values["options"])
         options["size_hw"] = tuple(options["size_hw"])
+        if options.get("object_sides") is not None:
+            options["object_sides"] = tuple(options["object_sides"])
         values["options"] = NetworkOptions(**options)
         values["classes"] = tuple(values["classes"])
         values["channel_names"] = tuple(values.get("channel_names", ()))

@@ -87,6 +87,8 @@ class Task(ABC):
     """Whether the answer says where something is: the truth then has places, which move with the pixels."""
     live_in_frame: bool = False
     """Whether figures during training are approximations, measured in the network's frame for speed (`View.exact`)."""
+    default_head: str = ""
+    """Name of the head that a network gets where the caller names none; nothing where its class scores will do."""
     most_resamples: int = 1000
     """Bootstrap samples that a figure is worth: fewer where each takes long."""
 

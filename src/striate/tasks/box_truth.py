@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from striate.networks.heads.truth import BoxBatch
 from striate.structures import Boxes, Instances, Placement, Sample
 from striate.tasks.truth import Positions
-
-
-@dataclass(frozen=True, slots=True)
-class BoxBatch:
-    """Boxes of several pictures.
-
-    Attributes:
-        boxes_xyxy: `(n, M, 4)` float32, in pixels of the network's input.
-        classes: `(n, M)` int64; -1 where there is no box.
-        ignore: `(n, M)`; neither an object to find nor background.
-    """
-
-    boxes_xyxy: Tensor
-    classes: Tensor
-    ignore: Tensor
-
-    def to(self, device: torch.device) -> BoxBatch:
-        """The same on a device."""
-        return BoxBatch(self.boxes_xyxy.to(device), self.classes.to(device), self.ignore.to(device))
 
 
 class BoxTruth:

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from striate.networks.heads.points import PointOutputs
+from striate.networks.heads.outputs import MOST_FOUND, BoxOutputs
+from striate.networks.heads.truth import BoxBatch
 from striate.structures import DetectedObjects, Placement, Prediction, Ragged, Sample
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets
-from striate.tasks.box_truth import BoxBatch, BoxTruth, objects_of
+from striate.tasks.box_truth import BoxTruth, objects_of
 from striate.tasks.found_objects import ObjectTask
-from striate.tasks.point_loss import MOST_FOUND, decode_points, point_loss
 from striate.tasks.tiles import Row
 from striate.tasks.truth import Motion, TruthStore
 
@@ -72,18 +72,18 @@ class Detection(ObjectTask):
         gone = (sides < 1.0).any(-1)
         return BoxBatch(cut, torch.where(gone, -1, truth.classes), truth.ignore | (visible < LEAST_VISIBLE))
 
-    def loss(self, output: PointOutputs, targets: BoxBatch, settings: LossSettings) -> Tensor:
-        """Class loss and box loss; see `striate.tasks.point_loss`."""
-        return point_loss(output, targets, settings)
+    def loss(self, output: BoxOutputs, targets: BoxBatch, settings: LossSettings) -> Tensor:
+        """The loss of the network's head."""
+        return output.loss(targets, settings.class_weights)
 
-    def scores(self, output: PointOutputs) -> Tensor:
-        """Sigmoid of the class scores of every point: `(N, P, K)` float32."""
-        return torch.sigmoid(output.scores.float())
+    def scores(self, output: BoxOutputs) -> Tensor:
+        """How sure the head is of what, before boxes are chosen: float32, first axis the picture."""
+        return output.confidence()
 
-    def decode(self, output: Any, placements: Sequence[Placement]) -> list[Row]:
+    def decode(self, output: BoxOutputs, placements: Sequence[Placement]) -> list[Row]:
         """The objects that each frame shows, in pixels of its picture."""
         rows = []
-        for row, placement in zip(decode_points(output, MOST_FOUND), placements, strict=True):
+        for row, placement in zip(output.decode(MOST_FOUND), placements, strict=True):
             boxes = placement.boxes_out_of(row["boxes_xyxy"])
             inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
             rows.append({name: array[inside] for name, array in (row | {"boxes_xyxy": boxes}).items()})

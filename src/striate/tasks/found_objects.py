@@ -12,7 +12,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from striate.networks import Network, NetworkOptions
-from striate.networks.heads import HEADS
+from striate.networks.heads import find_head
 from striate.networks.spatial import SpatialNetwork
 from striate.structures import Frames, Placement, Prediction, Ragged
 from striate.tasks.base import ObjectSides, Scores, Targets, Task, View
@@ -38,7 +38,6 @@ class ObjectTask(Task):
     headline = "map50"
     spatial = True
     most_resamples = 200
-    default_head: str
     empty_found: Row
     """What was found where nothing was: a column for each name, with its type."""
 
@@ -46,10 +45,10 @@ class ObjectTask(Task):
         """The backbone with the head that `options.head` names.
 
         Raises:
-            UnknownNameError: No such head.
+            UnknownNameError: No such head for this task.
         """
-        info = HEADS.get(options.head or self.default_head)
-        return SpatialNetwork(backbone, info.build(backbone.feature_spec, options.classes), options)
+        info = find_head(options.head or self.default_head, self.name)
+        return SpatialNetwork(backbone, info.build(backbone.feature_spec, options), options)
 
     def soften(self, targets: Any, classes: int) -> Tensor:
         """Not for boxes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from striate.networks import Network, NetworkOptions
-from striate.networks.heads import HEADS
+from striate.networks.heads import find_head
+from striate.networks.heads.pixels import enlarged_bands, pixel_loss
 from striate.networks.spatial import SpatialNetwork
 from striate.structures import VOID, Frames, Placement, Prediction, Sample, SegmentedPicture
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task, View
@@ -31,19 +31,13 @@ from striate.tasks.pixel_figures import (
 from striate.tasks.resampling import mean_of_defined
 from striate.tasks.truth import MaskTruth, Motion, TruthStore, mask_of
 
-DEFAULT_HEAD = "unet"
-
 LARGEST_WEIGHT = 10.0
 """Limit of a class weight: a class of a thousandth of the pixels must not drown all others."""
-
-BAND_PIXELS = 4_000_000
-"""Scores of a picture are enlarged in bands of about this many values, so that a huge picture fits in memory."""
 
 TRAP_SHARE = 0.8
 """From this share of all pixels on, the commonest class makes pixel accuracy say little."""
 
 _THREADS = 8
-_SMOOTH = 1.0
 
 
 class Segmentation(Task):
@@ -59,15 +53,16 @@ class Segmentation(Task):
     headline = "mean_iou"
     spatial = True
     live_in_frame = True
+    default_head = "unet"
 
     def finish_network(self, backbone: Network, options: NetworkOptions) -> nn.Module:
         """The backbone with the head that `options.head` names; U-Net where it names none.
 
         Raises:
-            UnknownNameError: No such head.
+            UnknownNameError: No such head for this task.
         """
-        info = HEADS.get(options.head or DEFAULT_HEAD)
-        return SpatialNetwork(backbone, info.build(backbone.feature_spec, options.classes), options)
+        info = find_head(options.head or self.default_head, self.name)
+        return SpatialNetwork(backbone, info.build(backbone.feature_spec, options), options)
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """Pixels of each class, `(N, K)` int64, void left out."""
@@ -99,7 +94,8 @@ class Segmentation(Task):
             settings: Smoothing and class weights, of the cross-entropy.
         """
         known = targets != VOID
-        return pixel_loss(output, torch.where(known, targets, 0).long(), known, settings)
+        truth = torch.where(known, targets, 0).long()
+        return pixel_loss(output, truth, known, settings.class_weights, settings.label_smoothing)
 
     def soften(self, targets: Tensor, classes: int) -> Tensor:
         """Not for masks.
@@ -266,31 +262,6 @@ class Segmentation(Task):
         return found
 
 
-def pixel_loss(output: Tensor, truth: Tensor, known: Tensor, settings: LossSettings) -> Tensor:
-    """Cross-entropy plus soft Dice loss over known pixels.
-
-    Args:
-        output: `(N, K, H, W)` scores before softmax.
-        truth: `(N, H, W)` int64 class indices; any where not known.
-        known: `(N, H, W)` which pixels count.
-        settings: Smoothing and class weights, of the cross-entropy.
-    """
-    entropy = functional.cross_entropy(
-        output, truth, settings.class_weights, reduction="none", label_smoothing=settings.label_smoothing
-    )
-    weight = known.to(output.dtype) if settings.class_weights is None else settings.class_weights[truth] * known
-    entropy_mean = (entropy * known).sum() / weight.sum().clamp_min(1e-6)
-    share = torch.softmax(output, 1) * known[:, None]
-    one_hot = functional.one_hot(truth, output.shape[1]).movedim(-1, 1) * known[:, None]
-    shown = one_hot.sum((0, 2, 3))
-    both = (share * one_hot).sum((0, 2, 3))
-    dice = (2 * both + _SMOOTH) / (share.sum((0, 2, 3)) + shown + _SMOOTH)
-    occurring = shown > 0
-    dice_loss = (1 - dice[occurring]).mean() if bool(occurring.any()) else output.sum() * 0.0
-    total: Tensor = entropy_mean + dice_loss
-    return total
-
-
 def enlarged_answer(scores: Tensor, placement: Placement) -> npt.NDArray[np.uint8]:
     """The best class at each pixel that the frame answers for, from scores `(K, h, w)` in the network's frame.
 
@@ -298,43 +269,9 @@ def enlarged_answer(scores: Tensor, placement: Placement) -> npt.NDArray[np.uint
     """
     region = placement.owned
     answer = np.empty(tuple(part.stop - part.start for part in region), np.uint8)
-    for rows, part in _enlarged_bands(scores, placement, region):
+    for rows, part in enlarged_bands(scores, placement, region):
         answer[rows] = part.argmax(0).to(torch.uint8).cpu().numpy()
     return answer
-
-
-def enlarged_scores(scores: Tensor, placement: Placement) -> npt.NDArray[np.float32]:
-    """Scores `(K, h, w)` of the network's frame in pixels of the picture, `(K, H, W)` of what the frame shows of it."""
-    region = placement.covered
-    found = np.empty((int(scores.shape[0]), *(part.stop - part.start for part in region)), np.float32)
-    for rows, part in _enlarged_bands(scores, placement, region):
-        found[:, rows] = part.cpu().numpy()
-    return found
-
-
-def _enlarged_bands(
-    scores: Tensor, placement: Placement, region: tuple[slice, slice]
-) -> Iterator[tuple[slice, Tensor]]:
-    """Bands of rows of the enlarged scores, so that those of a huge picture need not be held at once.
-
-    Args:
-        scores: `(K, h, w)` in the frame.
-        placement: How the picture lies there.
-        region: Rows and columns of the picture that are wanted; bands are counted from its first row.
-    """
-    frame_h, frame_w = placement.frame_hw
-    device = scores.device
-    wanted = torch.arange(region[1].start, region[1].stop, device=device)
-    across = ((wanted + 0.5) * placement.scale_yx[1] + placement.offset_yx[1]) / frame_w * 2 - 1
-    band = max(1, BAND_PIXELS // (int(scores.shape[0]) * max(1, len(wanted))))
-    source = scores[None].float()
-    for start in range(region[0].start, region[0].stop, band):
-        rows = torch.arange(start, min(start + band, region[0].stop), device=device)
-        down = ((rows + 0.5) * placement.scale_yx[0] + placement.offset_yx[0]) / frame_h * 2 - 1
-        grid = torch.stack([across.expand(len(rows), -1), down[:, None].expand(-1, len(wanted))], -1)
-        part = functional.grid_sample(source, grid[None], mode="bilinear", padding_mode="border", align_corners=False)
-        first = start - region[0].start
-        yield slice(first, first + len(rows)), part[0]
 
 
 TASKS.add(Segmentation.name, Segmentation())

@@ -18,7 +18,7 @@ from striate.networks.weights import load_weights
 from striate.recipe import Recipe
 from striate.structures import Frames, Problem, Sample
 from striate.tasks import TASKS, Task
-from striate.tasks.base import Targets, View
+from striate.tasks.base import ObjectSides, Targets, View
 from striate.tasks.truth import TruthStore
 from striate.training.defaults import (
     Chooser,
@@ -28,6 +28,7 @@ from striate.training.defaults import (
     choose_optimisation,
     class_imbalance,
 )
+from striate.training.defaults_heads import choose_for_head
 from striate.training.defaults_spatial import choose_for_places, choose_spatial_optimisation
 from striate.training.machine import choose_device
 from striate.training.progress import Progress
@@ -144,13 +145,16 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
     chooser = Chooser(recipe)
     task = TASKS.get(data.task)
     _refuse_hopeless(data)
+    objects: ObjectSides | None = None
     if task.spatial:
         learned = data["train"]
         sizes_hw = [size_of(sample) for sample in learned]
-        choose_for_places(chooser, data, task.object_sides(task.targets(learned, data.classes), sizes_hw))
+        objects = task.object_sides(task.targets(learned, data.classes), sizes_hw)
+        choose_for_places(chooser, data, objects)
     choose_input(chooser, data, device)
     choose_augmentation(chooser, data)
     choose_cache(chooser, data)
+    choose_for_head(chooser, data, task, objects)
     info, options, network, weights = _build(chooser, data, load=fresh)
     if fresh:
         progress.say(_weights_line(info, weights))
@@ -237,6 +241,7 @@ def _build(
         stem=recipe.network.stem,
         dropout=recipe.network.dropout,
         head=recipe.network.head,
+        object_sides=recipe.network.object_sides,
     )
     torch.manual_seed(recipe.optimisation.seed)
     backbone = build_network(info.name, options)

@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from striate.errors import UnknownNameError
+from striate.networks.base import NetworkOptions
 from striate.registry import Registry
 from striate.structures import FeatureSpec, Stage
 
@@ -35,19 +37,38 @@ class HeadInfo:
         task: Name of the task that it is for.
         title: What it does, in a phrase.
         paper: Authors, title, and where it appeared.
-        build: Makes the head from a backbone's stages and the number of classes.
+        build: Makes the head from a backbone's stages and what the caller chose.
         note: Where we differ from the paper.
+        weighs_classes: Whether its loss can weigh classes.
+        needs_sides: Whether it looks for objects of certain sizes, `NetworkOptions.object_sides`.
     """
 
     name: str
     task: str
     title: str
     paper: str
-    build: Callable[[FeatureSpec, int], Head]
+    build: Callable[[FeatureSpec, NetworkOptions], Head]
     note: str = ""
+    weighs_classes: bool = True
+    needs_sides: bool = False
 
 
 HEADS: Registry[HeadInfo] = Registry("head", "striate.networks.heads")
+
+
+def find_head(name: str, task: str) -> HeadInfo:
+    """The row of the table of heads for a name.
+
+    Raises:
+        UnknownNameError: No such head, or one for another task.
+    """
+    info = HEADS.get(name)
+    if info.task != task:
+        fitting = ", ".join(each.name for each in HEADS if each.task == task)
+        raise UnknownNameError(
+            f"the head {name!r} is for {info.task}, and this is {task}.", where="network.head", fix=f"Use {fitting}."
+        )
+    return info
 
 
 def one_stage_a_stride(spec: FeatureSpec) -> tuple[Stage, ...]:

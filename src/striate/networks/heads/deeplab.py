@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 
+from striate.networks.base import NetworkOptions
 from striate.networks.heads.base import HEADS, Head, HeadInfo, one_stage_a_stride
 from striate.structures import FeatureSpec, Stage
 
@@ -22,17 +23,17 @@ class DeepLabV3Head(Head):
 
     Args:
         spec: Stages of the backbone.
-        classes: Classes, background among them.
+        options: What the caller chose; background is one of the classes.
     """
 
-    def __init__(self, spec: FeatureSpec, classes: int) -> None:
+    def __init__(self, spec: FeatureSpec, options: NetworkOptions) -> None:
         super().__init__()
         stages = one_stage_a_stride(spec)
         fine = [stage for stage in stages if stage.stride <= STRIDE] or [stages[0]]
         middle = fine[-1]
         self.stages = _distinct(middle, stages[-1])
         channels = sum(stage.channels for stage in self.stages)
-        self.pyramid = DeepLabHead(channels, classes)
+        self.pyramid = DeepLabHead(channels, options.classes)
 
     def forward(self, maps: dict[str, Tensor], size_hw: tuple[int, int]) -> Tensor:
         """Class scores before softmax: `(N, classes, *size_hw)`."""

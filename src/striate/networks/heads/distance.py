@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from striate.networks.base import NetworkOptions
 from striate.networks.heads.base import HEADS, Head, HeadInfo
+from striate.networks.heads.distance_outputs import DistanceOutputs
 from striate.networks.heads.unet import UNetHead
 from striate.structures import FeatureSpec
-
-
-@dataclass(frozen=True, slots=True)
-class DistanceOutputs:
-    """What every pixel says.
-
-    Attributes:
-        scores: `(N, 1 + K, H, W)` class scores before softmax; the first is that of no object.
-        distance: `(N, H, W)` before the sigmoid: 0 at the edge of an object, 1 at its innermost point.
-    """
-
-    scores: Tensor
-    distance: Tensor
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def float(self) -> DistanceOutputs:
-        """The same in float32."""
-        return DistanceOutputs(self.scores.float(), self.distance.float())
 
 
 class DistanceHead(Head):
@@ -37,12 +19,12 @@ class DistanceHead(Head):
 
     Args:
         spec: Stages of the backbone.
-        classes: Classes of objects; background is none of them.
+        options: What the caller chose; background is none of the classes.
     """
 
-    def __init__(self, spec: FeatureSpec, classes: int) -> None:
+    def __init__(self, spec: FeatureSpec, options: NetworkOptions) -> None:
         super().__init__()
-        self.decoder = UNetHead(spec, classes + 2)
+        self.decoder = UNetHead(spec, replace(options, classes=options.classes + 2))
 
     def forward(self, maps: dict[str, Tensor], size_hw: tuple[int, int]) -> DistanceOutputs:
         """What every pixel says."""

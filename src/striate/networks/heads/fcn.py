@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from striate.networks.base import NetworkOptions
 from striate.networks.heads.base import HEADS, Head, HeadInfo, one_stage_a_stride
 from striate.structures import FeatureSpec
 
@@ -17,14 +18,14 @@ class FcnHead(Head):
 
     Args:
         spec: Stages of the backbone.
-        classes: Classes, background among them.
+        options: What the caller chose; background is one of the classes.
     """
 
-    def __init__(self, spec: FeatureSpec, classes: int) -> None:
+    def __init__(self, spec: FeatureSpec, options: NetworkOptions) -> None:
         super().__init__()
         stages = one_stage_a_stride(spec)[-FUSED:]
         self.stages = [stage.name for stage in stages]
-        self.scores = nn.ModuleList(nn.Conv2d(stage.channels, classes, 1) for stage in stages)
+        self.scores = nn.ModuleList(nn.Conv2d(stage.channels, options.classes, 1) for stage in stages)
         for score in list(self.scores)[:-1]:
             # As in the paper: finer scores start at nothing, so that the coarse ones are learned first.
             for parameter in score.parameters():

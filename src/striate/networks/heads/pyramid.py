@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,6 +26,7 @@ class FeaturePyramid(nn.Module):
     def __init__(self, spec: FeatureSpec, width: int) -> None:
         super().__init__()
         self.stages: tuple[Stage, ...] = one_stage_a_stride(spec)[-LEVELS:]
+        self.out_channels = width
         self.lateral = nn.ModuleList(nn.Conv2d(stage.channels, width, 1) for stage in self.stages)
         self.smooth = nn.ModuleList(
             nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
@@ -38,3 +40,14 @@ class FeaturePyramid(nn.Module):
             size = levels[index - 1].shape[-2:]
             levels[index - 1] = levels[index - 1] + functional.interpolate(levels[index], size=size, mode="nearest")
         return [smooth(level) for smooth, level in zip(self.smooth, levels, strict=True)]
+
+
+def spread_points(level: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """The middle of every cell of a map `(N, C, h, w)`, row by row: `(h * w, 2)` x and y in pixels of the picture.
+
+    Maps of odd pictures are a little smaller or larger than H/stride: cells are spread over the picture.
+    """
+    height, width = int(level.shape[-2]), int(level.shape[-1])
+    y = (torch.arange(height, device=level.device) + 0.5) * (size_hw[0] / height)
+    x = (torch.arange(width, device=level.device) + 0.5) * (size_hw[1] / width)
+    return torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)], -1).view(-1, 2)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from striate.networks.base import NetworkOptions
 from striate.networks.heads.base import HEADS, Head, HeadInfo, choose_stages
 from striate.structures import FeatureSpec
 
@@ -25,10 +26,10 @@ class UNetHead(Head):
 
     Args:
         spec: Stages of the backbone.
-        classes: Classes, background among them.
+        options: What the caller chose; background is one of the classes.
     """
 
-    def __init__(self, spec: FeatureSpec, classes: int) -> None:
+    def __init__(self, spec: FeatureSpec, options: NetworkOptions) -> None:
         super().__init__()
         stages = choose_stages(spec)
         self.stages = [stage.name for stage in stages]
@@ -41,7 +42,7 @@ class UNetHead(Head):
                 nn.Sequential(build_convolution(channels + stage.channels, width), build_convolution(width, width))
             )
             channels = width
-        self.scores = nn.Conv2d(channels, classes, 1)
+        self.scores = nn.Conv2d(channels, options.classes, 1)
 
     def forward(self, maps: dict[str, Tensor], size_hw: tuple[int, int]) -> Tensor:
         """Class scores before softmax: `(N, classes, *size_hw)`."""

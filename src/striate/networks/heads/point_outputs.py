@@ -10,17 +10,14 @@ Differs from the paper in that class loss is binary cross-entropy against soft t
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from striate.networks.heads.points import PointOutputs
-from striate.tasks.base import LossSettings
-from striate.tasks.box_truth import BoxBatch
+from striate.networks.heads.outputs import BoxOutputs, Found, as_found
+from striate.networks.heads.truth import BoxBatch
 
 CANDIDATES = 10
 """Points that answer for one object, at most."""
@@ -33,31 +30,66 @@ LEAST_SCORE = 0.02
 SAME_OBJECT = 0.6
 """Overlap from which two boxes of one class are the same object, and the less sure one is dropped."""
 
-MOST_FOUND = 300
-"""Objects of one picture, at most."""
-
 _MOST_LOOKED_AT = 1000
 
 
-def point_loss(output: PointOutputs, truth: BoxBatch, settings: LossSettings) -> Tensor:
-    """Class loss plus box loss, over the sum of what the points should have scored.
+@dataclass(frozen=True, slots=True)
+class PointOutputs(BoxOutputs):
+    """What the points of a pyramid say, all levels end to end.
 
-    Args:
-        output: What the points say, float32.
-        truth: True boxes.
-        settings: Class weights.
+    Attributes:
+        scores: `(N, P, K)` class scores before the sigmoid.
+        boxes_xyxy: `(N, P, 4)` in pixels of the network's input.
+        points_xy: `(P, 2)` where the points lie, in the same pixels.
+        strides: `(P,)` pixels for one step at each point.
     """
-    with torch.no_grad():
-        assigned = assign_points(output, truth)
-    total = assigned.quality.sum().clamp_min(1.0)
-    entropy = functional.binary_cross_entropy_with_logits(output.scores, assigned.scores, reduction="none")
-    if settings.class_weights is not None:
-        entropy = entropy * torch.where(assigned.scores > 0, settings.class_weights, torch.ones_like(entropy))
-    class_loss = (entropy * assigned.known[..., None]).sum() / total
-    answering = assigned.quality > 0
-    found, true = output.boxes_xyxy[answering], assigned.boxes_xyxy[answering]
-    box_loss = (_generalised_overlap_loss(found, true) * assigned.quality[answering]).sum() / total
-    return class_loss + BOX_WEIGHT * box_loss
+
+    scores: Tensor
+    boxes_xyxy: Tensor
+    points_xy: Tensor
+    strides: Tensor
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def float(self) -> PointOutputs:
+        """The same in float32."""
+        return PointOutputs(self.scores.float(), self.boxes_xyxy.float(), self.points_xy, self.strides)
+
+    def confidence(self) -> Tensor:
+        """Scores of every class at every point: `(N, P, K)`."""
+        return torch.sigmoid(self.scores.float())
+
+    def loss(self, truth: BoxBatch, class_weights: Tensor | None) -> Tensor:
+        """Class loss plus box loss, over the sum of what the points should have scored."""
+        with torch.no_grad():
+            assigned = assign_points(self, truth)
+        total = assigned.quality.sum().clamp_min(1.0)
+        entropy = functional.binary_cross_entropy_with_logits(self.scores, assigned.scores, reduction="none")
+        if class_weights is not None:
+            entropy = entropy * torch.where(assigned.scores > 0, class_weights, torch.ones_like(entropy))
+        class_loss = (entropy * assigned.known[..., None]).sum() / total
+        answering = assigned.quality > 0
+        found, true = self.boxes_xyxy[answering], assigned.boxes_xyxy[answering]
+        box_loss = (_generalised_overlap_loss(found, true) * assigned.quality[answering]).sum() / total
+        return class_loss + BOX_WEIGHT * box_loss
+
+    @torch.no_grad()
+    def decode(self, most: int) -> list[Found]:
+        """The surest of overlapping boxes of a class, at most `most` a picture, in pixels of the network's input."""
+        from torchvision.ops import batched_nms
+
+        found = []
+        for scores, boxes in zip(self.confidence(), self.boxes_xyxy.float(), strict=True):
+            classes = scores.shape[1]
+            flat = scores.flatten()
+            surest = flat.topk(min(_MOST_LOOKED_AT, len(flat)))
+            kept = surest.values > LEAST_SCORE
+            index = surest.indices[kept]
+            values, kinds, chosen = surest.values[kept], index % classes, boxes[index // classes]
+            order = batched_nms(chosen, values, kinds, SAME_OBJECT)[:most]
+            found.append(as_found(chosen[order], kinds[order], values[order]))
+        return found
 
 
 class Assigned:
@@ -139,31 +171,3 @@ def _generalised_overlap_loss(found: Tensor, true: Tensor) -> Tensor:
 
     loss: Tensor = generalized_box_iou_loss(found, true)
     return loss
-
-
-@torch.no_grad()
-def decode_points(output: PointOutputs, most: int) -> list[dict[str, npt.NDArray[Any]]]:
-    """Boxes from what the points say: the surest of overlapping ones of a class, at most `most` a picture.
-
-    Returns:
-        For each picture `boxes_xyxy`, `classes` and `scores`, the surest first, in pixels of the network's input.
-    """
-    from torchvision.ops import batched_nms
-
-    found = []
-    for scores, boxes in zip(torch.sigmoid(output.scores.float()), output.boxes_xyxy.float(), strict=True):
-        classes = scores.shape[1]
-        flat = scores.flatten()
-        surest = flat.topk(min(_MOST_LOOKED_AT, len(flat)))
-        kept = surest.values > LEAST_SCORE
-        index = surest.indices[kept]
-        values, kinds, chosen = surest.values[kept], index % classes, boxes[index // classes]
-        order = batched_nms(chosen, values, kinds, SAME_OBJECT)[:most]
-        found.append(
-            {
-                "boxes_xyxy": chosen[order].cpu().numpy().astype(np.float32),
-                "classes": kinds[order].cpu().numpy().astype(np.int64),
-                "scores": values[order].cpu().numpy().astype(np.float32),
-            }
-        )
-    return found
