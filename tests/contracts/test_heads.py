@@ -163,7 +163,9 @@ def test_pictures_without_objects_have_a_loss(info: HeadInfo) -> None:
         "detection": BoxBatch(torch.zeros(2, 0, 4), torch.zeros(2, 0, dtype=torch.int64), torch.zeros(2, 0).bool()),
         "instances": InstanceBatch(torch.zeros(2, *SIZE, dtype=torch.int32), torch.zeros(2, 0, dtype=torch.int64)),
     }
-    output = build(info).train()(pixels())
-    loss = TASKS.get(info.task).loss(output.float(), empty[info.task], LossSettings())
+    network = build(info).train()
+    loss = TASKS.get(info.task).loss(network(pixels()).float(), empty[info.task], LossSettings())
     assert bool(loss.isfinite())
     loss.backward()
+    # Processes that train together sum gradients weight by weight: all must have one for the same weights.
+    assert [name for name, weight in network.named_parameters() if weight.grad is None] == []

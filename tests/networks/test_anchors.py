@@ -62,6 +62,8 @@ def test_a_picture_that_is_ignored_as_a_whole_teaches_nothing(head: str) -> None
     everything = torch.tensor([[[-500.0, -500, 532, 532]]])
     truth = BoxBatch(everything, torch.tensor([[0]]), torch.tensor([[True]]))
     loss = task.loss(network(torch.randn(1, 3, *size)), truth, LossSettings())
+    loss.backward()
+    assert all(weight.grad is not None for weight in network.parameters())
     if head == "points":
         # Its points are claimed by objects, at most ten each: the others are background.
         assert loss.item() > 0

@@ -132,7 +132,8 @@ class TwoStageHead(Head):
         first, proposals = self._proposal_loss(output, scenes, targets)
         kept = [boxes[~scene.is_silent(boxes)] for boxes, scene in zip(proposals, scenes, strict=True)]
         if not any(len(boxes) for boxes in kept) and not any(len(scene.boxes_xyxy) for scene in scenes):
-            return first
+            # Every weight gets a gradient all the same: processes that train together must agree on which have one.
+            return first + sum(weight.sum() for weight in self.looking.parameters()) * 0.0
         sizes = [output.size_hw] * len(output)
         _, losses = self.looking.train()(_named(output.levels), kept, sizes, targets)
         return sum(losses.values(), start=first)
@@ -167,7 +168,7 @@ class TwoStageHead(Head):
         """A loss of nothing, objectness and boxes of all anchors of all pictures, and the anchors of each picture."""
         objectness, edges = concat_box_prediction_layers(output.objectness, output.edges)
         anchors = self.proposing.anchor_generator(image_list(output.levels[0], output.size_hw), output.levels)
-        return objectness.sum() * 0.0, objectness, edges, anchors
+        return (objectness.sum() + edges.sum()) * 0.0, objectness, edges, anchors
 
     def _propose(
         self, output: TwoStageOutputs, objectness: Tensor, edges: Tensor, anchors: list[Tensor]
