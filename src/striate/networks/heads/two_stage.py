@@ -136,7 +136,8 @@ class TwoStageHead(Head):
             return first + sum(weight.sum() for weight in self.looking.parameters()) * 0.0
         sizes = [output.size_hw] * len(output)
         _, losses = self.looking.train()(_named(output.levels), kept, sizes, targets)
-        return sum(losses.values(), start=first)
+        total: Tensor = sum(losses.values(), start=first)
+        return total
 
     @torch.no_grad()
     def second_stage(self, output: TwoStageOutputs) -> list[dict[str, Tensor]]:
