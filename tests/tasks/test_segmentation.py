@@ -138,7 +138,7 @@ def test_a_large_picture_is_enlarged_in_bands_with_the_same_answer(monkeypatch: 
     scores = torch.randn(3, 9, 7)
     placement = Placement((50, 41), (9, 7), (9 / 50, 7 / 41), (0.0, 0.0))
     whole = enlarged_answer(scores, placement)
-    monkeypatch.setattr("striate.tasks.segmentation.BAND_PIXELS", 3 * 41 * 4)
+    monkeypatch.setattr("striate.networks.heads.pixels.BAND_PIXELS", 3 * 41 * 4)
     assert np.array_equal(enlarged_answer(scores, placement), whole)
 
 

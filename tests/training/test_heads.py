@@ -17,7 +17,7 @@ from striate.tasks.base import ObjectSides
 from striate.training.defaults import Chooser
 from striate.training.defaults_heads import choose_for_head
 
-QUICK = ["--net", "lenet5", "--epochs", "1", "--set", "size_hw=[32, 32]", "--precision", "fp32"]
+QUICK = ["--net", "lenet5", "--epochs", "1", "--set", "size_hw=[32, 32]", "--set", "fit=squash", "--precision", "fp32"]
 QUICK += ["--set", "channels_last=false", "--set", "threads=1", "--batch-size", "4"]
 
 
