@@ -133,7 +133,7 @@ class TwoStageHead(Head):
         kept = [boxes[~scene.is_silent(boxes)] for boxes, scene in zip(proposals, scenes, strict=True)]
         if not any(len(boxes) for boxes in kept) and not any(len(scene.boxes_xyxy) for scene in scenes):
             # Every weight gets a gradient all the same: processes that train together must agree on which have one.
-            return first + sum(weight.sum() for weight in self.looking.parameters()) * 0.0
+            return first + torch.stack([weight.sum() for weight in self.looking.parameters()]).sum() * 0.0
         sizes = [output.size_hw] * len(output)
         _, losses = self.looking.train()(_named(output.levels), kept, sizes, targets)
         total: Tensor = sum(losses.values(), start=first)
