@@ -12,7 +12,6 @@ from striate.tasks import TASKS
 from striate.tasks.detection import EMPTY_FOUND, EMPTY_TRUTH
 from striate.tasks.instances import EMPTY_FOUND as INSTANCE_FOUND
 from striate.tasks.instances import EMPTY_TRUTH as INSTANCE_TRUTH
-from striate.tasks.instances import packed
 from striate.tasks.matching import counting_score, match_all, precision_recall
 from striate.tasks.mistake_kinds import KINDS, report_mistakes
 from striate.tasks.panoptic import panoptic_counts, panoptic_figures, panoptic_of_classes
