@@ -77,7 +77,7 @@ class Answering:
         # The memory format that was measured as fastest; it changes nothing but the last bits.
         self._channels_last = bool(recipe.machine.channels_last)
         if self._channels_last:
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network = network.to(memory_format=torch.channels_last)
         self.network = network
         self.task = task
         self.recipe = recipe

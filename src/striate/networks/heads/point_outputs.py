@@ -27,7 +27,7 @@ BOX_WEIGHT = 2.0
 LEAST_SCORE = 0.02
 """Boxes that score less are not kept: they are many, and change the area under the curve by nothing."""
 
-SAME_OBJECT = 0.6
+SAME_OBJECT = 0.5
 """Overlap from which two boxes of one class are the same object, and the less sure one is dropped."""
 
 _MOST_LOOKED_AT = 1000
