@@ -57,18 +57,20 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectSides:
-    """How large the objects of some pictures are.
+class ObjectFacts:
+    """What the objects of some pictures are like.
 
     Attributes:
         sides: `(D,)` square root of the area of each object's box, in pixels of its picture.
         pictures: `(D,)` position of its picture.
         sizes_hw: Height and width of each picture.
+        hidden: Share of all pixels of objects that lie in the mask of another object, too.
     """
 
     sides: npt.NDArray[np.float64]
     pictures: npt.NDArray[np.int64]
     sizes_hw: Sequence[tuple[int, int]]
+    hidden: float = 0.0
 
 
 class Task(ABC):
@@ -211,8 +213,8 @@ class Task(ABC):
             return np.asarray(targets.sum(axis=0), dtype=np.int64)
         return np.bincount(targets, minlength=len(classes)).astype(np.int64)
 
-    def object_sides(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectSides | None:
-        """How large the objects are, where the task is about objects.
+    def object_facts(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectFacts | None:
+        """What the objects are like, where the task is about objects.
 
         Args:
             targets: What `targets` gave.
@@ -220,6 +222,11 @@ class Task(ABC):
         """
         del targets, sizes_hw
         return None
+
+    def suitable_head(self, objects: ObjectFacts | None) -> tuple[str, str]:
+        """Name of the head for such objects, and why, in a phrase."""
+        del objects
+        return self.default_head, "light enough for a laptop"
 
     @abstractmethod
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:

@@ -15,7 +15,7 @@ from striate.networks import Network, NetworkOptions
 from striate.networks.heads import find_head
 from striate.networks.spatial import SpatialNetwork
 from striate.structures import Frames, Placement, Prediction, Ragged
-from striate.tasks.base import ObjectSides, Scores, Targets, Task, View
+from striate.tasks.base import ObjectFacts, Scores, Targets, Task, View
 from striate.tasks.class_scores import defined
 from striate.tasks.coco_figures import coco_figures, coco_headline
 from striate.tasks.matching import (
@@ -105,12 +105,12 @@ class ObjectTask(Task):
         found = average_precisions(matched, weights)
         return {name: values for name, values in found.items() if names is None or name in names}
 
-    def object_sides(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectSides:
+    def object_facts(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectFacts:
         """Sides of all objects that are to be found."""
         wanted = ~(targets.values["ignore"] | targets.values["iscrowd"])
         boxes = targets.values["boxes_xyxy"][wanted].astype(np.float64)
         sides = np.sqrt(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(1))
-        return ObjectSides(sides, targets.pictures[wanted], sizes_hw)
+        return ObjectFacts(sides, targets.pictures[wanted], sizes_hw)
 
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
         """Square root of the inverse share of objects, mean 1 over the classes that occur, at most 5."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from striate.networks.heads.outputs import NO_INSTANCES as EMPTY_FOUND
 from striate.networks.heads.outputs import InstanceOutputs, packed
 from striate.networks.heads.truth import InstanceBatch
 from striate.structures import DetectedInstances, Placement, Prediction, Ragged, Sample
-from striate.tasks.base import TASKS, LossSettings, Scores, Targets
+from striate.tasks.base import TASKS, LossSettings, ObjectFacts, Scores, Targets
 from striate.tasks.class_scores import defined
+from striate.tasks.coco_figures import packed_masks
 from striate.tasks.found_objects import ObjectTask
 from striate.tasks.instance_truth import InstanceTruth, instances_of
 from striate.tasks.matching import match_all
@@ -32,6 +34,10 @@ EMPTY_TRUTH: dict[str, npt.NDArray[Any]] = {
 }
 
 
+MOST_HIDDEN = 0.05
+"""Share of object pixels that lie under other objects, beyond which one plane of pixels cannot tell them apart."""
+
+
 class InstanceSegmentation(ObjectTask):
     """Objects with masks and classes: mean average precision of masks at an overlap of a half.
 
@@ -42,6 +48,16 @@ class InstanceSegmentation(ObjectTask):
     title = "which objects a picture shows, and the pixels of each"
     default_head = "distance"
     empty_found = EMPTY_FOUND
+
+    def object_facts(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectFacts:
+        """Sides of all objects that are to be found, and how much of them others cover."""
+        return replace(super().object_facts(targets, sizes_hw), hidden=hidden_share(targets))
+
+    def suitable_head(self, objects: ObjectFacts | None) -> tuple[str, str]:
+        """Distances where every pixel is of one object; proposals where objects cover each other."""
+        if objects is not None and objects.hidden > MOST_HIDDEN:
+            return "mask_rcnn", f"{objects.hidden:.0%} of the objects' pixels belong to several objects"
+        return self.default_head, "objects do not cover each other; many small ones that touch stay apart"
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """True objects of each picture."""
@@ -132,6 +148,23 @@ class InstanceSegmentation(ObjectTask):
             }
             rows.append(row | packed(answer.masks, size_hw))
         return Ragged.of_rows(rows, EMPTY_FOUND)
+
+
+def hidden_share(targets: Ragged) -> float:
+    """Share of all pixels of objects that lie in the mask of another object of the same picture, too.
+
+    Args:
+        targets: Objects with masks.
+    """
+    from faster_coco_eval.core import mask as coco_mask
+
+    total = shown = 0
+    for picture in range(len(targets)):
+        masks = packed_masks(targets.row(picture))
+        if masks:
+            total += int(np.sum(coco_mask.area(masks), dtype=np.int64))
+            shown += int(coco_mask.area([coco_mask.merge(masks)])[0])
+    return (total - shown) / max(total, 1)
 
 
 TASKS.add(InstanceSegmentation.name, InstanceSegmentation())

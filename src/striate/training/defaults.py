@@ -32,6 +32,7 @@ LEAST_SIDE = 28
 SHOWN = (
     "network.name",
     "network.weights",
+    "network.head",
     "input.size_hw",
     "optimisation.batch_size",
     "optimisation.optimizer",

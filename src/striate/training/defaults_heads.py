@@ -11,14 +11,14 @@ from striate.data.framing import Preparation
 from striate.errors import RecipeError
 from striate.networks.heads import find_head
 from striate.tasks import Task
-from striate.tasks.base import ObjectSides
+from striate.tasks.base import ObjectFacts
 from striate.training.defaults import Chooser
 
 QUANTILES = (0.1, 0.5, 0.9)
 
 
-def choose_for_head(chooser: Chooser, data: Dataset, task: Task, objects: ObjectSides | None) -> None:
-    """Sizes of objects for heads with anchors; after the input's size is chosen and before the network is built.
+def choose_for_head(chooser: Chooser, data: Dataset, task: Task, objects: ObjectFacts | None) -> None:
+    """The head, and sizes of objects where it has anchors; between choosing the input and building the network.
 
     Args:
         chooser: Gets the choices.
@@ -33,7 +33,8 @@ def choose_for_head(chooser: Chooser, data: Dataset, task: Task, objects: Object
     if not task.default_head:
         return
     recipe = chooser.recipe
-    info = find_head(recipe.network.head or task.default_head, task.name)
+    chooser.fill("network.head", *task.suitable_head(objects))
+    info = find_head(str(recipe.network.head), task.name)
     if not info.weighs_classes:
         if recipe.optimisation.class_balance:
             raise RecipeError(
@@ -47,7 +48,7 @@ def choose_for_head(chooser: Chooser, data: Dataset, task: Task, objects: Object
         chooser.fill("network.object_sides", sides, "one in ten objects is smaller, half are, nine in ten are")
 
 
-def sides_in_frame(chooser: Chooser, data: Dataset, objects: ObjectSides) -> tuple[float, ...]:
+def sides_in_frame(chooser: Chooser, data: Dataset, objects: ObjectFacts) -> tuple[float, ...]:
     """Sides of small, middling and large training objects in pixels of the network's input.
 
     Args:

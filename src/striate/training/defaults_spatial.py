@@ -9,7 +9,8 @@ import numpy as np
 from striate.data import Dataset
 from striate.data.framing import OVERLAP
 from striate.errors import RecipeError
-from striate.tasks.base import ObjectSides
+from striate.recipe import InputRecipe
+from striate.tasks.base import ObjectFacts
 from striate.training.defaults import Chooser, are_photographs
 
 LARGEST_AREA = 320 * 320
@@ -35,7 +36,7 @@ LEAST_SCALE = 1 / 3
 MOST_OVERLAP = 0.5
 
 
-def choose_for_places(chooser: Chooser, data: Dataset, objects: ObjectSides | None) -> None:
+def choose_for_places(chooser: Chooser, data: Dataset, objects: ObjectFacts | None) -> None:
     """Input and augmentation, before `choose_input` and `choose_augmentation` fill the rest.
 
     Args:
@@ -113,8 +114,8 @@ class _Framing:
     why: str
 
 
-def _choose_framing(chooser: Chooser, data: Dataset, objects: ObjectSides | None) -> None:
-    framing = _framing(data, chooser.recipe.input.size_hw, objects)
+def _choose_framing(chooser: Chooser, data: Dataset, objects: ObjectFacts | None) -> None:
+    framing = _framing(data, chooser.recipe.input, objects)
     chooser.fill("input.size_hw", framing.size_hw, f"the median picture is {_words(data)}")
     chooser.fill("input.fit", framing.fit, framing.why)
     chooser.fill("input.tile_scale", float(f"{framing.scale:.4g}"), "the scale at which the pictures are learned")
@@ -128,22 +129,23 @@ def _choose_framing(chooser: Chooser, data: Dataset, objects: ObjectSides | None
     chooser.fill("input.tile_overlap", round(overlap, 3), why)
 
 
-def _framing(data: Dataset, asked_hw: tuple[int, int] | None, objects: ObjectSides | None) -> _Framing:
+def _framing(data: Dataset, asked: InputRecipe, objects: ObjectFacts | None) -> _Framing:
     """Whole pictures, or tiles where these would shrink what is to be found too much."""
-    size_hw = asked_hw or input_size(data.median_size_hw)
+    size_hw = asked.size_hw or input_size(data.median_size_hw)
     scale = min(1.0, *(frame / side for frame, side in zip(size_hw, data.median_size_hw, strict=True)))
-    tiles = _tile_scale(size_hw, scale, objects)
+    # Whoever asked for whole pictures gets them.
+    tiles = _tile_scale(size_hw, scale, objects) if asked.fit in (None, "tiles") else None
     if tiles is not None:
         tile_scale, why = tiles
         height, width = (max(1, round(side * tile_scale)) for side in data.median_size_hw)
-        return _Framing(asked_hw or tile_size((height, width)), "tiles", tile_scale, why)
+        return _Framing(asked.size_hw or tile_size((height, width)), "tiles", tile_scale, why)
     shapes = {round(width / height, 1) for height, width in data.sizes_hw}
     if len(shapes) <= 1:
         return _Framing(size_hw, "squash", scale, "shapes are alike")
     return _Framing(size_hw, "pad", scale, "nothing is squeezed out of shape, nothing is cut off")
 
 
-def _tile_scale(size_hw: tuple[int, int], scale: float, objects: ObjectSides | None) -> tuple[float, str] | None:
+def _tile_scale(size_hw: tuple[int, int], scale: float, objects: ObjectFacts | None) -> tuple[float, str] | None:
     """Network pixels for one picture pixel in tiles, and why there are tiles; `None` where whole pictures do."""
     if objects is None:
         why = f"whole pictures would be shrunk to {scale:.2g} of their sides"

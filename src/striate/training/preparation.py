@@ -18,7 +18,7 @@ from striate.networks.weights import load_weights
 from striate.recipe import Recipe
 from striate.structures import Frames, Problem, Sample
 from striate.tasks import TASKS, Task
-from striate.tasks.base import ObjectSides, Targets, View
+from striate.tasks.base import ObjectFacts, Targets, View
 from striate.tasks.truth import TruthStore
 from striate.training.defaults import (
     Chooser,
@@ -145,11 +145,11 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
     chooser = Chooser(recipe)
     task = TASKS.get(data.task)
     _refuse_hopeless(data)
-    objects: ObjectSides | None = None
+    objects: ObjectFacts | None = None
     if task.spatial:
         learned = data["train"]
         sizes_hw = [size_of(sample) for sample in learned]
-        objects = task.object_sides(task.targets(learned, data.classes), sizes_hw)
+        objects = task.object_facts(task.targets(learned, data.classes), sizes_hw)
         choose_for_places(chooser, data, objects)
     choose_input(chooser, data, device)
     choose_augmentation(chooser, data)
