@@ -66,7 +66,7 @@ def test_ships_with_all_their_faults(look_at: LookAt) -> None:
     # "nc=1 but validate labels use 27 class ids"
     nameless = problems["class-without-name"][0]
     assert nameless.path == "data.yaml"
-    assert "where 1 names are listed; 22 more occur only in label files without a picture" in nameless.detail
+    assert "where 1 name is listed; 22 more occur only in label files without a picture" in nameless.detail
     # "boxes and polygons mixed"
     assert "558 objects are boxes and 112 outlines; each outline counts by the box around it." in notes
     # "values outside 0..1"

@@ -58,7 +58,7 @@ def _document(measured: Evaluation) -> dict[str, Any]:
 
 
 def _show(measured: Evaluation, console: Console) -> None:
-    from striate.evaluation.words import format_metric, in_words, title_of
+    from striate.evaluation.words import in_words, title_of
 
     rows = [("pictures", f"{measured.images} of the {measured.split} split")]
     rows += [(title_of(each.name), in_words(each)) for each in measured.metrics]
@@ -70,8 +70,7 @@ def _show(measured: Evaluation, console: Console) -> None:
         figures = [name for name in measured.per_class[0] if name not in ("class", "count")]
         shown = table("class", "pictures", *map(title_of, figures), right=["pictures", *map(title_of, figures)])
         for row in measured.per_class[:MOST_CLASSES]:
-            values = ["-" if row.get(name) is None else format_metric(name, row[name]) for name in figures]
-            shown.add_row(str(row["class"]), str(row["count"]), *values)
+            shown.add_row(str(row["class"]), str(row["count"]), *(_cell(name, row.get(name)) for name in figures))
         console.print()
         console.print(shown)
         if len(measured.per_class) > MOST_CLASSES:
@@ -81,6 +80,15 @@ def _show(measured: Evaluation, console: Console) -> None:
         console.print(_mistakes(measured))
     for warning in measured.warnings:
         console.print(f"\nMind: {warning}")
+
+
+def _cell(name: str, value: float | None) -> str:
+    """A figure of a class; whole numbers are counts."""
+    from striate.evaluation.words import format_metric
+
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else format_metric(name, value)
 
 
 def _mistakes(measured: Evaluation) -> Table:

@@ -8,10 +8,12 @@ from striate.tasks.metric_names import format_metric, metric_info
 
 
 def in_words(estimate: Estimate) -> str:
-    """`98.7 % (97.9 to 99.3)`."""
+    """`98.7 % (97.9 to 99.3)`; the value alone where no interval was measured, or it has no width."""
+    whole = estimate.low == estimate.high
     if not metric_info(estimate.name).share:
-        return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-    return f"{100 * estimate.value:.1f} % ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+        return f"{estimate.value:.3f}" + ("" if whole else f" ({estimate.low:.3f} to {estimate.high:.3f})")
+    interval = "" if whole else f" ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+    return f"{100 * estimate.value:.1f} %{interval}"
 
 
 def title_of(name: str) -> str:

@@ -185,7 +185,9 @@ def metrics_section(content: Content) -> Section | None:
         {
             "metric": title_of(one.name),
             "value": format_metric(one.name, one.value),
-            "interval": f"{format_metric(one.name, one.low)} to {format_metric(one.name, one.high)}",
+            "interval": "-"
+            if one.low == one.high
+            else f"{format_metric(one.name, one.low)} to {format_metric(one.name, one.high)}",
             "meaning": metric_info(one.name).meaning,
         }
         for one in evaluation.metrics
