@@ -170,11 +170,14 @@ def _constant_warnings(
         better = own[name] - other[name]
         if values[name].value <= reached[name] or np.nanquantile(better, 0.025) <= 0:
             empty.append(name)
+    figures = [f"{title_of(name)} of {in_words(values[name])}" for name in empty]
+    without = [format_metric(name, reached[name]) for name in empty]
+    if not empty:
+        return []
+    verb, order = ("says", "") if len(empty) == 1 else ("say", ", in that order")
     return [
-        f"{capitalised(title_of(name))} of {in_words(values[name])} says nothing here: an answer that never looks at "
-        f"the picture reaches {format_metric(name, reached[name])}."
-        for name in values
-        if name in empty
+        f"{capitalised(listed(figures, len(figures)))} {verb} nothing here: an answer that never looks at the picture reaches "
+        f"{listed(without, len(without))}{order}."
     ]
 
 

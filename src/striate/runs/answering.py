@@ -172,7 +172,9 @@ class Answering:
         found = []
         names = tuple(name for name in picture.channel_names if name != "alpha")
         if self._channel_names and names != tuple(name for name in self._channel_names if name != "alpha"):
-            detail = f"it has {', '.join(names)}; the network learned from {', '.join(self._channel_names)}."
+            detail = (
+                f"it has {', '.join(picture.channel_names)}; the network learned from {', '.join(self._channel_names)}."
+            )
             found.append(("other-channels", detail, "Channels are converted; answers may be worth less."))
         if picture.pixels.dtype != self._dtype and np.float32 not in (picture.pixels.dtype, self._dtype):
             detail = f"its values are {picture.pixels.dtype.name}; the network learned from {self._dtype.name}."
