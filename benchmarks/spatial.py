@@ -75,7 +75,7 @@ class Amount:
     epochs: int
 
 
-FULL = Amount(92, 256, 4, 2)
+FULL = Amount(64, 192, 4, 1)
 QUICK = Amount(12, 128, 4, 1)
 
 

@@ -47,8 +47,10 @@ def test_accuracy_that_a_constant_answer_reaches_is_called_out():
     scores = np.tile(np.array([0.9, 0.1], dtype=np.float32), (100, 1))
     found = evaluate(TASK, scores, truth, ("empty", "person"), split="test", train_targets=truth)
     (said,) = [warning for warning in found.warnings if warning.startswith("Accuracy")]
-    assert "98.0 %" in said
-    assert said.endswith("an answer that never looks at the picture reaches 98.0 %.")
+    assert said.startswith("Accuracy of 98.0 % (")
+    # Balanced accuracy, F1 and AUROC are no better: one sentence for all, in the order of the figures.
+    reached = "98.0 %, 50.0 %, 49.5 % and 50.0 %, in that order."
+    assert said.endswith(f"say nothing here: an answer that never looks at the picture reaches {reached}")
     assert any("Never answered, although the split shows them: 'person' (2 pictures)." in one for one in found.warnings)
 
 
