@@ -176,8 +176,8 @@ def _constant_warnings(
         return []
     verb, order = ("says", "") if len(empty) == 1 else ("say", ", in that order")
     return [
-        f"{capitalised(listed(figures, len(figures)))} {verb} nothing here: an answer that never looks at the picture reaches "
-        f"{listed(without, len(without))}{order}."
+        f"{capitalised(listed(figures, len(figures)))} {verb} nothing here: an answer that never looks at the picture "
+        f"reaches {listed(without, len(without))}{order}."
     ]
 
 
