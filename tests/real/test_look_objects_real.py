@@ -68,7 +68,7 @@ def test_ships_with_all_their_faults(look_at: LookAt) -> None:
     assert nameless.path == "data.yaml"
     assert "where 1 name is listed; 22 more occur only in label files without a picture" in nameless.detail
     # "boxes and polygons mixed"
-    assert "558 objects are boxes and 112 outlines; each outline counts by the box around it." in notes
+    assert "558 boxes and 112 outlines; each outline counts by the box around it." in notes
     # "values outside 0..1"
     assert problems["outside-picture"][0].detail.startswith("7 lines have values outside 0..1")
     # "data.yaml names valid/ but folder is validate/"
