@@ -32,7 +32,7 @@ class RunFacts:
         data: Path of the data set.
         data_format: Format it was read as.
         channel_names: Channels of the network's input.
-        dtype: Type of the stored pixels that `striate.data.pixels.prepare` feeds it with.
+        dtype: Type of the stored pixels that `striate.data.framing.prepare` feeds it with.
         status: running, done, interrupted or failed.
         created: When the run began, ISO 8601 in UTC.
         striate: Version of Striate.

@@ -45,6 +45,7 @@ def join_tiles(parts: Sequence[Row], placements: Sequence[Placement]) -> Row:
     tiles = np.repeat(np.arange(len(own)), [len(part["classes"]) for part in own])
     cut = np.concatenate([_cut_off(part, placement) for part, placement in zip(own, placements, strict=True)])
     near = np.concatenate([_near_seam(part, placement) for part, placement in zip(own, placements, strict=True)])
+    near |= cut
     kept = _Kept(rows, tiles, cut, placements)
     # Whole ones first, then the surest: what comes later is compared with what is kept already.
     for index in np.lexsort((-rows["scores"], cut)).tolist():
@@ -179,11 +180,11 @@ def _owned(part: Row, placement: Placement) -> Row:
 
 
 def _near_seam(part: Mapping[str, npt.NDArray[Any]], placement: Placement) -> npt.NDArray[np.bool_]:
-    """Whether a neighbour may have kept the same object."""
+    """Whether a find lies so near a seam that a neighbour may have kept the same object."""
     boxes = part["boxes_xyxy"].astype(np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
     low, high = _owned_corners(placement)
-    return np.asarray(((boxes[:, :2] - sides < low) | (boxes[:, 2:] + sides > high)).any(1) | _cut_off(part, placement))
+    return np.asarray(((boxes[:, :2] - sides < low) | (boxes[:, 2:] + sides > high)).any(1))
 
 
 def _cut_off(part: Mapping[str, npt.NDArray[Any]], placement: Placement) -> npt.NDArray[np.bool_]:
