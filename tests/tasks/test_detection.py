@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from striate.data.augmentation import Motion
+from striate.images import FileSource
 from striate.networks.heads.point_outputs import PointOutputs, assign_points
 from striate.networks.heads.truth import BoxBatch
-from striate.structures import Ragged
+from striate.structures import Boxes, Placement, Ragged, Sample
 from striate.tasks import TASKS
+from striate.tasks.box_truth import BoxTruth
 from striate.tasks.coco_figures import coco_figures
 from striate.tasks.detection import EMPTY_FOUND, EMPTY_TRUTH
 from striate.tasks.matching import OVERLAPS, average_precisions, box_overlaps, match_all, match_picture
@@ -251,6 +254,18 @@ def test_boxes_move_are_cut_and_vanish_with_the_pixels() -> None:
     assert moved.boxes_xyxy[0, 1].tolist() == pytest.approx([0, 5, 8, 15], abs=1e-4)
     assert moved.classes[0].tolist() == [0, 1, -1, -1]
     assert moved.ignore[0, :2].tolist() == [False, False]
+
+
+def test_a_tile_learns_what_it_shows_of_an_object_unless_that_is_a_sliver() -> None:
+    """A picture of 100 x 60 pixels, of which the tile shows the left 64 columns."""
+    boxes = np.array([[10, 5, 30, 25], [50, 5, 70, 25], [62, 5, 82, 25], [70, 5, 90, 25], [10, 30, 10.5, 50]])
+    sample = Sample(FileSource(Path("scene.png"), "scene.png"), Boxes(boxes.astype(np.float32), np.arange(5)))
+    placement = Placement((60, 100), (64, 64), (1.0, 1.0), (0.0, 0.0), (0, 0, 58, 60))
+    seen = BoxTruth([sample], [placement]).rows(np.array([0]))
+    # The fourth lies beside the tile; the fifth is narrow by nature.
+    assert seen.classes.tolist() == [[0, 1, 2, 4]]
+    assert seen.boxes_xyxy[0, :3].tolist() == [[10, 5, 30, 25], [50, 5, 64, 25], [62, 5, 64, 25]]
+    assert seen.ignore.tolist() == [[False, False, True, False]]
 
 
 def test_the_mean_box_is_the_answer_that_never_looks() -> None:

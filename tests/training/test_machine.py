@@ -36,7 +36,17 @@ def test_only_what_the_recipe_leaves_open_is_tried() -> None:
     assert settings_to_try(open_format, CPU) == [Setting("fp32", True, 2), Setting("fp32", False, 2)]
     everything = settings_to_try(MachineRecipe(), CPU)
     assert Setting("fp32", False, everything[0].threads) in everything
-    assert len(everything) in (4, 8)
+    assert len(everything) in (2, 4, 8)
+
+
+def test_a_precision_that_the_processor_would_have_to_imitate_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = {}
+    for native in (True, False):
+        monkeypatch.setattr("striate.training.machine.multiplies_bf16", lambda _device, native=native: native)
+        tried[native] = {setting.precision for setting in settings_to_try(MachineRecipe(), CPU)}
+    assert tried == {True: {"bf16", "fp32"}, False: {"fp32"}}
+    # Whoever asks for it gets it.
+    assert settings_to_try(MachineRecipe(precision="bf16", threads=1), CPU)[0].precision == "bf16"
 
 
 def test_the_fastest_setting_wins_and_the_network_is_untouched() -> None:

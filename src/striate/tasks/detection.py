@@ -14,13 +14,10 @@ from striate.networks.heads.outputs import MOST_FOUND, BoxOutputs
 from striate.networks.heads.truth import BoxBatch
 from striate.structures import DetectedObjects, Placement, Prediction, Ragged, Sample
 from striate.tasks.base import TASKS, LossSettings, Scores, Targets
-from striate.tasks.box_truth import BoxTruth, objects_of
+from striate.tasks.box_truth import BoxTruth, cut_boxes, objects_of
 from striate.tasks.found_objects import ObjectTask
 from striate.tasks.tiles import Row
 from striate.tasks.truth import Motion, TruthStore
-
-LEAST_VISIBLE = 0.3
-"""Share of a moved object's box that must lie in the frame; less is neither an object nor background."""
 
 EMPTY_FOUND: dict[str, npt.NDArray[Any]] = {
     "boxes_xyxy": np.zeros((0, 4), np.float32),
@@ -63,14 +60,8 @@ class Detection(ObjectTask):
 
     def move(self, truth: BoxBatch, motion: Motion) -> BoxBatch:
         """Boxes moved as the pixels were, cut at the frame; what is hardly visible any more is ignored."""
-        height, width = motion.size_hw
-        moved = motion.boxes(truth.boxes_xyxy)
-        limits = moved.new_tensor([width, height, width, height])
-        cut = torch.minimum(moved.clamp(min=0.0), limits)
-        sides, before = (cut[..., 2:] - cut[..., :2]).clamp(min=0), (moved[..., 2:] - moved[..., :2]).clamp(min=1e-6)
-        visible = sides.prod(-1) / before.prod(-1)
-        gone = (sides < 1.0).any(-1)
-        return BoxBatch(cut, torch.where(gone, -1, truth.classes), truth.ignore | (visible < LEAST_VISIBLE))
+        cut, gone, sliver = cut_boxes(motion.boxes(truth.boxes_xyxy), motion.size_hw)
+        return BoxBatch(cut, torch.where(gone, -1, truth.classes), truth.ignore | sliver)
 
     def loss(self, output: BoxOutputs, targets: BoxBatch, settings: LossSettings) -> Tensor:
         """The loss of the network's head."""

@@ -152,6 +152,15 @@ def processor_threads() -> int:
         return os.cpu_count() or 1
 
 
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 may pay on this device: where a processor must imitate it, a step takes fifty times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return (
+        device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+
+
 def settings_to_try(recipe: MachineRecipe, device: torch.device) -> list[Setting]:
     """Every combination that the recipe leaves open, the likeliest first."""
     cores = recipe.threads or processor_threads()
@@ -159,9 +168,9 @@ def settings_to_try(recipe: MachineRecipe, device: torch.device) -> list[Setting
     if recipe.precision is not None:
         precisions = [recipe.precision]
     elif device.type == "cuda":
-        precisions = ["bf16"] if torch.cuda.is_bf16_supported() else ["fp16", "fp32"]
+        precisions = ["bf16"] if multiplies_bf16(device) else ["fp16", "fp32"]
     else:
-        precisions = ["fp32"] if device.type == "mps" else ["bf16", "fp32"]
+        precisions = ["bf16", "fp32"] if multiplies_bf16(device) else ["fp32"]
     formats = [True, False] if recipe.channels_last is None else [recipe.channels_last]
     return [
         Setting(precision, channels_last, count, bool(recipe.compile))

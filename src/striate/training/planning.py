@@ -58,7 +58,8 @@ def _fill_epochs(prepared: Prepared, clock: Clock, epoch_s: float, evaluation_s:
     left_s = share_object(clock.left_s(reserve_s(minutes, evaluation_s)), world)
     parts = 1
     if chooser.asked_epochs is None and math.isfinite(left_s):
-        parts = max(1, math.ceil(FEWEST_EPOCHS * epoch_s / max(left_s, 1.0)))
+        # Where hardly any time is left, an epoch is still worth its evaluation.
+        parts = max(1, math.ceil(FEWEST_EPOCHS * epoch_s / max(left_s, FEWEST_EPOCHS * evaluation_s, 1.0)))
     chooser.fill(
         "optimisation.epochs_per_pass",
         parts,
