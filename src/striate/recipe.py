@@ -137,6 +137,11 @@ class OptimisationRecipe(_Section):
     backbone_rate: float | None = Field(
         None, ge=0, le=1, description="Share of the learning rate that pretrained layers get."
     )
+    sum_rate: float | None = Field(
+        None,
+        gt=0,
+        description="AdamW: most that learning rate times inputs of a linear layer may be; wider ones learn slower.",
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD; first beta of AdamW.")
     weight_decay: float | None = Field(None, ge=0, description="Weight decay; never on biases and norms.")
     schedule: Literal["one-cycle", "cosine", "constant"] | None = Field(

@@ -101,17 +101,6 @@ def test_networks_without_normalisation_are_clipped_and_rare_classes_weighted(di
     assert chooser.recipe.optimisation.class_balance
 
 
-def test_neurons_with_many_inputs_learn_in_smaller_steps(digits: Dataset) -> None:
-    rates = {}
-    for inputs in (64, 512, 25_088):
-        chooser = chosen(digits)
-        network = nn.Sequential(nn.BatchNorm2d(3), nn.Linear(inputs, 2))
-        choose_optimisation(chooser, network, pretrained=False, pictures=2000, imbalance=1.0)
-        rates[inputs] = chooser.recipe.optimisation.learning_rate
-    assert rates[64] == rates[512] == pytest.approx(2e-3)
-    assert rates[25_088] == pytest.approx(2e-4, rel=0.01)
-
-
 def test_every_choice_has_a_reason_and_the_summary_fits_a_terminal(digits: Dataset) -> None:
     chooser = chosen(digits)
     assert all(choice.why for choice in chooser.choices)

@@ -39,6 +39,19 @@ def test_setting_the_rate_keeps_the_ratio_of_groups() -> None:
     assert {round(group.rate, 6) for group in optimizer.groups} == {0.05, 0.0125}
 
 
+def test_neurons_with_many_inputs_take_smaller_steps_with_adamw() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(10_000, 40), nn.Linear(40, 5))
+    rates = {}
+    for settings in (recipe(optimizer="adamw", sum_rate=5.0), recipe(optimizer="adamw"), recipe(sum_rate=5.0)):
+        groups = build_optimizer(network, settings).groups
+        rates[settings.optimizer, settings.sum_rate] = {id(w): group.rate for group in groups for w in group.weights}
+    wide, biases = network[2].weight, network[2].bias
+    assert rates["adamw", 5.0].pop(id(wide)) == pytest.approx(5e-4)
+    assert set(rates["adamw", 5.0].values()) == {0.1}
+    assert id(biases) in rates["adamw", 5.0]
+    assert set(rates["adamw", None].values()) == set(rates["sgd", 5.0].values()) == {0.1}
+
+
 def test_one_sgd_step_is_the_formula() -> None:
     layer = nn.Linear(1, 1, bias=False)
     nn.init.constant_(layer.weight, 2.0)

@@ -26,13 +26,8 @@ DEFAULT_MINUTES = 10.0
 FEW_PICTURES = 1000
 """Fewer training pictures than this are learned in small batches and small steps."""
 
-MOST_RATE_OF_A_SUM = 5.0
-"""Largest product of AdamW's rate and the inputs of a linear layer.
-
-Each step moves every weight by about the rate, and all of them together where inputs are alike, so that the output of a
-neuron moves by that product (as in Yang et al. 2021, "Tensor Programs V", where rates fall as layers get wider).
-Measured with VGG-11-bn, whose neurons add up 25,088 inputs: 18 makes the loss rise from 2.5 to 11.8, 5 learns.
-"""
+SUM_RATE = 5.0
+"""Measured with VGG-11-bn, whose neurons add up 25,088 inputs: 18 makes the loss rise from 2.5 to 11.8, 5 learns."""
 
 LEAST_SIDE = 28
 """Smaller pictures are enlarged: every family can take 28 x 28 pixels."""
@@ -195,11 +190,8 @@ def choose_optimisation(
         rate, decay = (2e-4 if few else 1e-3) * (size / 32) ** 0.5, 0.05
     else:
         rate, decay = (2e-3 if normed else 7e-4) * (size / 64) ** 0.5, 0.05
-    why = "the usual one for this optimizer and batch size"
-    width = _widest_sum(network)
-    if not pretrained and chooser.recipe.optimisation.optimizer == "adamw" and rate * width > MOST_RATE_OF_A_SUM:
-        rate, why = MOST_RATE_OF_A_SUM / width, f"no more, because a neuron adds up {width:,} inputs unnormalised"
-    chooser.fill("optimisation.learning_rate", float(f"{rate:.3g}"), why)
+    chooser.fill("optimisation.learning_rate", float(f"{rate:.3g}"), "the usual one for this optimizer and batch size")
+    chooser.fill("optimisation.sum_rate", SUM_RATE, "neurons that add up thousands of inputs need smaller steps")
     chooser.fill("optimisation.weight_decay", decay, "the usual one for this optimizer")
     chooser.fill(
         "optimisation.backbone_rate",
@@ -225,11 +217,6 @@ def choose_optimisation(
         "optimisation.ema", 0.998 if pictures > 300 else 0.0, "an average of weights is steadier than the last"
     )
     chooser.fill("optimisation.patience", 0, "the schedule is made to end well; stopping early would cut it off")
-
-
-def _widest_sum(network: nn.Module) -> int:
-    """Most inputs that a neuron of a linear layer adds up; 0 without such layers."""
-    return max((module.in_features for module in network.modules() if isinstance(module, nn.Linear)), default=0)
 
 
 def most_epochs(pictures: int, *, pretrained: bool, frozen: bool) -> int:

@@ -190,7 +190,10 @@ def build_optimizer(network: nn.Module, recipe: OptimisationRecipe) -> Optimizer
     """SGD with Nesterov momentum, or AdamW, as the recipe says.
 
     Biases and normalisation weights (anything of one dimension) get no weight decay. Layers below the head get
-    `backbone_rate` times the learning rate.
+    `backbone_rate` times the learning rate. With AdamW each step moves every weight by about the rate, and so the
+    output of a neuron by up to the rate times the number of its inputs: linear layers for which that is more than
+    `sum_rate` get a smaller rate (as in Yang et al. 2021, "Tensor Programs V", but the ordinary layers stay as they
+    are).
 
     Args:
         network: The network; where it has a head, that is told from its backbone.
@@ -201,16 +204,27 @@ def build_optimizer(network: nn.Module, recipe: OptimisationRecipe) -> Optimizer
     head = (
         {id(weight) for weight in network.head.parameters()} if isinstance(network, Network | SpatialNetwork) else set()
     )
-    parts: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    most = _most_rates(network, recipe.sum_rate) if recipe.optimizer == "adamw" else {}
+    parts: dict[tuple[bool, bool, float], list[nn.Parameter]] = {}
     for weight in network.parameters():
         if weight.requires_grad:
-            parts.setdefault((id(weight) in head or not head, weight.ndim > 1), []).append(weight)
-    rates = {True: recipe.learning_rate, False: recipe.learning_rate * (recipe.backbone_rate or 1.0)}
+            of_head = id(weight) in head or not head
+            rate = recipe.learning_rate * (1.0 if of_head else recipe.backbone_rate or 1.0)
+            rate = min(rate, most.get(id(weight), rate))
+            parts.setdefault((of_head, weight.ndim > 1, rate), []).append(weight)
     groups = [
-        WeightGroup(weights, rates[of_head], (recipe.weight_decay or 0.0) if decays else 0.0, rates[of_head])
-        for (of_head, decays), weights in parts.items()
+        WeightGroup(weights, rate, (recipe.weight_decay or 0.0) if decays else 0.0, rate)
+        for (_, decays, rate), weights in parts.items()
     ]
     return Sgd(groups, recipe.momentum) if recipe.optimizer == "sgd" else AdamW(groups, recipe.momentum)
+
+
+def _most_rates(network: nn.Module, sum_rate: float | None) -> dict[int, float]:
+    """Largest rate for the weights of each linear layer, by identity."""
+    if sum_rate is None:
+        return {}
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    return {id(layer.weight): sum_rate / layer.in_features for layer in linear}
 
 
 def set_rate(optimizer: Optimizer, factor: float) -> float:
