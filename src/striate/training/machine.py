@@ -155,10 +155,9 @@ def processor_threads() -> int:
 def multiplies_bf16(device: torch.device) -> bool:
     """Whether bfloat16 may pay on this device: where a processor must imitate it, a step takes fifty times as long."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return (
-        device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+        return bool(torch.cuda.is_bf16_supported())
+    has_mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return device.type == "cpu" and has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def settings_to_try(recipe: MachineRecipe, device: torch.device) -> list[Setting]:
