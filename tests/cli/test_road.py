@@ -111,7 +111,7 @@ def test_evaluate(run: Path, photos: Path, capsys: Capture) -> None:
     assert other["images"] == 80
     assert main(["evaluate", str(run)]) == 0
     assert "accuracy" in capsys.readouterr().out
-    assert main(["evaluate", str(photos)]) == 1
+    assert main(["evaluate", str(photos)]) == 2
     assert "this is not a run folder" in capsys.readouterr().err
 
 

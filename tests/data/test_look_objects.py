@@ -60,6 +60,20 @@ def boxed(write_set: Callable[..., Path]) -> Look:
     return look(path, task="detection")
 
 
+def test_difficult_objects_and_crowds_are_counted_aside(write_set: Callable[..., Path]) -> None:
+    square = (0, 0, 10, 10)
+    hard = Boxes(
+        np.array([square, square, square], np.float32) + np.array([[0], [12], [25]], np.float32),
+        np.array([0, 1, 1]),
+        iscrowd=np.array([True, False, False]),
+        ignore=np.array([False, True, False]),
+    )
+    annotations = [hard, *(boxes(square, (20, 0, 30, 10), classes=[0, 1]) for _ in range(5))]
+    found = look(write_set(annotations, ("ant", "bee"), "coco"), task="detection")
+    text = " ".join(found.as_text(80).split())
+    assert "2 are difficult or a crowd, neither learned nor counted as missed" in text
+
+
 def test_objects_are_counted_and_measured(boxed: Look) -> None:
     answer = json.loads(json.dumps(boxed.as_dict()))
     found = answer["objects"]

@@ -240,6 +240,15 @@ def test_broken_files_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
     assert "cannot be read: 2 (the first: b.json: this is no complete JSON file" in kinds(reading)["broken-annotation"]
 
 
+def test_a_file_that_ends_before_it_looks_like_labelme_is_broken_too(tmp_path: Path) -> None:
+    picture(tmp_path / "b.png")
+    (tmp_path / "b.json").write_text('{"version": "5.5.0", "flags": {')
+    (tmp_path / "notes.json").write_text("{")
+    seen = kinds(one(tmp_path, shape()))
+    assert "cannot be read: 1 (the first: b.json: this is no complete JSON file" in seen["broken-annotation"]
+    assert "unlabelled" not in seen
+
+
 def test_where_all_is_broken_the_reason_is_given(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         one(tmp_path, shape(kind="point", points=[[1, 1]]))

@@ -73,10 +73,10 @@ def test_a_new_folder_has_nothing_to_read_but_says_so_gently(tmp_path):
 def test_opening_what_is_not_a_run(tmp_path, finished):
     with pytest.raises(RequestError, match=r"nowhere: there is no run here. Runs here: .*lenet5"):
         RunFolder.open(finished.folder.path.parent / "nowhere")
-    with pytest.raises(CheckpointError, match=r"this is not a run folder: it has no run.json. Runs here: .*lenet5"):
+    with pytest.raises(RequestError, match=r"this is not a run folder: it has no run.json. Runs here: .*lenet5"):
         RunFolder.open(finished.folder.path.parent)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CheckpointError, match="Give the folder that `striate train` printed"):
+    with pytest.raises(RequestError, match="Give the folder that `striate train` printed"):
         RunFolder.open(tmp_path / "empty")
 
 

@@ -104,7 +104,7 @@ def test_networks_without_normalisation_are_clipped_and_rare_classes_weighted(di
 def test_every_choice_has_a_reason_and_the_summary_fits_a_terminal(digits: Dataset) -> None:
     chooser = chosen(digits)
     assert all(choice.why for choice in chooser.choices)
-    assert all(len(line) <= 100 for line in chooser.summary())
+    assert all(len(line) <= 80 for line in chooser.summary())
 
 
 def test_imbalance_counts_classes_that_occur() -> None:

@@ -84,7 +84,7 @@ def test_objects_that_cover_each_other_get_a_head_that_proposes_them(shift: int,
         name: str = "two.png"
 
     sample = Sample(Source(), Instances.from_dense(masks, np.zeros(2, np.int64)))
-    objects = task.object_facts(task.targets([sample], ("one",)), [(20, 30)])
+    objects = task.object_facts([sample], ("one",), [(20, 30)])
     assert objects is not None
     assert objects.hidden == pytest.approx(hidden)
     data = Dataset(Path("nowhere"), "instances", "coco", ("one",), {})

@@ -59,11 +59,13 @@ class ObjectFacts:
         classes: `(N,)` class of each object; of a semantic mask, each class that occurs, once.
         sides_hw: `(N, 2)` height and width of each object's box, in pixels; zeros for a semantic mask.
         areas: `(N,)` pixels of each object or class; of a box without a mask, its area.
+        aside: Objects that are neither learned nor missed: difficult ones, and boxes around crowds.
     """
 
     classes: npt.NDArray[np.int64]
     sides_hw: npt.NDArray[np.float32]
     areas: npt.NDArray[np.float64]
+    aside: int = 0
 
     @property
     def present(self) -> tuple[int, ...]:
@@ -261,7 +263,8 @@ def _of_objects(objects: Boxes | Instances) -> ObjectFacts:
     left, top, right, bottom = objects.boxes_xyxy.T
     sides = np.column_stack([bottom - top, right - left]).astype(np.float32)
     areas = objects.areas() if isinstance(objects, Instances) else sides.prod(1)
-    return ObjectFacts(objects.classes, sides, areas.astype(np.float64))
+    aside = int((objects.iscrowd | objects.ignore).sum())
+    return ObjectFacts(objects.classes, sides, areas.astype(np.float64), aside)
 
 
 def _of_labels(annotation: Label | Labels | None) -> ObjectFacts:

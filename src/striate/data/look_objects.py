@@ -145,6 +145,9 @@ class ObjectLook:
         without = int((counts == 0).sum())
         empty = f"; {Count(without):picture has|pictures have} none" if without else ""
         first = f"{counts.sum():,} in all; {np.median(counts):g} in a picture (median), {counts.max()} at most{empty}"
+        aside = sum(one.aside for part in self.survey.objects.values() for one in part)
+        if aside:
+            first += f"; {Count(aside):is|are} difficult or a crowd, neither learned nor counted as missed"
         low, middle, high = (_short(value) for value in np.quantile(sides, (0.05, 0.5, 0.95)))
         share = 100 * float(np.median(shares))
         sizes = f"side (root of the area) {middle} pixels (median), {_short(share)} % of the picture's"

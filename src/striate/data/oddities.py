@@ -80,9 +80,9 @@ def _mixed(kind: str, seen: Sequence[tuple[str, str]], what: str, fix: str) -> I
     if len(counts) < 2:
         return
     first = dict(reversed(seen))
-    rest = ", ".join(f"{count} have {value}, for example {first[value]}" for value, count in counts[1:3])
+    rest = ", ".join(f"{Count(count):has|have} {value}, for example {first[value]}" for value, count in counts[1:3])
     more = ", and others" if len(counts) > 3 else ""
-    detail = f"{counts[0][1]} pictures have {counts[0][0]} {what}; {rest}{more}."
+    detail = f"{Count(counts[0][1]):picture has|pictures have} {counts[0][0]} {what}; {rest}{more}."
     yield Problem(kind, first[counts[1][0]], detail, fix)
 
 

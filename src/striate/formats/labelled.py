@@ -152,8 +152,9 @@ def _samples(
 
 
 def _refuse_one_class(path: Path, classes: Sequence[str], count: int) -> None:
+    there = "the only picture is" if count == 1 else f"all {count} pictures are"
     raise DataError(
-        f"all {count} pictures are of one class, {classes[0]!r}; a classifier needs at least two.",
+        f"{there} of one class, {classes[0]!r}; a classifier needs at least two.",
         where=path,
         fix="Add pictures of another class, for example in a folder beside the first one.",
     )

@@ -102,14 +102,6 @@ def load_weights(
     return WeightsUsed(path.name, str(path), "as its author says", None, _note("", fit, options), None)
 
 
-def has_local_weights(info: NetworkInfo) -> bool:
-    """Whether pretrained weights are on this machine, embedded or cached; never connects."""
-    for pretrained in (find_embedded(info), find_pretrained(info)):
-        if pretrained is not None and pretrained.find_local() is not None:
-            return True
-    return False
-
-
 def has_published_weights(info: NetworkInfo) -> bool:
     """Whether anybody published pretrained weights for this network, be they on this machine or not."""
     return find_embedded(info) is not None or find_pretrained(info) is not None

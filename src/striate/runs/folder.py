@@ -85,16 +85,14 @@ class RunFolder:
         """Opens the folder of a run.
 
         Raises:
-            RequestError: There is nothing at the path.
-            CheckpointError: It is not a run folder, it is damaged, or a newer Striate wrote it.
+            RequestError: There is no run at the path.
+            CheckpointError: It is damaged, or a newer Striate wrote it.
         """
         folder = cls(path)
         if not folder.path.exists():
             raise RequestError("there is no run here.", where=path, fix=other_runs(folder.path.parent))
         if not (folder.path / "run.json").is_file():
-            raise CheckpointError(
-                "this is not a run folder: it has no run.json.", where=path, fix=other_runs(folder.path)
-            )
+            raise RequestError("this is not a run folder: it has no run.json.", where=path, fix=other_runs(folder.path))
         folder.read_facts()
         return folder
 

@@ -50,8 +50,8 @@ class Run:
         """Opens the folder of a run.
 
         Raises:
-            RequestError: There is nothing at the path.
-            CheckpointError: It is not a run folder, it is damaged, or a newer Striate wrote it.
+            RequestError: There is no run at the path.
+            CheckpointError: It is damaged, or a newer Striate wrote it.
         """
         return cls(RunFolder.open(path), device)
 

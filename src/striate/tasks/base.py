@@ -213,14 +213,17 @@ class Task(ABC):
             return np.asarray(targets.sum(axis=0), dtype=np.int64)
         return np.bincount(targets, minlength=len(classes)).astype(np.int64)
 
-    def object_facts(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectFacts | None:
+    def object_facts(
+        self, samples: Sequence[Sample], classes: tuple[str, ...], sizes_hw: Sequence[tuple[int, int]]
+    ) -> ObjectFacts | None:
         """What the objects are like, where the task is about objects.
 
         Args:
-            targets: What `targets` gave.
+            samples: The pictures.
+            classes: Class names.
             sizes_hw: Height and width of each picture.
         """
-        del targets, sizes_hw
+        del samples, classes, sizes_hw
         return None
 
     def suitable_head(self, objects: ObjectFacts | None) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from striate.networks import Network, NetworkOptions
 from striate.networks.heads import find_head
 from striate.networks.spatial import SpatialNetwork
-from striate.structures import Frames, Placement, Prediction, Ragged
+from striate.structures import Frames, Placement, Prediction, Ragged, Sample
 from striate.tasks.base import ObjectFacts, Scores, Targets, Task, View
 from striate.tasks.class_scores import defined
 from striate.tasks.coco_figures import coco_figures, coco_headline
@@ -105,7 +105,13 @@ class ObjectTask(Task):
         found = average_precisions(matched, weights)
         return {name: values for name, values in found.items() if names is None or name in names}
 
-    def object_facts(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectFacts:
+    def object_facts(
+        self, samples: Sequence[Sample], classes: tuple[str, ...], sizes_hw: Sequence[tuple[int, int]]
+    ) -> ObjectFacts:
+        """What the objects that are to be found are like."""
+        return self.facts_of(self.targets(samples, classes), sizes_hw)
+
+    def facts_of(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectFacts:
         """Sides of all objects that are to be found."""
         wanted = ~(targets.values["ignore"] | targets.values["iscrowd"])
         boxes = targets.values["boxes_xyxy"][wanted].astype(np.float64)

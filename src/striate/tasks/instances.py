@@ -49,9 +49,9 @@ class InstanceSegmentation(ObjectTask):
     default_head = "distance"
     empty_found = EMPTY_FOUND
 
-    def object_facts(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectFacts:
+    def facts_of(self, targets: Targets, sizes_hw: Sequence[tuple[int, int]]) -> ObjectFacts:
         """Sides of all objects that are to be found, and how much of them others cover."""
-        return replace(super().object_facts(targets, sizes_hw), hidden=hidden_share(targets))
+        return replace(super().facts_of(targets, sizes_hw), hidden=hidden_share(targets))
 
     def suitable_head(self, objects: ObjectFacts | None) -> tuple[str, str]:
         """Distances where every pixel is of one object; proposals where objects cover each other."""

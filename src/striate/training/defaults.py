@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,10 @@ class Chooser:
         for choice in self.choices:
             if choice.field in SHOWN and choice.value is not False:
                 value = " x ".join(map(str, choice.value)) if isinstance(choice.value, tuple) else choice.value
-                lines.append(f"  {choice.field.split('.')[1]:<13} {value!s:<22} {choice.why}")
+                opening = f"  {choice.field.split('.')[1]:<13} {value!s:<22} "
+                lines += textwrap.wrap(
+                    choice.why, 80, initial_indent=opening, subsequent_indent=" " * len(opening), break_long_words=False
+                )
         changes = [
             choice.field.split(".")[1]
             for choice in self.choices

@@ -44,6 +44,34 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     folder.write_weights("last", prepared.whole_state(trainee.answering))
     network = prepared.network
     network.load_state_dict(folder.read_weights("best"))
+    evaluations, count_from = _measure_splits(session)
+    deciding = next(evaluations[name] for name in ("test", "validation", "train") if name in evaluations)
+    if prepared.data.splits.get("test") and deciding.split != "test":
+        deciding = replace(deciding, warnings=(_NO_TEST_FIGURES.format(deciding.split), *deciding.warnings))
+        folder.write_evaluation(deciding)
+    _judge(session, trainee, facts, evaluations)
+    folder.write_facts(
+        facts.with_values(
+            status="done",
+            headline=deciding.headline,
+            split=deciding.split,
+            seconds=round(session.clock.seconds, 1),
+            count_from=count_from,
+        )
+    )
+    folder.checkpoint_path.unlink(missing_ok=True)
+    budget_s = session.clock.budget_s
+    if budget_s is not None and session.clock.seconds > budget_s:
+        session.progress.say(
+            f"this took {session.clock.seconds:.0f} s of {budget_s:.0f} s allowed: the least there is to do needs more"
+        )
+    session.progress.say("writing the report")
+    write_report(folder, prepared.data)
+
+
+def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], float | None]:
+    """What was measured on each split, and the score from which found objects are counted."""
+    folder, prepared = session.folder, session.prepared
     evaluations: dict[str, Evaluation] = {}
     count_from: float | None = None
     for name, split in _splits(session).items():
@@ -74,28 +102,7 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
         if prepared.task.spatial:
             # The last split measured is the one that the report is about.
             folder.write_worst(_worst_answers(session, split, prepared.task.mistakes(scores, targets)))
-    deciding = next(evaluations[name] for name in ("test", "validation", "train") if name in evaluations)
-    if prepared.data.splits.get("test") and deciding.split != "test":
-        deciding = replace(deciding, warnings=(_NO_TEST_FIGURES.format(deciding.split), *deciding.warnings))
-        folder.write_evaluation(deciding)
-    _judge(session, trainee, facts, evaluations)
-    folder.write_facts(
-        facts.with_values(
-            status="done",
-            headline=deciding.headline,
-            split=deciding.split,
-            seconds=round(session.clock.seconds, 1),
-            count_from=count_from,
-        )
-    )
-    folder.checkpoint_path.unlink(missing_ok=True)
-    budget_s = session.clock.budget_s
-    if budget_s is not None and session.clock.seconds > budget_s:
-        session.progress.say(
-            f"this took {session.clock.seconds:.0f} s of {budget_s:.0f} s allowed: the least there is to do needs more"
-        )
-    session.progress.say("writing the report")
-    write_report(folder, prepared.data)
+    return evaluations, count_from
 
 
 def _worst_answers(session: Session, split: SplitPixels, worst: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:

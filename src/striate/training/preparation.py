@@ -149,7 +149,7 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
     if task.spatial:
         learned = data["train"]
         sizes_hw = [size_of(sample) for sample in learned]
-        objects = task.object_facts(task.targets(learned, data.classes), sizes_hw)
+        objects = task.object_facts(learned, data.classes, sizes_hw)
         choose_for_places(chooser, data, objects)
     choose_input(chooser, data, device)
     choose_augmentation(chooser, data)

@@ -80,6 +80,7 @@ class _LabelMe(Format):
         drawings = Drawings()
         masks = [name for name in there.pictures if xml_files and is_mask_picture(name)]
         pictures = sorted(set(there.pictures) - set(masks))
+        files += _cut_off_files(there, pictures, files)
         annotated = _read_json_pictures(there.root, pictures, files, drawings)
         annotated |= read_xml_pictures(there.root, pictures, masks, xml_files, drawings)
         if there.whole:
@@ -163,6 +164,20 @@ def _is_labelme_json(text: str) -> bool:
 
 def _is_json_of_labelme(root: Path, name: str) -> bool:
     return name.lower().endswith(".json") and _is_labelme_json(ends_of(root / name))
+
+
+def _cut_off_files(there: Gathered, pictures: Sequence[str], files: Sequence[str]) -> list[str]:
+    """JSON files of pictures that end too early to look like LabelMe's: their pictures are not without annotation."""
+    left = [name for name in there.others if name.lower().endswith(".json") and name not in set(files)]
+    return [name for name in pair_files(pictures, left).pairs.values() if not _is_whole_json(there.root / name)]
+
+
+def _is_whole_json(file: Path) -> bool:
+    try:
+        read_json(file)
+    except DataError:
+        return False
+    return True
 
 
 def _declared_classes(there: Gathered) -> list[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models.detection.fcos import FCOS
 
 from striate.networks.base import NetworkOptions
 from striate.networks.heads.anchors import Anchors
 from striate.networks.heads.base import HEADS, HeadInfo
-from striate.networks.heads.one_stage import LEAST_SCORE, SAME_OBJECT, AnchorOutputs, OneStageHead
-from striate.networks.heads.outputs import MOST_FOUND
-from striate.networks.heads.pyramid import FeaturePyramid
+from striate.networks.heads.one_stage import AnchorOutputs, OneStageHead
 from striate.networks.heads.truth import Scene
 
 
@@ -22,29 +20,19 @@ class FcosHead(OneStageHead):
         options: What the caller chose; background is none of the classes.
     """
 
+    detector_type = FCOS
+
     def build_anchors(self, strides: list[int], options: NetworkOptions) -> Anchors:
         """One cell for each point, by which torchvision's FCOS knows where it is and how far it sees."""
         del options
         return Anchors([[stride] for stride in strides], [1.0])
 
-    def build_detector(self, pyramid: FeaturePyramid, anchors: Anchors, classes: int) -> nn.Module:
-        """Torchvision's FCOS."""
-        detector: nn.Module = FCOS(
-            pyramid,
-            classes,
-            anchor_generator=anchors,
-            score_thresh=LEAST_SCORE,
-            nms_thresh=SAME_OBJECT,
-            detections_per_img=MOST_FOUND,
-        )
-        return detector
-
-    def detector_loss(self, output: AnchorOutputs, scenes: list[Scene]) -> Tensor:
+    def detector_losses(self, output: AnchorOutputs, scenes: list[Scene]) -> dict[str, Tensor]:
         """Focal loss of the classes, generalised overlap of the boxes, and centre-ness."""
         anchors = [output.anchors_xyxy] * len(scenes)
         targets = [scene.as_targets(first_class=0) for scene in scenes]
         losses: dict[str, Tensor] = self.detector.compute_loss(targets, output.answers, anchors, output.counts)
-        return sum(losses.values(), start=output.anchors_xyxy.new_zeros(()))
+        return losses
 
 
 HEADS.add(

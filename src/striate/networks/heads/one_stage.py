@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from striate.networks.base import NetworkOptions
 from striate.networks.heads.anchors import Anchors, image_list
 from striate.networks.heads.base import Head
-from striate.networks.heads.outputs import BoxOutputs, Found, as_found
+from striate.networks.heads.outputs import MOST_FOUND, BoxOutputs, Found, as_found
 from striate.networks.heads.pyramid import FeaturePyramid
 from striate.networks.heads.truth import BoxBatch, Scene, scenes_of_boxes
 from striate.structures import FeatureSpec
@@ -65,7 +65,8 @@ class AnchorOutputs(BoxOutputs):
         with torch.no_grad():
             silent = torch.stack([scene.is_silent(self.anchors_xyxy) for scene in scenes])
         logits = self.answers["cls_logits"].masked_fill(silent[..., None], _NEVER)
-        return self.head.detector_loss(replace(self, answers=self.answers | {"cls_logits": logits}), scenes)
+        losses = self.head.detector_losses(replace(self, answers=self.answers | {"cls_logits": logits}), scenes)
+        return sum(losses.values(), start=self.anchors_xyxy.new_zeros(()))
 
     @torch.no_grad()
     def decode(self, most: int) -> list[Found]:
@@ -84,23 +85,28 @@ class OneStageHead(Head):
         options: What the caller chose; background is none of the classes.
     """
 
+    detector_type: ClassVar[Any]
+    """Torchvision's detector."""
+
     def __init__(self, spec: FeatureSpec, options: NetworkOptions) -> None:
         super().__init__()
         pyramid = FeaturePyramid(spec, WIDTH)
-        strides = [stage.stride for stage in pyramid.stages]
-        self.detector: Any = self.build_detector(pyramid, self.build_anchors(strides, options), options.classes)
+        self.detector: Any = self.detector_type(
+            pyramid,
+            options.classes,
+            anchor_generator=self.build_anchors([stage.stride for stage in pyramid.stages], options),
+            score_thresh=LEAST_SCORE,
+            nms_thresh=SAME_OBJECT,
+            detections_per_img=MOST_FOUND,
+        )
 
     @abstractmethod
     def build_anchors(self, strides: list[int], options: NetworkOptions) -> Anchors:
         """Anchors of each level, by its stride."""
 
     @abstractmethod
-    def build_detector(self, pyramid: FeaturePyramid, anchors: Anchors, classes: int) -> nn.Module:
-        """Torchvision's detector, with the pyramid for its backbone."""
-
-    @abstractmethod
-    def detector_loss(self, output: AnchorOutputs, scenes: list[Scene]) -> Tensor:
-        """Torchvision's loss of a batch, a scalar."""
+    def detector_losses(self, output: AnchorOutputs, scenes: list[Scene]) -> dict[str, Tensor]:
+        """Torchvision's losses of a batch, scalars by name."""
 
     def forward(self, maps: dict[str, Tensor], size_hw: tuple[int, int]) -> AnchorOutputs:
         """What every anchor says."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models.detection.retinanet import RetinaNet
 
 from striate.networks.base import NetworkOptions
 from striate.networks.heads.anchors import SHAPES, Anchors, level_sides
 from striate.networks.heads.base import HEADS, HeadInfo
-from striate.networks.heads.one_stage import LEAST_SCORE, SAME_OBJECT, AnchorOutputs, OneStageHead
-from striate.networks.heads.outputs import MOST_FOUND
-from striate.networks.heads.pyramid import FeaturePyramid
+from striate.networks.heads.one_stage import AnchorOutputs, OneStageHead
 from striate.networks.heads.truth import Scene
 
 SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
@@ -25,30 +23,20 @@ class RetinaNetHead(OneStageHead):
         options: What the caller chose; background is none of the classes.
     """
 
+    detector_type = RetinaNet
+
     def build_anchors(self, strides: list[int], options: NetworkOptions) -> Anchors:
         """Three sizes and three shapes on each level, around the sides of the objects."""
         # The middle one of the three is the level's own.
         sides = [side / SCALES[1] for side in level_sides(options.object_sides, strides)]
         return Anchors([[side * scale for scale in SCALES] for side in sides], SHAPES)
 
-    def build_detector(self, pyramid: FeaturePyramid, anchors: Anchors, classes: int) -> nn.Module:
-        """Torchvision's RetinaNet."""
-        detector: nn.Module = RetinaNet(
-            pyramid,
-            classes,
-            anchor_generator=anchors,
-            score_thresh=LEAST_SCORE,
-            nms_thresh=SAME_OBJECT,
-            detections_per_img=MOST_FOUND,
-        )
-        return detector
-
-    def detector_loss(self, output: AnchorOutputs, scenes: list[Scene]) -> Tensor:
+    def detector_losses(self, output: AnchorOutputs, scenes: list[Scene]) -> dict[str, Tensor]:
         """Focal loss of the classes plus the distance between true and answered boxes."""
         anchors = [output.anchors_xyxy] * len(scenes)
         targets = [scene.as_targets(first_class=0) for scene in scenes]
         losses: dict[str, Tensor] = self.detector.compute_loss(targets, output.answers, anchors)
-        return sum(losses.values(), start=output.anchors_xyxy.new_zeros(()))
+        return losses
 
 
 HEADS.add(
