@@ -22,6 +22,9 @@ from striate.recipe import Recipe
 EMBEDDED = "timm/tf_efficientnet_lite0"
 """The network whose ImageNet weights come with the installation."""
 
+USUAL_SMALL, LIGHT_SMALL = "resnet20", "lenet5"
+"""Networks for small pictures: the usual one, and one that takes a twentieth of the time a step."""
+
 DEFAULT_MINUTES = 10.0
 
 FEW_PICTURES = 1000
@@ -106,14 +109,25 @@ class Chooser:
         return lines if len(lines) > 1 else []
 
 
-def choose_input(chooser: Chooser, data: Dataset, device: torch.device) -> None:
-    """Network, weights, channels and input size: what must be known before pixels are read."""
+def choose_input(chooser: Chooser, data: Dataset, device: torch.device, *, light: bool = False) -> None:
+    """Network, weights, channels and input size: what must be known before pixels are read.
+
+    Args:
+        chooser: Gets the choices.
+        data: The data set.
+        device: Where the network will be trained.
+        light: Whether the usual network for small pictures turned out too slow for the time allowed.
+    """
     recipe = chooser.recipe
     side = min(data.median_size_hw)
     small = side <= SMALL_SIDE
     chooser.fill("data.channels", _network_channels(data), f"the pictures have {_words(data.channel_names)}")
     if small:
-        chooser.fill("network.name", "resnet20", f"pictures of {_size(data.median_size_hw)} need few layers of stride")
+        if light:
+            chooser.fill(
+                "network.name", LIGHT_SMALL, f"{USUAL_SMALL} would take too few steps here in the time allowed"
+            )
+        chooser.fill("network.name", USUAL_SMALL, f"pictures of {_size(data.median_size_hw)} need few layers of stride")
         chooser.fill("network.weights", "none", "ImageNet features are made for larger pictures")
     else:
         chooser.fill("network.name", EMBEDDED, "its ImageNet weights come with Striate and it is fast on a CPU")

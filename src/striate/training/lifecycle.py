@@ -36,7 +36,7 @@ from striate.training.finish import finish_run
 from striate.training.interruption import Interruption
 from striate.training.loop import Watch, run_loop
 from striate.training.machine import choose_device, setting_of, tune_allocator
-from striate.training.planning import plan_run
+from striate.training.planning import is_too_heavy, measure_step, plan_run
 from striate.training.preparation import Prepared, prepare_run, stored_dtype
 from striate.training.progress import Progress, Silent
 from striate.training.schedule import Clock
@@ -106,7 +106,11 @@ def _start(
     _say_problems(dataset, progress)
     prepared = prepare_run(dataset, recipe, progress)
     clock = Clock(recipe.optimisation.minutes, started_s=started_s)
-    most_epochs = plan_run(prepared, clock, progress, world)
+    trial = measure_step(prepared, progress, world)
+    if is_too_heavy(prepared, trial, clock, world):
+        prepared = prepare_run(dataset, recipe, progress, light=True)
+        trial = measure_step(prepared, progress, world)
+    most_epochs = plan_run(prepared, trial, clock, world)
     for line in prepared.chooser.summary():
         progress.say(line)
     # The leading process makes and names the folder; all must know it.

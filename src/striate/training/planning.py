@@ -8,6 +8,7 @@ from torch import nn
 
 from striate.data.batches import Batch, TrainingBatches
 from striate.training.building import build_work
+from striate.training.defaults import USUAL_SMALL
 from striate.training.defaults import most_epochs as sensible_epochs
 from striate.training.distribution import World, share_object
 from striate.training.loop import batch_loss
@@ -27,20 +28,42 @@ FEWEST_EPOCHS = 8
 """Fewer evaluations than this give the verdict no slope to judge."""
 
 
-def plan_run(prepared: Prepared, clock: Clock, progress: Progress, world: World) -> int:
-    """Fills what is left of the recipe: machine settings, epochs and how often to evaluate.
+FEWEST_STEPS = 100
+"""Fewer steps teach a fresh network little: 80 steps of a ResNet-20 came to 95 % on scanned digits, 40 to chance."""
+
+
+def measure_step(prepared: Prepared, progress: Progress, world: World) -> Trial:
+    """The fastest way to take a step here, and how long it takes; fills the machine settings of the recipe."""
+    trial: Trial = share_object(_choose_setting(prepared, prepared.recipe.optimisation.batch_size or 32, progress), world)
+    prepared.recipe.machine = apply_setting(trial.setting, prepared.recipe.machine, prepared.device)
+    return trial
+
+
+def is_too_heavy(prepared: Prepared, trial: Trial, clock: Clock, world: World) -> bool:
+    """Whether too few steps fit into the time allowed, and a lighter network could be chosen instead."""
+    chosen = {choice.field: choice.value for choice in prepared.chooser.choices}
+    if chosen.get("network.name") != USUAL_SMALL or prepared.task.spatial or prepared.chooser.asked_epochs is not None:
+        return False
+    left_s = clock.left_s(reserve_s(prepared.recipe.optimisation.minutes, _evaluation_s(prepared, trial, world)))
+    return bool(share_object(left_s, world) < FEWEST_STEPS * trial.step_s / world.size)
+
+
+def _evaluation_s(prepared: Prepared, trial: Trial, world: World) -> float:
+    """Seconds of an evaluation; a forward pass is about a third of a training step."""
+    looked_at = len(prepared.looked_at.rows) + (0 if prepared.validation is None else len(prepared.validation.rows))
+    return trial.step_s / (prepared.recipe.optimisation.batch_size or 32) * looked_at / 3 / world.size
+
+
+def plan_run(prepared: Prepared, trial: Trial, clock: Clock, world: World) -> int:
+    """Fills what is left of the recipe: epochs and how often to evaluate.
 
     Returns:
         The most epochs that the clock may plan later on.
     """
     recipe = prepared.recipe
     batch_size = recipe.optimisation.batch_size or 32
-    trial = share_object(_choose_setting(prepared, batch_size, progress), world)
-    recipe.machine = apply_setting(trial.setting, recipe.machine, prepared.device)
     epoch_s = trial.step_s * math.ceil(len(prepared.train.rows) / batch_size) / world.size
-    looked_at = len(prepared.looked_at.rows) + (0 if prepared.validation is None else len(prepared.validation.rows))
-    # A forward pass is about a third of a training step.
-    evaluation_s = trial.step_s / batch_size * looked_at / 3 / world.size
+    evaluation_s = _evaluation_s(prepared, trial, world)
     frozen = bool(recipe.network.frozen)
     if frozen:
         # The head alone costs next to nothing a step.

@@ -128,7 +128,9 @@ class Prepared:
         return {name: head.get(id(tensor), tensor).detach() for name, tensor in whole.items()}
 
 
-def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: bool = True) -> Prepared:
+def prepare_run(
+    data: Dataset, recipe: Recipe, progress: Progress, *, fresh: bool = True, light: bool = False
+) -> Prepared:
     """Fills the recipe from the data, builds the network and reads the pixels.
 
     Args:
@@ -136,6 +138,7 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
         recipe: As the user gave it, or filled.
         progress: Told what goes on.
         fresh: Load pretrained weights; a resumed run has its own.
+        light: Choose a light network, where the choice is ours.
 
     Raises:
         DataError: Nothing can be learned here.
@@ -151,7 +154,7 @@ def prepare_run(data: Dataset, recipe: Recipe, progress: Progress, *, fresh: boo
         sizes_hw = [size_of(sample) for sample in learned]
         objects = task.object_facts(learned, data.classes, sizes_hw)
         choose_for_places(chooser, data, objects)
-    choose_input(chooser, data, device)
+    choose_input(chooser, data, device, light=light)
     choose_augmentation(chooser, data)
     choose_cache(chooser, data)
     choose_for_head(chooser, data, task, objects)
