@@ -214,7 +214,7 @@ def real_early(plan):
         real("overfit", Plan("mnist", 60, fair(16), 20)),
         real("overfit", Plan("signs", 150, fair(16), 20)),
         quick("overfit", Plan("noisy stripes", 80, fair(16), 20)),
-        real("overfit", Plan("pneumonia", 100, fair(32), 30)),
+        real("overfit", Plan("pneumonia", 40, fair(32), 30)),
         quick("balanced", Plan("digits", 1400, fair(16), 8, augmented=True)),
         quick("balanced", Plan("stripes", 850, fair(16), 8, augmented=True)),
         real("balanced", Plan("mnist", 2500, fair(16), 5, augmented=True)),

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.networks.base import NETWORKS, Network, NetworkInfo, NetworkOptions, Published
+from striate.networks.kernels import Kernels
 from striate.networks.layers import build_activation, build_pooling, check_size, initialise
 from striate.structures import FeatureSpec, Stage
 
@@ -80,6 +81,11 @@ class Subsampling(nn.Module):
         self.coefficient = nn.Parameter(torch.full((maps,), 0.25))
         self.bias = nn.Parameter(torch.zeros(maps))
 
+    def kernels(self) -> Kernels:
+        """The coefficient four times over, a window for each map."""
+        weight = self.coefficient.view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+        return Kernels(weight, self.bias, stride=(2, 2), groups=len(self.coefficient))
+
     def forward(self, x: Tensor) -> Tensor:
         """`(N, maps, H, W)` to `(N, maps, H/2, W/2)`."""
         total = 4.0 * F.avg_pool2d(x, 2)
@@ -117,8 +123,12 @@ class ConnectedConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(N, 6, H, W)` to `(N, 16, (H - 4)/stride, (W - 4)/stride)`."""
-        kernels = F.pad(self.weight[:, 0], (0, 0, 0, 0, 0, 1))[self.rows]
-        return F.conv2d(x, kernels, self.bias, self._stride)
+        return F.conv2d(x, self.kernels().weight, self.bias, self._stride)
+
+    def kernels(self) -> Kernels:
+        """Kernels for all maps before, with zeros for those that a map does not see."""
+        weight = F.pad(self.weight[:, 0], (0, 0, 0, 0, 0, 1))[self.rows]
+        return Kernels(weight, self.bias, stride=(self._stride, self._stride))
 
 
 class RadialBasisOutput(nn.Module):

@@ -34,7 +34,9 @@ FEWEST_STEPS = 100
 
 def measure_step(prepared: Prepared, progress: Progress, world: World) -> Trial:
     """The fastest way to take a step here, and how long it takes; fills the machine settings of the recipe."""
-    trial: Trial = share_object(_choose_setting(prepared, prepared.recipe.optimisation.batch_size or 32, progress), world)
+    trial: Trial = share_object(
+        _choose_setting(prepared, prepared.recipe.optimisation.batch_size or 32, progress), world
+    )
     prepared.recipe.machine = apply_setting(trial.setting, prepared.recipe.machine, prepared.device)
     return trial
 

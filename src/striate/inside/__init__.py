@@ -1,0 +1,1 @@
+"""Looking into a trained network, down to one neuron's sum."""
