@@ -14,11 +14,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from striate.api import compare, look, open, train
+    from striate.api import Run, compare, look, open, train
     from striate.data import Dataset
     from striate.errors import StriateError
     from striate.recipe import Recipe
-    from striate.runs.run import Run
 
 __version__ = "0.1.0"
 
@@ -27,7 +26,7 @@ __all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "look", "open"
 _HOMES = {
     "Dataset": "striate.data",
     "Recipe": "striate.recipe",
-    "Run": "striate.runs.run",
+    "Run": "striate.api",
     "StriateError": "striate.errors",
     "compare": "striate.api",
     "look": "striate.api",

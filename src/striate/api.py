@@ -7,13 +7,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.recipe import Recipe, read_recipe
+from striate.runs.run import Run as FinishedRun
 
 if TYPE_CHECKING:
     from striate.data import Dataset
     from striate.data.look import Look
-    from striate.runs.run import Run
+    from striate.inside import Inside
+    from striate.structures import Picture
     from striate.training import Comparison
     from striate.training.progress import Progress
+
+
+class Run(FinishedRun):
+    """A run of training, with the verbs that look at it: `predict`, `evaluate`, `inside`.
+
+    Example:
+        >>> run = striate.Run.open("runs/2026-11-23-flowers-resnet18")
+        >>> run.predict("rose.jpg")[0].label
+        'rose'
+        >>> run.inside("rose.jpg", layer="layer1.0.conv1").neuron.formula()
+        '0.31*0.02 + 0.3*(-0.11) + ... (574 more) + 0 = 0.4127'
+    """
+
+    def inside(
+        self,
+        picture: str | Path | Picture,
+        *,
+        layer: str | None = None,
+        unit: int | None = None,
+        at_xy: tuple[int, int] | None = None,
+        class_name: str | None = None,
+        page: str | Path | None = None,
+    ) -> Inside:
+        """Opens the network up for one picture, down to one neuron's sum, and writes a page; see `look_inside`."""
+        from striate.inside import look_inside
+
+        return look_inside(self, picture, layer=layer, unit=unit, at_xy=at_xy, class_name=class_name, page=page)
 
 
 def open(path: str | Path, *, task: str | None = None, format: str | None = None, seed: int = 0) -> Dataset:
@@ -106,7 +135,8 @@ def train(
     from striate.training.progress import Lines
 
     wanted = build_recipe(recipe, net, fields)
-    return train_run(data, wanted, run=run, resume=resume, progress=progress if progress is not None else Lines())
+    trained = train_run(data, wanted, run=run, resume=resume, progress=progress if progress is not None else Lines())
+    return Run(trained.folder)
 
 
 def compare(

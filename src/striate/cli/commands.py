@@ -7,6 +7,7 @@ COMMANDS: dict[str, str] = {
     "train": "Train a network on a folder of pictures",
     "evaluate": "Measure a trained network, with intervals",
     "predict": "Ask a trained network about pictures",
+    "inside": "Open a trained network up, down to one neuron's sum",
     "compare": "Train several networks on the same data, side by side",
     "nets": "The table of networks",
     "data make": "Write a synthetic or built-in data set as a folder",

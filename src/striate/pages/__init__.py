@@ -27,7 +27,7 @@ from striate.pages.parts import (
     note,
     table,
 )
-from striate.pages.pictures import Thumbnail, display_pixels, gallery, picture_uri, thumbnail
+from striate.pages.pictures import Thumbnail, display_pixels, gallery, picture_uri, plain_picture, thumbnail
 
 __all__ = [
     "BACKGROUND_COLOR",
@@ -62,6 +62,7 @@ __all__ = [
     "lines",
     "note",
     "picture_uri",
+    "plain_picture",
     "render_page",
     "table",
     "thumbnail",

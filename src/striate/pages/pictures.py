@@ -138,6 +138,30 @@ def thumbnail(
     )
 
 
+def plain_picture(pixels: npt.NDArray[np.uint8], alt: str, caption: str = "", *, crisp: bool = False) -> Part:
+    """Pixels `(3, H, W)` as they are, at most as wide as the page.
+
+    Args:
+        pixels: Red, green and blue.
+        alt: For readers who cannot see it.
+        caption: Below it.
+        crisp: Kept lossless, and enlarged pixels stay square.
+    """
+    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
+    tag = Markup('<img{} alt="{}">').format(
+        attributes(
+            src=_encode(image, lossless=crisp, drawn=True),
+            width=image.width,
+            height=image.height,
+            class_="crisp" if crisp else "",
+            loading="lazy",
+        ),
+        alt,
+    )
+    below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
+    return Part(Markup('<figure class="plain">{}{}</figure>').format(tag, below))
+
+
 def picture_uri(picture: Picture | npt.NDArray[Any], max_side: int = 144) -> str:
     """A picture as a `data:` address, for places where a gallery does not fit."""
     return thumbnail(picture, max_side=max_side).uri

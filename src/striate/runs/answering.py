@@ -86,6 +86,21 @@ class Answering:
         self._dtype = np.dtype(dtype)
         self._channel_names = channel_names
 
+    def shown(self, picture: Picture) -> tuple[tuple[Placement, ...], Tensor]:
+        """What the network is shown of a picture: how each frame lies in it, and the frames `(F, C, H, W)`, normalised.
+
+        Raises:
+            PictureError: Its channels cannot become those of the network.
+        """
+        import torch
+
+        from striate.data.framing import as_dtype, prepare
+        from striate.data.pixels import normalise
+
+        frames = [as_dtype(frame, self._dtype) for frame in prepare(picture, self._preparation)]
+        placements = self._preparation.place(picture.size_hw)
+        return placements, normalise(torch.from_numpy(np.stack(frames)), self.recipe.input)
+
     def predict(
         self, samples: Iterable[Sample], classes: tuple[str, ...], problems: list[Problem], *, batch_size: int = 64
     ) -> Iterator[tuple[Sample, tuple[int, int], Prediction]]:

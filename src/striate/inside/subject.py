@@ -1,0 +1,166 @@
+"""The run and the picture that is looked into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import PictureError, RequestError, StriateError
+from striate.images import FileSource
+from striate.inside.objectives import Objective, objectives_of, planes_of
+from striate.inside.recording import Recording, record
+from striate.networks import Network
+from striate.networks.anatomy import Anatomy, describe_network
+from striate.networks.spatial import backbone_of
+from striate.runs.known_pictures import pictures_of_split
+from striate.runs.run import Run
+from striate.structures import Picture, Placement, Prediction, Sample
+
+MOST_PICTURES = 400
+"""Pictures of the run's own data that are looked at for what excites a unit and which units are dead."""
+
+BATCH = 16
+
+
+@dataclass(eq=False)
+class Subject:
+    """A trained network and one picture, as the network sees it.
+
+    Attributes:
+        run: The run; its network computes on the CPU.
+        name: Name of the picture.
+        picture: The picture itself.
+        placement: How the frame lies in it.
+        frames: Frames in all; of several tiles the one is taken in which the network is surest.
+        pixels: The frame, `(1, C, H, W)`, normalised.
+    """
+
+    run: Run
+    name: str
+    picture: Picture
+    placement: Placement
+    frames: int
+    pixels: Tensor
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, in evaluation mode."""
+        return self.run.network
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names."""
+        return self.run.classes
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of what the network is shown."""
+        return int(self.pixels.shape[2]), int(self.pixels.shape[3])
+
+    @cached_property
+    def recording(self) -> Recording:
+        """Everything that went through the network."""
+        return record(self.network, self.pixels)
+
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """The network's layers; of a network for boxes or masks those of its backbone."""
+        backbone = backbone_of(self.network)
+        assert isinstance(backbone, Network)
+        return describe_network(backbone, self.run.facts.options)
+
+    @cached_property
+    def prefix(self) -> str:
+        """What stands before names of `anatomy` in the whole network."""
+        return "" if backbone_of(self.network) is self.network else "backbone."
+
+    @cached_property
+    def answer(self) -> Prediction:
+        """What the network says about the frame, in pixels of the picture."""
+        with torch.inference_mode():
+            parts = self.run.task.decode(self.network(self.pixels), [self.placement])
+        return self.run.task.prediction(parts, [self.placement], self.classes)
+
+    def objectives(self, class_name: str | None = None) -> list[Objective]:
+        """What can be explained about the answer; see `objectives_of`."""
+        with torch.no_grad():
+            return objectives_of(self.network(self.pixels), self.classes, class_name)
+
+    @cached_property
+    def known_pictures(self) -> list[Sample]:
+        """Pictures of the run's own data, of the split that its weights were chosen by; none where they are gone."""
+        for split in ("validation", "train"):
+            try:
+                samples, _ = pictures_of_split(self.run.folder, self.run.facts, self.run.recipe, None, split)
+            except StriateError:
+                continue
+            step = max(1, len(samples) // MOST_PICTURES)
+            return list(samples[::step][:MOST_PICTURES])
+        return []
+
+    def batches(self, shown: list[tuple[Sample, Placement]] | None = None) -> Iterator[Tensor]:
+        """The known pictures as the network sees them; the first frame of each.
+
+        Args:
+            shown: Gets the sample and the placement of each picture, in order.
+        """
+        batch: list[Tensor] = []
+        for sample in self.known_pictures:
+            try:
+                placements, frames = self.run.answering.shown(sample.read())
+            except PictureError:
+                # One that cannot be read excites nothing.
+                continue
+            if shown is not None:
+                shown.append((sample, placements[0]))
+            batch.append(frames[:1])
+            if len(batch) == BATCH:
+                yield torch.cat(batch)
+                batch = []
+        if batch:
+            yield torch.cat(batch)
+
+
+def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subject:
+    """Opens a run and reads a picture as its network would see it.
+
+    Args:
+        run: The run, or its folder.
+        picture: A picture file, or a picture.
+
+    Raises:
+        RequestError: There is no such run or picture, or the picture has channels that the network knows nothing of.
+        PictureError: The picture cannot be read.
+    """
+    opened = Run.open(run, "cpu") if isinstance(run, str | Path) else Run(run.folder, "cpu")
+    if isinstance(picture, Picture):
+        read, name = picture, picture.source or "picture"
+    else:
+        path = Path(picture)
+        if not path.is_file():
+            found = "a folder" if path.is_dir() else "nothing"
+            raise RequestError(f"expected one picture, found {found}.", where=path, fix="Name a picture file.")
+        read, name = FileSource(path, str(path)).read(), path.name
+    try:
+        placements, frames = opened.answering.shown(read)
+    except PictureError as error:
+        names = ", ".join(opened.facts.channel_names) or f"{opened.facts.options.channels} channels"
+        raise RequestError(
+            f"{error.what.rstrip('.')}; the network learned from {names}.",
+            where=name,
+            fix="Give a picture with the channels of the training pictures.",
+        ) from error
+    index = _surest(opened.network, frames) if len(frames) > 1 else 0
+    return Subject(opened, name, read, placements[index], len(frames), frames[index : index + 1])
+
+
+def _surest(network: nn.Module, frames: Tensor) -> int:
+    """The frame in which the largest score of any class is largest."""
+    with torch.inference_mode():
+        best: Sequence[float] = [float(planes_of(network(frame[None])).amax()) for frame in frames]
+    return max(range(len(best)), key=best.__getitem__)
