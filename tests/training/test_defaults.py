@@ -101,6 +101,16 @@ def test_networks_without_normalisation_are_clipped_and_rare_classes_weighted(di
     assert chooser.recipe.optimisation.class_balance
 
 
+def test_wide_linear_layers_make_a_normalised_network_learn_at_half_the_rate(digits: Dataset) -> None:
+    rates = {}
+    for inputs in (512, 4096):
+        chooser = chosen(digits)
+        network = nn.Sequential(nn.BatchNorm2d(3), nn.Linear(inputs, 2))
+        choose_optimisation(chooser, network, pretrained=False, pictures=2000, imbalance=1.0)
+        rates[inputs] = chooser.recipe.optimisation.learning_rate
+    assert rates[4096] == rates[512] / 2
+
+
 def test_every_choice_has_a_reason_and_the_summary_fits_a_terminal(digits: Dataset) -> None:
     chooser = chosen(digits)
     assert all(choice.why for choice in chooser.choices)
