@@ -34,6 +34,20 @@ def test_a_network_that_would_take_few_steps_gives_way_to_a_light_one(digits: Da
     assert not is_heavy(light, 1.0)
 
 
+def test_pictures_are_halved_where_whole_ones_would_take_few_steps(digits: Dataset) -> None:
+    from dataclasses import replace
+
+    large = replace(digits, sizes_hw={(100, 100): 500}, median_size_hw=(100, 100))
+    ready = prepared(large, name="resnet18")
+    assert ready.recipe.input.size_hw == (96, 96)
+    assert is_heavy(ready, 1.0)
+    assert not is_heavy(ready, 0.1)
+    light = prepared(large, name="resnet18", light=True)
+    assert light.recipe.input.size_hw == (48, 48)
+    # Half of that would show too little.
+    assert not is_heavy(light, 1.0)
+
+
 def test_what_was_asked_for_is_never_too_heavy(digits: Dataset) -> None:
     assert not is_heavy(prepared(digits, name="resnet20"), 1.0)
     assert not is_heavy(prepared(digits, epochs=3), 1.0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -263,10 +263,7 @@ class Bench:
             return fitted
         fitted.learn(train, steps, seed, change)
         if name is not None:
-            from safetensors.torch import save
-
-            state = {key: value.contiguous() for key, value in network.state_dict().items()}
-            atomic_write(name, save(state))
+            _write_state(name, network)
         return fitted
 
     def _file(self, description: str, train: Pictures) -> Path | None:
@@ -295,6 +292,17 @@ class Bench:
             fitted.learn(few, 3, 0, None)
             known[net] = (time.perf_counter() - began) / 3
         return float(known[net])
+
+
+def _write_state(path: Path, network: nn.Module) -> None:
+    from safetensors.torch import save
+
+    data = save({name: value.contiguous() for name, value in network.state_dict().items()})
+
+    def write(file: BinaryIO) -> None:
+        file.write(data)
+
+    atomic_write(path, write)
 
 
 @dataclass(eq=False)

@@ -8,6 +8,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "Measure a trained network, with intervals",
     "predict": "Ask a trained network about pictures",
     "inside": "Open a trained network up, down to one neuron's sum",
+    "claims": "What people say about CNNs, measured on your own network",
     "compare": "Train several networks on the same data, side by side",
     "nets": "The table of networks",
     "data make": "Write a synthetic or built-in data set as a folder",

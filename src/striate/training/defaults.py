@@ -25,6 +25,9 @@ EMBEDDED = "timm/tf_efficientnet_lite0"
 USUAL_SMALL, LIGHT_SMALL = "resnet20", "lenet5"
 """Networks for small pictures: the usual one, and one that takes a twentieth of the time a step."""
 
+LEAST_HALVED = 48
+"""Pictures are not halved to fewer pixels a side than this."""
+
 DEFAULT_MINUTES = 10.0
 
 FEW_PICTURES = 1000
@@ -120,7 +123,8 @@ def choose_input(chooser: Chooser, data: Dataset, device: torch.device, *, light
         chooser: Gets the choices.
         data: The data set.
         device: Where the network will be trained.
-        light: Whether the usual network for small pictures turned out too slow for the time allowed.
+        light: Whether the usual choice turned out too slow for the time allowed: of networks for small pictures a
+            lighter one is taken, larger pictures are halved.
     """
     recipe = chooser.recipe
     side = min(data.median_size_hw)
@@ -140,6 +144,9 @@ def choose_input(chooser: Chooser, data: Dataset, device: torch.device, *, light
     chooser.fill("network.weights", "auto", "pretrained weights where they are at hand")
     chooser.fill("network.frozen", False, "all layers learn")
     size = _input_size(data, pretrained=info.name == EMBEDDED, fast=device.type == "cuda")
+    if light and not small and min(size) >= 2 * LEAST_HALVED:
+        half = (size[0] // 2, size[1] // 2)
+        chooser.fill("input.size_hw", half, f"at {_size(size)} too few steps would fit into the time allowed")
     chooser.fill("input.size_hw", size, f"the median picture is {_size(data.median_size_hw)}")
     aspect = data.median_size_hw[1] / data.median_size_hw[0]
     mixed = len(data.sizes_hw) > 1 and 0.8 < aspect < 1.25

@@ -8,7 +8,7 @@ from torch import nn
 
 from striate.data.batches import Batch, TrainingBatches
 from striate.training.building import build_work
-from striate.training.defaults import USUAL_SMALL
+from striate.training.defaults import LEAST_HALVED, USUAL_SMALL
 from striate.training.defaults import most_epochs as sensible_epochs
 from striate.training.distribution import World, share_object
 from striate.training.loop import batch_loss
@@ -42,9 +42,11 @@ def measure_step(prepared: Prepared, progress: Progress, world: World) -> Trial:
 
 
 def is_too_heavy(prepared: Prepared, trial: Trial, clock: Clock, world: World) -> bool:
-    """Whether too few steps fit into the time allowed, and a lighter network could be chosen instead."""
+    """Whether too few steps of a fresh network fit into the time allowed, and a lighter choice could be made."""
     chosen = {choice.field: choice.value for choice in prepared.chooser.choices}
-    if chosen.get("network.name") != USUAL_SMALL or prepared.task.spatial or prepared.chooser.asked_epochs is not None:
+    fresh = prepared.weights is None or prepared.weights.name == "none"
+    could = chosen.get("network.name") == USUAL_SMALL or min(chosen.get("input.size_hw", (0,))) >= 2 * LEAST_HALVED
+    if not (could and fresh) or prepared.task.spatial or prepared.chooser.asked_epochs is not None:
         return False
     left_s = clock.left_s(reserve_s(prepared.recipe.optimisation.minutes, _evaluation_s(prepared, trial, world)))
     return bool(share_object(left_s, world) < FEWEST_STEPS * trial.step_s / world.size)
