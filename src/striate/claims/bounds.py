@@ -31,9 +31,9 @@ class Bounds(Claim):
     number = 5
     sentence = "Sigmoid, tanh and ReLU bound or cut their outputs."
     meaning = (
-        "Sigmoid's values stay between 0 and 1, tanh's between -1 and 1, ReLU's at or above 0. Where a curve is flat no "
-        "gradient comes back: the deeper the network, the less of it reaches the first layers, and a ReLU that is never "
-        "above 0 learns nothing any more."
+        "Sigmoid's values stay between 0 and 1, tanh's between -1 and 1, ReLU's at or above 0. Where a curve is flat "
+        "no gradient comes back: the deeper the network, the less of it reaches the first layers, and a ReLU that is "
+        "never above 0 learns nothing any more."
     )
     sources = (
         "Hochreiter: Untersuchungen zu dynamischen neuronalen Netzen, 1991 (vanishing gradients)",

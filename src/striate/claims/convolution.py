@@ -30,7 +30,7 @@ class SlidingWindow(Claim):
         "a product of spectra. Turning the kernel by 180 degrees, as mathematics does, gives something else."
     )
     sources = (
-        "LeCun, Bottou, Bengio and Haffner: Gradient-Based Learning Applied to Document Recognition, 1998, section II.A",
+        "LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document Recognition, 1998, section II.A",
         "Goodfellow, Bengio and Courville: Deep Learning, 2016, section 9.1 (cross-correlation called convolution)",
     )
 

@@ -86,8 +86,8 @@ class Invariance(Claim):
     number = 1
     sentence = "Convolution layers are rotation invariant."
     meaning = (
-        "Turning the picture would leave what a layer gives as it is (invariance), or turn it alike (equivariance), and "
-        "the network's answer would stay."
+        "Turning the picture would leave what a layer gives as it is (invariance), or turn it alike (equivariance), "
+        "and the network's answer would stay."
     )
     sources = (
         "Lenc and Vedaldi: Understanding Image Representations by Measuring Their Equivariance and Equivalence, 2015",
@@ -125,7 +125,7 @@ class Invariance(Claim):
         return found
 
     def _trained(self, bench: Bench) -> dict[str, dict[str, list[Bools]]]:
-        """Small networks trained alike, without turns, with turns, and with blurred pooling; right on plain and turned."""
+        """Right on plain and turned pictures: networks trained without turns, with turns, and with blurred pooling."""
         plain = bench.small_test
         turned = plain.with_pixels(
             lambda pixels: torch.cat([rotated(one[None], angle) for one, angle in _turns(pixels)])
@@ -204,7 +204,7 @@ class Invariance(Claim):
                 "Means over places, so that it does not matter where something is; 0 would be invariant.",
             ),
             notes=(
-                "Whole turns of square pictures are exact; other angles resample the picture, which alone changes values.",
+                "Whole turns of square pictures are exact; other angles resample it, which alone changes values.",
                 "On pictures whose class does not survive a turn (6 and 9), invariance would be a fault.",
             ),
         )

@@ -34,8 +34,8 @@ class Pooling(Claim):
     number = 7
     sentence = "Pooling takes the maximum; it is a convolution layer that needs no training."
     meaning = (
-        "Some fixed kernel, slid with a stride, gives what pooling gives. A convolution is linear, so pooling the sum of "
-        "two pictures would then be the sum of both pooled."
+        "Some fixed kernel, slid with a stride, gives what pooling gives. A convolution is linear, so pooling the sum "
+        "of two pictures would then be the sum of both pooled."
     )
     sources = (
         "LeCun et al. 1998, section II.B (subsampling with trainable coefficients)",

@@ -114,6 +114,7 @@ class NetworkInfo:
         classes: Classes of the paper's data set.
         torchvision: Name of torchvision's builder for the same network; `None` where it has none.
         note: Where we differ from the paper.
+        rate_share: Share of the usual learning rate at which its fresh layers learn steadily.
     """
 
     name: str
@@ -128,6 +129,7 @@ class NetworkInfo:
     classes: int = 1000
     torchvision: str | None = None
     note: str = ""
+    rate_share: float = 1.0
 
 
 NETWORKS: Registry[NetworkInfo] = Registry("network", "striate.networks")

@@ -151,6 +151,9 @@ def _register(name: str, batch_norm: bool) -> None:
             build=build,
             published=tuple(published),
             torchvision=full_name,
+            # A deep stack without skip connections: at the usual rate VGG-11-bn came to 25 % on sign language digits in
+            # four minutes, at half of it to 81 % in three.
+            rate_share=0.5 if batch_norm else 1.0,
             note="Batch normalisation after each convolution came after the paper (torchvision)." if batch_norm else "",
         ),
     )

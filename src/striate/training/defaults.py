@@ -36,10 +36,6 @@ FEW_PICTURES = 1000
 SUM_RATE = 3.0
 """Measured with VGG-11-bn, whose neurons add up 25,088 inputs: 18 makes the loss rise from 2.5 to 11.8, 3 learns."""
 
-WIDE_SUM = 4096
-"""A network with normalised layers that has linear ones as wide as this learns at half the rate: at the usual one
-VGG-11-bn came to 25 % on sign language digits, at half of it to 81 %, in the same time."""
-
 LEAST_SIDE = 28
 """Smaller pictures are enlarged: every family can take 28 x 28 pixels."""
 
@@ -218,8 +214,8 @@ def choose_optimisation(
     elif pretrained:
         rate, decay = (2e-4 if few else 1e-3) * (size / 32) ** 0.5, 0.05
     else:
-        wide = any(module.in_features >= WIDE_SUM for module in network.modules() if isinstance(module, nn.Linear))
-        rate, decay = (7e-4 if not normed else 1e-3 if wide else 2e-3) * (size / 64) ** 0.5, 0.05
+        share = resolve_network(str(chooser.recipe.network.name)).rate_share
+        rate, decay = share * (2e-3 if normed else 7e-4) * (size / 64) ** 0.5, 0.05
     chooser.fill("optimisation.learning_rate", float(f"{rate:.3g}"), "the usual one for this optimizer and batch size")
     chooser.fill("optimisation.sum_rate", SUM_RATE, "neurons that add up thousands of inputs need smaller steps")
     chooser.fill("optimisation.weight_decay", decay, "the usual one for this optimizer")
