@@ -39,7 +39,7 @@ LARGER = {"classification": 5}
 SIZE = 64
 """Side of the networks' input, in pixels."""
 
-HELD = 1
+HELD = 6
 """Batches on which the loss is measured before and after the epoch."""
 
 

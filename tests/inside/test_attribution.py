@@ -120,10 +120,9 @@ def test_what_is_marked_matters_only_where_it_does() -> None:
     shown[:, :, 2:10, 2:10] = 4.0
     right = torch.zeros(32, 32)
     right[2:10, 2:10] = 1.0
-    found = deletion_and_insertion(right, network, shown, of_class(0))
+    found, wrong = deletion_and_insertion([right, right.flip(0, 1)], network, shown, of_class(0))
     assert found.matters
     assert found.deletion[0] == pytest.approx(found.insertion[-1])
-    wrong = deletion_and_insertion(right.flip(0, 1), network, shown, of_class(0))
     assert not wrong.matters
     assert "no more than chance would have it" in wrong.words
 

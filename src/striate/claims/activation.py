@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -155,8 +155,8 @@ def parity_pictures(count: int, seed: int) -> Pictures:
     return Pictures(torch.from_numpy(pixels.clip(0, 1)), torch.from_numpy(labels))
 
 
-def _line(name: str, measures: Sequence[Measure] | object) -> Line:
-    values: list[Measure] = list(measures)  # type: ignore[call-overload]
+def _line(name: str, measures: Iterable[Measure]) -> Line:
+    values = list(measures)
     return Line(
         name,
         list(KINDS),

@@ -219,7 +219,7 @@ class Bench:
     @torch.inference_mode()
     def scores(self, pixels: Tensor) -> Tensor:
         """What the run's network says about pixels in 0..1: probabilities `(N, K)`."""
-        parts = [torch.softmax(self.network(self.normalise(part)), 1) for part in pixels.split(_SCORING_BATCH)]
+        parts = [torch.softmax(self.network(self.normalise(part)), 1) for part in torch.split(pixels, _SCORING_BATCH)]
         return torch.cat(parts)
 
     def right(self, pictures: Pictures) -> Bools:
@@ -354,7 +354,7 @@ class Fitted:
     @torch.inference_mode()
     def scores(self, pixels: Tensor) -> Tensor:
         """Probabilities `(N, K)` for pixels in 0..1."""
-        parts = [torch.softmax(self.network(self.normalise(part)), 1) for part in pixels.split(_SCORING_BATCH)]
+        parts = [torch.softmax(self.network(self.normalise(part)), 1) for part in torch.split(pixels, _SCORING_BATCH)]
         return torch.cat(parts)
 
     def right(self, pictures: Pictures) -> Bools:

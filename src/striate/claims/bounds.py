@@ -164,7 +164,7 @@ def dead_share(network: nn.Module, pixels: Tensor) -> float:
     handles = [one.register_forward_hook(hook) for one in layers]
     try:
         with torch.inference_mode():
-            for part in pixels.split(128):
+            for part in torch.split(pixels, 128):
                 network(part)
     finally:
         for handle in handles:

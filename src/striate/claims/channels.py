@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -157,11 +158,16 @@ def variants_of(channels: int, names: tuple[str, ...]) -> dict[str, Callable[[Te
     else:
         found["the mean of all"] = lambda pixels: pixels.mean(1, keepdim=True)
     for index, name in enumerate(named[:6]):
-        found[f"{name} alone"] = lambda pixels, index=index: pixels[:, index : index + 1]
+        found[f"{name} alone"] = partial(one_channel, index=index)
     if colours:
         found["hue, saturation, value"] = lambda pixels: to_hsv(pixels[:, :3])
         found["colour without brightness"] = lambda pixels: without_brightness(pixels[:, :3])
     return found
+
+
+def one_channel(pixels: Tensor, index: int) -> Tensor:
+    """One channel alone, `(N, 1, H, W)`."""
+    return pixels[:, index : index + 1]
 
 
 def to_hsv(pixels: Tensor) -> Tensor:

@@ -93,6 +93,7 @@ def first_convolution(network: nn.Module) -> str:
     Raises:
         DataError: There is none.
     """
+    name: str
     for name, module in network.named_modules():
         if kernels_of(module) is not None and not isinstance(module, nn.Linear):
             return name

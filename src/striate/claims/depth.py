@@ -151,7 +151,7 @@ def layer_features(network: nn.Module, layers: list[str], pixels: Tensor) -> dic
 
     handles = [network.get_submodule(name).register_forward_hook(watch(name)) for name in layers]
     try:
-        for part in pixels.split(64):
+        for part in torch.split(pixels, 64):
             network(part)
     finally:
         for handle in handles:

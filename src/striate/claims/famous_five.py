@@ -119,9 +119,10 @@ class FamousFive(Claim):
         return Finding(
             verdict=verdict,
             summary=(
-                f"In about {self._budget_s(bench):.0f} s each, {better} of {len(steps)} successors do better than "
-                f"their forerunner and {worse} do worse; {best} does best ({shares[best].value:.1%}). Depth without "
-                f"skip connections {degrades} ({plain.value:+.1%} on training pictures); with them {skipped.value:+.1%}."
+                f"In {self._budget_s(bench):.0f} s each, {better} of {len(steps)} successors do better than "
+                f"their forerunner, {worse} do worse; {best} does best ({shares[best].value:.1%}). Depth "
+                f"without skip connections {degrades}: {plain.value:+.1%} on training pictures, with them "
+                f"{skipped.value:+.1%}."
             ),
             measures=(*steps, *shares.values(), plain, skipped),
             drawing=Drawing(
@@ -171,7 +172,8 @@ class Deep(nn.Module):
             x = torch.relu(given + x if self.skip else given)
             if index == len(self.blocks) // 2:
                 x = nn.functional.max_pool2d(x, 2)
-        return self.out(nn.functional.adaptive_avg_pool2d(x, 4).flatten(1))
+        scores: Tensor = self.out(nn.functional.adaptive_avg_pool2d(x, 4).flatten(1))
+        return scores
 
 
 def _block() -> nn.Module:

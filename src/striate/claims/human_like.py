@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -126,8 +127,7 @@ class HumanLike(Claim):
         generator = torch.Generator().manual_seed(bench.seed)
         corrupted = {
             one.name: [
-                bench.right(few.with_pixels(lambda pixels: one.apply(pixels, strength, generator)))  # noqa: B023
-                for strength in STRENGTHS
+                bench.right(Pictures(one.apply(few.pixels, strength, generator), few.labels)) for strength in STRENGTHS
             ]
             for one in CORRUPTIONS
         }
@@ -135,8 +135,7 @@ class HumanLike(Claim):
             (bench.scores(few.pixels).argmax(1) == bench.scores(shifted(few.pixels, 1)).argmax(1)).numpy()
         )
         patches = {
-            grid: bench.right(few.with_pixels(lambda pixels, grid=grid: shuffled(pixels, grid, generator)))
-            for grid in GRIDS
+            grid: bench.right(few.with_pixels(partial(shuffled, grid=grid, generator=generator))) for grid in GRIDS
         }
         attacked = {radius: self._attacked(bench, few, radius) for radius in RADII}
         sure_wrong, sure_noise = self._sureness(bench, few, plain, generator)
@@ -147,7 +146,7 @@ class HumanLike(Claim):
         parts = []
         for start in range(0, len(few), 50):
             part = few.of(slice(start, start + 50))
-            parts.append(bench.right(part.with_pixels(lambda _pixels, part=part: attack(bench, part, radius))))
+            parts.append(bench.right(Pictures(attack(bench, part, radius), part.labels)))
         return np.concatenate(parts)
 
     def _sureness(

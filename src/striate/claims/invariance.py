@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ CHANGES = (
     Change("shift by 4 pixels", lambda pixels: shifted(pixels, 4)),
     Change("mirror", lambda pixels: pixels.flip(3)),
     Change("scale by 1.2", lambda pixels: scaled(pixels, 1.2)),
-    *(Change(f"rotate by {angle:g} degrees", lambda pixels, angle=angle: rotated(pixels, angle)) for angle in ANGLES),
+    *(Change(f"rotate by {angle:g} degrees", partial(rotated, degrees=angle)) for angle in ANGLES),
 )
 
 
@@ -224,7 +225,7 @@ def square(pixels: Tensor) -> Tensor:
 @torch.inference_mode()
 def answers(network: nn.Module, pixels: Tensor) -> Tensor:
     """The class that a network answers with, `(N,)`."""
-    return torch.cat([network(part).argmax(1) for part in pixels.split(64)])
+    return torch.cat([network(part).argmax(1) for part in torch.split(pixels, 64)])
 
 
 def _layer(network: nn.Module, layer: str) -> tuple[nn.Module, Kernels]:

@@ -59,8 +59,10 @@ def _document(measured: Evaluation) -> dict[str, Any]:
 
 def _show(measured: Evaluation, console: Console) -> None:
     from striate.evaluation.words import in_words, title_of
+    from striate.runs.known_pictures import ALL
 
-    rows = [("pictures", f"{measured.images} of the {measured.split} split")]
+    which = ", all there are" if measured.split == ALL else f" of the {measured.split} split"
+    rows = [("pictures", f"{measured.images}{which}")]
     rows += [(title_of(each.name), in_words(each)) for each in measured.metrics]
     rows.append(
         ("for comparison", f"{title_of(measured.baseline.name)} of {in_words(measured.baseline)} without looking")

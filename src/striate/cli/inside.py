@@ -41,8 +41,7 @@ def command(
     """
     from striate.inside import look_inside
 
-    say("looking inside; this takes half a minute or so")
-    seen = look_inside(run, picture, layer=layer, unit=unit, at_xy=_place(at), class_name=class_name, page=out)
+    seen = look_inside(run, picture, layer=layer, unit=unit, at_xy=_place(at), class_name=class_name, page=out, say=say)
     return Answer(seen.as_dict(), lambda console: _show(seen, console))
 
 

@@ -45,6 +45,21 @@ def read_turned(path: Path, format: str | None, task: str | None) -> Reading:
     return _turned(read_folder(path, format, task), task)
 
 
+class OtherTaskError(DataError):
+    """Annotation is for another task than the one wanted.
+
+    Args:
+        what: As every error has it.
+        where: The set.
+        fix: What to do.
+        found: Name of the task that it is for.
+    """
+
+    def __init__(self, what: str, *, where: str | Path | None = None, fix: str = "", found: str = "") -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.found = found
+
+
 def refuse_other_task(path: Path, reading: Reading, task: str | None) -> None:
     """Refuses annotation that is not for the task wanted.
 
@@ -54,10 +69,11 @@ def refuse_other_task(path: Path, reading: Reading, task: str | None) -> None:
     if task is None or task == reading.task:
         return
     offers = " or ".join((reading.task, *TURNS_INTO.get(reading.task, ())))
-    raise DataError(
+    raise OtherTaskError(
         f"the task {task} was asked for, but the annotation here ({reading.format}) is for {reading.task}.",
         where=path,
         fix=f"Leave the task out or say {offers}; another format may be named with --format.",
+        found=reading.task,
     )
 
 

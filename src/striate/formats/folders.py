@@ -172,8 +172,9 @@ def _class_entries(path: Path, folder: Path, found: Findings) -> list[Entry]:
             )
         )
     elif others:
+        more = ", ..." if len(others) > 1 else ""
         found.notes.append(
-            f"{Count(len(others)):file is|files are} left out of {prefix}/, being no picture ({others[0]}, ...)."
+            f"{Count(len(others)):file is|files are} left out of {prefix}/, being no picture ({others[0]}{more})."
         )
     return entries
 

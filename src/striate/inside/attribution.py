@@ -21,8 +21,8 @@ Method = Callable[[nn.Module, Tensor, Objective, nn.Module], Tensor]
 LEAST_POSITIONS = 49
 """A map of fewer positions says hardly more than that the object is somewhere."""
 
-STEPS = 50
-PATCH_SHARE = 0.15
+STEPS = 32
+PATCH_SHARE = 0.2
 
 
 @contextmanager

@@ -76,4 +76,4 @@ def _side(weight: npt.NDArray[np.float64]) -> int:
     order = np.argsort(away.ravel())
     within = np.cumsum(energy.ravel()[order]) / energy.sum()
     half = float(away.ravel()[order[int(np.searchsorted(within, ENERGY))]])
-    return min(2 * int(half + 0.5) + 1, *energy.shape)
+    return min(2 * int(half + 0.5) + 1, int(energy.shape[0]), int(energy.shape[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def look_inside(
     at_xy: tuple[int, int] | None = None,
     class_name: str | None = None,
     page: str | Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Inside:
     """Opens a trained network up for one picture, down to one neuron's sum.
 
@@ -100,6 +102,7 @@ def look_inside(
         class_name: The class to explain, and the truth for one step of learning; the network's own answer where not
             given.
         page: File for the page; `inside-NAME.html` in the run folder where not given.
+        say: Told what goes on.
 
     Raises:
         RequestError: There is no such run, picture, layer, unit, place or class.
@@ -121,9 +124,11 @@ def look_inside(
             where=subject.name,
             fix="Name another class, or another picture.",
         )
+    say("looking for reasons, by five methods with two checks each")
     reason_layer = layer_for_reasons(subject)
     reasons = reasons_for(subject, objectives[0], reason_layer)
     truth = subject.classes.index(objectives[0].class_name) if objectives[0].class_name in subject.classes else 0
+    say("drawing kernels and maps, and searching the run's own pictures for what excites the unit")
     sections = [
         _answer_section(subject),
         channels_section(subject),

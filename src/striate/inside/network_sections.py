@@ -12,6 +12,7 @@ from striate.inside.fields import EffectiveField, effective_field
 from striate.inside.maps import Activity, Scale, maps_of, measure_activity
 from striate.inside.recording import Call
 from striate.inside.subject import Subject
+from striate.networks import Network
 from striate.networks.anatomy import Layer
 from striate.networks.kernels import Kernels
 from striate.networks.spatial import backbone_of
@@ -33,7 +34,7 @@ from striate.pages import (
     table,
     thumbnail,
 )
-from striate.structures import Count
+from striate.structures import Count, FeatureSpec
 
 MOST_MAP_PIXELS, ALL_MAP_PIXELS = 900_000, 26_000_000
 """Pixels of the feature maps of a layer, and of all layers of a page, which sets how large each is drawn."""
@@ -111,7 +112,7 @@ def anatomy_section(subject: Subject) -> Section:
     """Stages with their shapes, parameters, work, memory and receptive fields, computed and measured."""
     anatomy = subject.anatomy
     backbone = backbone_of(subject.network)
-    spec = backbone.feature_spec  # type: ignore[union-attr]
+    spec = _spec(subject)
     fields = measured_fields(subject)
     head = sum(weight.numel() for weight in subject.network.parameters()) - sum(
         weight.numel() for weight in backbone.parameters()
@@ -174,7 +175,7 @@ def measured_fields(subject: Subject) -> dict[str, EffectiveField]:
     backbone = backbone_of(subject.network)
     pictures = [subject.pixels]
     for batch in subject.batches():
-        pictures += list(batch.split(1))[: FIELD_PICTURES - len(pictures)]
+        pictures += [batch[row : row + 1] for row in range(len(batch))][: FIELD_PICTURES - len(pictures)]
         break
     found = {}
     for layer in stage_ends(subject):
@@ -184,7 +185,7 @@ def measured_fields(subject: Subject) -> dict[str, EffectiveField]:
 
 def stage_ends(subject: Subject) -> list[Layer]:
     """The last layer with the shape of each stage."""
-    spec = backbone_of(subject.network).feature_spec  # type: ignore[union-attr]
+    spec = _spec(subject)
     ends: dict[tuple[int, int], Layer] = {}
     height = subject.size_hw[0]
     wanted = {(stage.channels, -(-height // stage.stride)) for stage in spec.stages}
@@ -195,6 +196,12 @@ def stage_ends(subject: Subject) -> list[Layer]:
         if key in wanted:
             ends[key] = layer
     return list(ends.values())
+
+
+def _spec(subject: Subject) -> FeatureSpec:
+    backbone = backbone_of(subject.network)
+    assert isinstance(backbone, Network)
+    return backbone.feature_spec
 
 
 def memory_mib(layers: tuple[Layer, ...]) -> float:

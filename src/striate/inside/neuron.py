@@ -153,6 +153,12 @@ def check_place(call: Call, at_yx: tuple[int, int]) -> None:
     Raises:
         RequestError: There is no such place.
     """
+    if call.given.ndim == 2:
+        if at_yx != (0, 0):
+            raise RequestError(
+                f"{call.name} is a linear layer, which has no places.", where="--at", fix="Leave it out."
+            )
+        return
     height, width = call.map_hw
     if not (0 <= at_yx[0] < height and 0 <= at_yx[1] < width):
         raise RequestError(

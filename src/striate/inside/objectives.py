@@ -105,13 +105,12 @@ def _of_region(index: int, region: Tensor) -> Callable[[Any], Tensor]:
 def _place_objectives(scores: Tensor, classes: tuple[str, ...]) -> list[Objective]:
     """The place that is surest of each class: the box that comes from there is the surest one."""
     best, places = scores[0].detach().max(0)
+
+    def of_place(place: int, index: int) -> Callable[[Any], Tensor]:
+        return lambda output: planes_of(output)[:, place, index]
+
     return [
-        Objective(
-            f"the score of the surest {name}",
-            name,
-            float(best[index]),
-            lambda output, place=int(places[index]), index=index: planes_of(output)[:, place, index],
-        )
+        Objective(f"the score of the surest {name}", name, float(best[index]), of_place(int(places[index]), index))
         for index, name in enumerate(classes)
     ]
 
@@ -130,4 +129,4 @@ def _most_likely_object(scores: Tensor) -> Objective:
 def score_pictures(network: torch.nn.Module, pictures: Tensor, objective: Objective, batch_size: int = 16) -> Tensor:
     """The objective for each of several pictures, `(N,)`, without gradients."""
     with torch.inference_mode():
-        return torch.cat([objective.of_output(network(part)) for part in pictures.split(batch_size)]).float()
+        return torch.cat([objective.of_output(network(part)) for part in torch.split(pictures, batch_size)]).float()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from striate.inside.recording import Call
 from striate.inside.sanity import Curves, Randomised, check_randomised, deletion_and_insertion
 from striate.inside.subject import Subject
 from striate.pages import Column, Part, Section, Thumbnail, chart, gallery, heading, note, table, thumbnail
-from striate.structures import Count, Picture
+from striate.structures import Count, Picture, Placement, Sample
 
 EXCITING = 9
 SIGNED = ("integrated-gradients", "occlusion")
@@ -27,8 +28,8 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
     """The pictures of the run's own data that excite a unit most, cut to what it sees, and one made for it."""
     layer = subject.network.get_submodule(call.name.split("#")[0])
     body: list[str | Part] = [f"Unit {unit} of {call.name}."]
-    shown: list[tuple[object, object]] = []
-    found = most_exciting(subject.network, layer, unit, subject.batches(shown), most=EXCITING)  # type: ignore[arg-type]
+    shown: list[tuple[Sample, Placement]] = []
+    found = most_exciting(subject.network, layer, unit, subject.batches(shown), most=EXCITING)
     if found:
         field = next(
             (one.receptive_field_hw for one in subject.anatomy.layers if subject.prefix + one.name == call.name), None
@@ -36,10 +37,10 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
         pieces: list[Thumbnail] = []
         for one in found:
             sample, placement = shown[one.index]
-            picture = sample.read()  # type: ignore[attr-defined]
+            picture = sample.read()
             window = window_in_picture(one.at_yx, call.map_hw, subject.size_hw, field)
-            box = placement.boxes_out_of(np.array([window], np.float32))[0]  # type: ignore[attr-defined]
-            pieces.append(thumbnail(_cut(picture, box), f"{one.value:.3g}", detail=sample.name, max_side=128))  # type: ignore[attr-defined]
+            box = placement.boxes_out_of(np.array([window], np.float32))[0]
+            pieces.append(thumbnail(_cut(picture, box), f"{one.value:.3g}", detail=sample.name, max_side=128))
         body += [
             heading("The pictures that excite it most"),
             gallery(pieces),
@@ -50,9 +51,8 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
         ]
     else:
         body.append("The run's own pictures are not at hand, so none can be searched for what excites it.")
-    made, values = maximise_activation(
-        subject.network, layer, unit, tuple(int(side) for side in subject.pixels.shape[1:])
-    )  # type: ignore[arg-type]
+    channels, height, width = (int(side) for side in subject.pixels.shape[1:])
+    made, values = maximise_activation(subject.network, layer, unit, (channels, height, width))
     own = float(call.given[0, unit].mean())
     body += [
         heading("A picture made for it"),
@@ -97,18 +97,13 @@ class Reason:
 def reasons_for(subject: Subject, objective: Objective, layer: str) -> list[Reason]:
     """A map by each method, checked."""
     module = subject.network.get_submodule(layer)
-    found = []
-    for name, (_, method) in METHODS.items():
-        plane = method(subject.network, subject.pixels, objective, module).cpu()
-        found.append(
-            Reason(
-                name,
-                plane,
-                check_randomised(method, subject.network, subject.pixels, objective, layer),
-                deletion_and_insertion(plane, subject.network, subject.pixels, objective),
-            )
-        )
-    return found
+    shown = subject.network, subject.pixels, objective
+    planes = {name: method(*shown, module).cpu() for name, (_, method) in METHODS.items()}
+    curves = deletion_and_insertion(list(planes.values()), *shown)
+    return [
+        Reason(name, planes[name], check_randomised(METHODS[name][1], *shown, layer), own)
+        for name, own in zip(planes, curves, strict=True)
+    ]
 
 
 def reasons_section(subject: Subject, objectives: list[Objective], reasons: list[Reason], layer: str) -> Section:
@@ -118,7 +113,7 @@ def reasons_section(subject: Subject, objectives: list[Objective], reasons: list
     shown = [thumbnail(_drawn(pixels), "what the network sees", max_side=200)]
     for reason in reasons:
         drawn = over(pixels, reason.plane.double().numpy(), two_sided=reason.method in SIGNED)
-        tone = "good" if reason.means_something else "bad"
+        tone: Literal["good", "bad"] = "good" if reason.means_something else "bad"
         shown.append(thumbnail(_drawn(drawn), reason.method, detail=METHODS[reason.method][0], tone=tone, max_side=200))
     rows = [
         {

@@ -100,12 +100,13 @@ class Recording:
         """The layer of that name.
 
         Raises:
-            RequestError: There is none; the nearest ones are offered.
+            RequestError: There is none; the nearest ones that add up are offered.
         """
         if name in self.calls:
             return self.calls[name]
-        near = difflib.get_close_matches(name, list(self.calls), n=3, cutoff=0.3)
-        some = near or list(self.calls)[:8]
+        known = [call.name for call in self.of_kind("convolution", "linear")]
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
+        some = near or known[:8]
         raise RequestError(
             f"this network has no layer {name!r}.",
             where="--layer",

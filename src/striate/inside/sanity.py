@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,9 @@ from striate.inside.objectives import Objective, score_pictures
 SAME = 0.7
 """Rank correlation from which two maps say the same."""
 
-STEPS = 20
+STEPS = 16
 RANDOM_ORDERS = 5
+SHUFFLES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def check_randomised(
-    method: Method, network: nn.Module, picture: Tensor, objective: Objective, layer: str, *, shuffles: int = 3
+    method: Method, network: nn.Module, picture: Tensor, objective: Objective, layer: str, *, shuffles: int = SHUFFLES
 ) -> Randomised:
     """Holds a map against those of the same network with shuffled weights.
 
@@ -126,44 +128,45 @@ class Curves:
 
 
 def deletion_and_insertion(
-    plane: Tensor, network: nn.Module, picture: Tensor, objective: Objective, *, steps: int = STEPS, seed: int = 0
-) -> Curves:
-    """Takes away what a map marks, and brings it back, step by step.
+    planes: Sequence[Tensor], network: nn.Module, picture: Tensor, objective: Objective, *, seed: int = 0
+) -> list[Curves]:
+    """Takes away what each map marks, and brings it back, step by step, beside the same random orders for all maps.
 
     Args:
-        plane: `(H, W)`, large where it matters.
+        planes: `(H, W)` each, large where it matters.
         network: In evaluation mode.
         picture: `(1, C, H, W)`.
         objective: What is explained.
-        steps: Points of each curve, less one.
         seed: Fixes the random orders.
     """
     blurred = _blurred(picture)
     generator = np.random.default_rng(seed)
-    count = int(plane.numel())
-    order = np.argsort(-plane.detach().cpu().numpy().ravel(), kind="stable")
-    shares = np.linspace(0, 1, steps + 1)
+    size_hw = (int(picture.shape[2]), int(picture.shape[3]))
+    count = size_hw[0] * size_hw[1]
+    shares = np.linspace(0, 1, STEPS + 1)
 
     def curves(order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         place = np.empty(count, np.int64)
         place[order] = np.arange(count)
-        ranks = torch.from_numpy(place).view(1, 1, *plane.shape).to(picture.device)
+        ranks = torch.from_numpy(place).view(1, 1, *size_hw).to(picture.device)
         limits = torch.from_numpy((shares * count).round().astype(np.int64)).view(-1, 1, 1, 1).to(picture.device)
         changed = ranks < limits
         gone, back = torch.where(changed, blurred, picture), torch.where(changed, picture, blurred)
         return tuple(score_pictures(network, each, objective).double().cpu().numpy() for each in (gone, back))  # type: ignore[return-value]
 
     # Squares and not pixels: single pixels at random would blur everywhere a little at once.
-    random = [curves(_random_order(plane, generator)) for _ in range(RANDOM_ORDERS)]
-    deletion, insertion = curves(order)
-    return Curves(
-        shares, deletion, insertion, np.stack([one for one, _ in random]), np.stack([other for _, other in random])
-    )
+    random = [curves(_random_order(size_hw, generator)) for _ in range(RANDOM_ORDERS)]
+    random_deletion, random_insertion = (np.stack(pair) for pair in zip(*random, strict=True))
+    found = []
+    for plane in planes:
+        order = np.argsort(-plane.detach().cpu().numpy().ravel(), kind="stable")
+        found.append(Curves(shares, *curves(order), random_deletion, random_insertion))
+    return found
 
 
-def _random_order(plane: Tensor, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+def _random_order(size_hw: tuple[int, int], generator: np.random.Generator) -> npt.NDArray[np.int64]:
     """The pixels ordered by a smooth random map, as fine as maps of reasons are."""
-    height, width = (int(side) for side in plane.shape)
+    height, width = size_hw
     coarse = torch.from_numpy(generator.random((1, 1, max(2, height // 16), max(2, width // 16))))
     smooth = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
     return np.argsort(-smooth.ravel(), kind="stable")

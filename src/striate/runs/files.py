@@ -100,18 +100,18 @@ def storage_error(path: Path, error: OSError) -> StorageError:
         return StorageError(
             "the disk is full; what was there before is intact.",
             where=path,
-            fix="Make room, then go on with --resume, or choose another place with --run.",
+            fix="Make room, then go on (training with --resume), or choose another place.",
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(
             "there is no permission to write here.",
             where=path,
-            fix="Choose another place with --run, or change the permission of the folder.",
+            fix="Choose another place, or change the permission of the folder.",
         )
     return StorageError(
         f"this cannot be written ({error.strerror or error}); what was there before is intact.",
         where=path,
-        fix="Choose another place with --run.",
+        fix="Choose another place.",
     )
 
 

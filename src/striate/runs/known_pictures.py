@@ -8,6 +8,7 @@ from pathlib import Path
 
 from striate.data import Dataset, open_by_recipe, open_dataset
 from striate.data.annotations import renumbered
+from striate.data.readings import OtherTaskError
 from striate.data.splits import class_indices
 from striate.errors import DataError, RequestError
 from striate.evaluation.words import listed, plural
@@ -31,7 +32,7 @@ def pictures_of_split(
     """
     if data is None:
         return _own_split(folder, facts, recipe, split)
-    other = data if isinstance(data, Dataset) else open_dataset(data, task=facts.task)
+    other = data if isinstance(data, Dataset) else _opened(data, facts.task)
     if other.task != facts.task:
         raise DataError(
             f"the run is of task {facts.task}, this data of task {other.task}.",
@@ -40,6 +41,17 @@ def pictures_of_split(
         )
     samples, name = _other_split(other, split)
     return with_classes_of(samples, other.classes, facts.classes), name
+
+
+def _opened(data: str | Path, task: str) -> Dataset:
+    try:
+        return open_dataset(data, task=task)
+    except OtherTaskError as error:
+        raise DataError(
+            f"the run is for {task}, and the annotation here is for {error.found}.",
+            where=data,
+            fix=f"Give pictures that are annotated for {task}.",
+        ) from error
 
 
 def open_own_data(facts: RunFacts, recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> Dataset:

@@ -17,6 +17,7 @@ from striate.data import Dataset
 from striate.data.scan_cache import cache_folder
 from striate.networks import resolve_network
 from striate.networks.layers import SMALL_SIDE
+from striate.networks.weights import has_published_weights
 from striate.recipe import Recipe
 
 EMBEDDED = "timm/tf_efficientnet_lite0"
@@ -135,8 +136,11 @@ def choose_input(chooser: Chooser, data: Dataset, device: torch.device, *, light
         chooser.fill("network.weights", "none", "ImageNet features are made for larger pictures")
     else:
         chooser.fill("network.name", EMBEDDED, "its ImageNet weights come with Striate and it is fast on a CPU")
-        chooser.fill("network.weights", "auto", "features learned on a million photographs need fewer pictures")
     info = resolve_network(str(recipe.network.name))
+    if not has_published_weights(info):
+        chooser.fill("network.weights", "none", f"nobody published ImageNet weights for {info.name}")
+    if not small:
+        chooser.fill("network.weights", "auto", "features learned on a million photographs need fewer pictures")
     chooser.fill("network.weights", "auto", "pretrained weights where they are at hand")
     chooser.fill("network.frozen", False, "all layers learn")
     size = _input_size(data, pretrained=info.name == EMBEDDED, fast=device.type == "cuda")

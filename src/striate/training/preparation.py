@@ -308,5 +308,6 @@ def _refuse_hopeless(data: Dataset) -> None:
 
 def _weights_line(info: NetworkInfo, weights: WeightsUsed | None) -> str:
     if weights is None or weights.name == "none":
-        return f"{info.name}, fresh weights" + (f" ({weights.note})" if weights is not None and weights.note else "")
+        why = "" if weights is None else weights.note.removeprefix("fresh weights: ").rstrip(".")
+        return f"{info.name}, fresh weights" + (f": {why}" if why else "")
     return f"{info.name}, weights {weights.name} ({weights.source})"
