@@ -26,7 +26,7 @@ def failing(number):
     ("number", "words"),
     [
         (errno.ENOSPC, "the disk is full; what was there before is intact. Make room"),
-        (errno.EACCES, "there is no permission to write here. Choose another place with --run"),
+        (errno.EACCES, "there is no permission to write here. Choose another place, or change"),
         (errno.EIO, "what was there before is intact"),
     ],
 )

@@ -36,7 +36,7 @@ from striate.pages import (
 )
 from striate.structures import Count, FeatureSpec
 
-MOST_MAP_PIXELS, ALL_MAP_PIXELS = 900_000, 26_000_000
+MOST_MAP_PIXELS, ALL_MAP_PIXELS = 900_000, 20_000_000
 """Pixels of the feature maps of a layer, and of all layers of a page, which sets how large each is drawn."""
 
 LEAST_SIDE, MOST_SIDE = 14, 96
