@@ -34,6 +34,30 @@ def recipe_table() -> str:
     return "\n".join(lines)
 
 
+def claims_table() -> str:
+    """Every claim and what would have to be seen if it were true."""
+    from striate.claims import all_claims
+
+    rows = [(str(one.number), f"`{one.name}`", one.sentence, one.meaning) for one in all_claims()]
+    return "\n".join(table(("", "name", "the sentence", "if it were true"), rows))
+
+
+def glossary_terms() -> str:
+    """Every term, in the order of the alphabet."""
+    from striate.glossary import TERMS
+
+    lines = []
+    for term in sorted(TERMS, key=lambda one: one.name.lower()):
+        lines += [f"### {term.name}", "", term.text, ""]
+        lines += [f"    {term.equation}", ""] if term.equation else []
+        more = [f"History: {term.history}" if term.history else ""]
+        more += [f"See it: `{term.shown_by}`." if term.shown_by else ""]
+        links = ", ".join(f"[{name}](#{name.lower().replace(' ', '-')})" for name in term.related)
+        more += [f"Also called: {', '.join(term.also)}." if term.also else "", f"Related: {links}." if links else ""]
+        lines += ["  \n".join(part for part in more if part), ""]
+    return "\n".join(lines)
+
+
 def commands_reference() -> str:
     """Every command with its arguments and options."""
     from striate.cli.commands import COMMANDS
@@ -126,6 +150,8 @@ def metrics_table() -> str:
 
 
 GENERATORS: dict[str, Callable[[], str]] = {
+    "claims": claims_table,
+    "glossary": glossary_terms,
     "recipe": recipe_table,
     "commands": commands_reference,
     "networks": networks_table,

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from striate.claims import CLAIMS
 from striate.cli.commands import COMMANDS
 from striate.data.annotations import LOST_KINDS, MENDED_KINDS
 from striate.data.public import PUBLIC_SETS
@@ -66,6 +67,7 @@ def test_every_recipe_field_is_documented() -> None:
         pytest.param(TASKS, "data.md", id="tasks"),
         pytest.param(MAKERS, "data.md", id="makers"),
         pytest.param(PUBLIC_SETS, "data.md", id="public-sets"),
+        pytest.param(CLAIMS, "claims.md", id="claims"),
         pytest.param(ANSWER_WRITERS, "boxes-and-masks.md", id="answers"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 ORDER = (
     "errors",
     "registry",
+    "glossary",
     "recipe",
     "structures",
     "images",

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from striate.api import Run, compare, look, open, train
     from striate.data import Dataset
     from striate.errors import StriateError
+    from striate.glossary import explain
     from striate.recipe import Recipe
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "look", "open", "train"]
+__all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "explain", "look", "open", "train"]
 
 _HOMES = {
     "Dataset": "striate.data",
@@ -29,6 +30,7 @@ _HOMES = {
     "Run": "striate.api",
     "StriateError": "striate.errors",
     "compare": "striate.api",
+    "explain": "striate.glossary",
     "look": "striate.api",
     "open": "striate.api",
     "train": "striate.api",

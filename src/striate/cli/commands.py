@@ -11,6 +11,7 @@ COMMANDS: dict[str, str] = {
     "claims": "What people say about CNNs, measured on your own network",
     "compare": "Train several networks on the same data, side by side",
     "nets": "The table of networks",
+    "explain": "What a term of the field means",
     "data make": "Write a synthetic or built-in data set as a folder",
     "data get": "Download a public data set",
     "data convert": "Write a data set in another format",
