@@ -68,7 +68,8 @@ class NeuronSum:
     @property
     def products(self) -> Floats:
         """Each value times its weight, `(C, kh, kw)`."""
-        return self.window * self.kernel
+        # Adding zero turns -0 into 0.
+        return self.window * self.kernel + 0.0
 
     @property
     def total(self) -> float:

@@ -21,6 +21,9 @@ from striate.pages import Column, Part, Section, Thumbnail, chart, gallery, head
 from striate.structures import Count, Picture, Placement, Sample
 
 EXCITING = 9
+LEAST_SHOWN = 24
+"""Pixels a side that are shown at least: what an early layer sees of a picture cannot be recognised alone."""
+
 SIGNED = ("integrated-gradients", "occlusion")
 
 
@@ -46,7 +49,7 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
             gallery(pieces),
             note(
                 f"Of {Count(len(subject.known_pictures)):picture} of the run's own data, each cut to the receptive "
-                "field of the strongest place."
+                f"field of the strongest place, and to {LEAST_SHOWN} pixels a side at least."
             ),
         ]
     else:
@@ -66,8 +69,10 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
 
 
 def _cut(picture: Picture, box: np.ndarray) -> Picture:
-    left, top = np.floor(box[:2]).astype(int).tolist()
-    right, bottom = np.ceil(box[2:]).astype(int).tolist()
+    middle, half = (box[:2] + box[2:]) / 2, np.maximum((box[2:] - box[:2]) / 2, LEAST_SHOWN / 2)
+    ends = np.array(picture.size_hw[::-1])
+    left, top = np.floor(np.clip(middle - half, 0, ends - 1)).astype(int).tolist()
+    right, bottom = np.ceil(np.clip(middle + half, 1, ends)).astype(int).tolist()
     cut = picture.pixels[:, top : max(bottom, top + 1), left : max(right, left + 1)]
     return Picture(cut, picture.channel_names, source=picture.source)
 
@@ -119,10 +124,8 @@ def reasons_section(subject: Subject, objectives: list[Objective], reasons: list
         {
             "method": reason.method,
             "correlation": reason.randomised.correlation,
-            "deletion": float(reason.curves.deletion.mean()),
-            "random deletion": float(reason.curves.random_deletion.mean()),
-            "insertion": float(reason.curves.insertion.mean()),
-            "random insertion": float(reason.curves.random_insertion.mean()),
+            "deletion": f"{reason.curves.deletion.mean():.3g} ({reason.curves.random_deletion.mean():.3g})",
+            "insertion": f"{reason.curves.insertion.mean():.3g} ({reason.curves.random_insertion.mean():.3g})",
             "worth": "yes" if reason.means_something else _why_not(reason),
         }
         for reason in reasons
@@ -130,10 +133,8 @@ def reasons_section(subject: Subject, objectives: list[Objective], reasons: list
     columns = [
         Column("method"),
         Column("correlation", "like that of shuffled weights", ".2f"),
-        Column("deletion", "score while it vanishes", ".3g"),
-        Column("random deletion", "in random order", ".3g"),
-        Column("insertion", "while it comes back", ".3g"),
-        Column("random insertion", "in random order", ".3g"),
+        Column("deletion", "score while it vanishes (random)"),
+        Column("insertion", "while it comes back (random)"),
         Column("worth", "means something"),
     ]
     good = [reason for reason in reasons if reason.means_something]
