@@ -190,7 +190,9 @@ def stage_ends(subject: Subject) -> list[Layer]:
     height = subject.size_hw[0]
     wanted = {(stage.channels, -(-height // stage.stride)) for stage in spec.stages}
     for layer in subject.anatomy.layers:
-        if len(layer.output_shape) != 3 or layer.stride_hw is None:
+        # Layers of a backbone's own class scores do not run in a network for boxes or masks.
+        runs = f"{subject.prefix}{layer.name}" in subject.recording.calls
+        if len(layer.output_shape) != 3 or layer.stride_hw is None or not runs:
             continue
         key = (layer.output_shape[0], layer.output_shape[1])
         if key in wanted:
