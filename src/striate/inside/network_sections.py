@@ -36,11 +36,14 @@ from striate.pages import (
 )
 from striate.structures import Count, FeatureSpec
 
-MOST_MAP_PIXELS, ALL_MAP_PIXELS = 900_000, 20_000_000
+MOST_MAP_PIXELS, ALL_MAP_PIXELS = 900_000, 15_000_000
 """Pixels of the feature maps of a layer, and of all layers of a page, which sets how large each is drawn."""
 
 LEAST_SIDE, MOST_SIDE = 14, 96
-MOST_KERNELS = 32
+MOST_KERNELS = 16
+MATRIX_SIDE = 160
+"""Side of kernels of 1 x 1 as one matrix, in pixels."""
+
 FIELD_PICTURES = 6
 
 
@@ -347,8 +350,10 @@ def kernel_parts(call: Call, kernels: Kernels) -> list[str | Part]:
     scale = Scale.of(weight)
     if (high, wide) == (1, 1):
         plane = weight[:, :, 0, 0][None]
-        words = f"{size}: a row for each kernel, a column for each channel. {scale}."
-        return [heading(f"Kernels of {call.name}"), plain_picture(mosaic(plane, scale, 400), size, words, crisp=True)]
+        reduced = " Neighbours are averaged." if max(units, depth) > MATRIX_SIDE else ""
+        words = f"{size}: a row for each kernel, a column for each channel. {scale}.{reduced}"
+        drawn = mosaic(plane, scale, MATRIX_SIDE)
+        return [heading(f"Kernels of {call.name}"), plain_picture(drawn, size, words, crisp=True)]
     shown = weight[:MOST_KERNELS, :MOST_KERNELS].reshape(-1, high, wide)
     some = (
         "" if max(units, depth) <= MOST_KERNELS else f" The first {MOST_KERNELS} channels of the first {MOST_KERNELS}."
