@@ -34,6 +34,9 @@ def trained(folder: Path, task: str, net: str, size_hw: tuple[int, int]) -> Run:
 def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("striate.inside.subject.MOST_PICTURES", 8)
     monkeypatch.setattr("striate.inside.excitement.ASCENT_STEPS", 4)
+    monkeypatch.setattr("striate.inside.attribution.STEPS", 4)
+    monkeypatch.setattr("striate.inside.sanity.STEPS", 4)
+    monkeypatch.setattr("striate.inside.sanity.SHUFFLES", 1)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +59,12 @@ def picture_of(run: Run) -> Path:
     [
         ("classification", "lenet5_1998"),
         ("classification", "resnet20"),
-        ("classification", "vgg11_bn"),
-        ("classification", "googlenet"),
-        ("detection", "resnet18"),
-        ("segmentation", "lenet5"),
-        ("instances", "resnet20"),
+        ("detection", "lenet5"),
+        ("segmentation", "resnet20"),
+        ("instances", "lenet5"),
     ],
 )
-def test_a_page_for_every_family_and_task(folder: Path, task: str, net: str) -> None:
+def test_a_page_for_every_task(folder: Path, task: str, net: str) -> None:
     run = trained(folder, task, net, (32, 32) if task == "classification" else (64, 64))
     seen = look_inside(run, picture_of(run), page=folder / f"{task}-{net}.html")
     text = seen.page.read_text(encoding="utf-8")

@@ -76,7 +76,12 @@ def layer_cam(network: nn.Module, picture: Tensor, objective: Objective, layer: 
 
 
 def integrated_gradients(
-    network: nn.Module, picture: Tensor, objective: Objective, layer: nn.Module | None = None, *, steps: int = STEPS
+    network: nn.Module,
+    picture: Tensor,
+    objective: Objective,
+    layer: nn.Module | None = None,
+    *,
+    steps: int | None = None,
 ) -> Tensor:
     """Gradients along the way from the mean picture to this one, times the way: the parts add up to the difference.
 
@@ -89,11 +94,11 @@ def integrated_gradients(
     return integrated_values(network, picture, objective, steps=steps)[0].sum(0)
 
 
-def integrated_values(network: nn.Module, picture: Tensor, objective: Objective, *, steps: int = STEPS) -> Tensor:
+def integrated_values(network: nn.Module, picture: Tensor, objective: Objective, *, steps: int | None = None) -> Tensor:
     """The same for every value of the picture, `(1, C, H, W)`."""
     import numpy as np
 
-    places, weights = np.polynomial.legendre.leggauss(steps)
+    places, weights = np.polynomial.legendre.leggauss(steps or STEPS)
     total = torch.zeros_like(picture)
     for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
         with torch.enable_grad():

@@ -96,7 +96,7 @@ def maximise_activation(
     unit: int,
     shape: tuple[int, int, int],
     *,
-    steps: int = ASCENT_STEPS,
+    steps: int | None = None,
     seed: int = 0,
 ) -> tuple[Tensor, list[float]]:
     """A picture that a unit answers to strongly, found by climbing along the gradient (Erhan et al. 2009).
@@ -109,12 +109,13 @@ def maximise_activation(
         layer: The layer of the unit.
         unit: Position of its feature map.
         shape: `(C, H, W)` of pictures.
-        steps: Steps of the climb.
+        steps: Steps of the climb; `ASCENT_STEPS` where not given.
         seed: Fixes where it starts.
 
     Returns:
         The picture `(C, H, W)`, normalised as the network expects, and the unit's mean value after each step.
     """
+    steps = steps or ASCENT_STEPS
     generator = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
     picture = (0.1 * torch.randn(1, *shape, generator=generator)).to(device)

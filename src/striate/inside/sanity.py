@@ -58,7 +58,13 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def check_randomised(
-    method: Method, network: nn.Module, picture: Tensor, objective: Objective, layer: str, *, shuffles: int = SHUFFLES
+    method: Method,
+    network: nn.Module,
+    picture: Tensor,
+    objective: Objective,
+    layer: str,
+    *,
+    shuffles: int | None = None,
 ) -> Randomised:
     """Holds a map against those of the same network with shuffled weights.
 
@@ -68,11 +74,11 @@ def check_randomised(
         picture: `(1, C, H, W)`.
         objective: What is explained.
         layer: Name of the layer that the method looks at.
-        shuffles: How often weights are shuffled.
+        shuffles: How often weights are shuffled; `SHUFFLES` where not given.
     """
     own = method(network, picture, objective, network.get_submodule(layer))
     found = []
-    for seed in range(shuffles):
+    for seed in range(shuffles or SHUFFLES):
         other = randomise(network, seed)
         found.append(abs(rank_correlation(own, method(other, picture, objective, other.get_submodule(layer)))))
     mean = float(np.mean(found))
