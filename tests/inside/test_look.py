@@ -65,7 +65,7 @@ def picture_of(run: Run) -> Path:
     ],
 )
 def test_a_page_for_every_task(folder: Path, task: str, net: str) -> None:
-    run = trained(folder, task, net, (32, 32) if task == "classification" else (64, 64))
+    run = trained(folder, task, net, (32, 32))
     seen = look_inside(run, picture_of(run), page=folder / f"{task}-{net}.html")
     text = seen.page.read_text(encoding="utf-8")
     assert len(text) < 15_000_000
