@@ -141,7 +141,7 @@ def test_mixed_channels_depths_and_sizes_are_said(class_folders: Folders) -> Non
     assert of_kind(data, "channels").severity == "dropped"
     assert "5 channels (band 0, band 1, band 2, band 3, band 4)" in of_kind(data, "channels").detail
     assert of_kind(data, "mixed-channels").detail == (
-        "16 pictures have 3 (red, green, blue) channels; 1 have 1 (gray), for example a/gray.png."
+        "16 pictures have 3 (red, green, blue) channels; 1 has 1 (gray), for example a/gray.png."
     )
     assert of_kind(data, "mixed-bit-depths").path == "a/gray.png"
     assert of_kind(data, "odd-size").detail == "50 x 20 pixels, where 16 of 17 pictures have 36 x 40."

@@ -37,7 +37,7 @@ def command(
 
     Example:
         striate inside runs/photos cat.jpg
-        striate inside runs/photos cat.jpg --layer layer1.0.conv1 --unit 3 --at 10,12
+        striate inside runs/photos cat.jpg --layer layer1.0.conv1 --at 10,12
     """
     from striate.inside import look_inside
 

@@ -172,11 +172,11 @@ def _answer_section(subject: Subject) -> Section:
     else:
         facts |= {name: f"{share:.1%} of the picture" for name, share in answer.ranked(MOST_LISTED)}
     body = [gallery([thumbnail(subject.picture, subject.name, max_side=320)]), fact_list(facts)]
-    if subject.frames > 1:
+    if len(subject.frames) > 1:
         body.append(
             callout(
                 "One tile of several",
-                f"The picture is seen in {subject.frames} tiles; this page looks at the one in which the network is "
+                f"The picture is seen in {len(subject.frames)} tiles; this page looks at the one in which it is "
                 "surest.",
             )
         )

@@ -35,17 +35,22 @@ class Subject:
         run: The run; its network computes on the CPU.
         name: Name of the picture.
         picture: The picture itself.
-        placement: How the frame lies in it.
-        frames: Frames in all; of several tiles the one is taken in which the network is surest.
-        pixels: The frame, `(1, C, H, W)`, normalised.
+        placements: How each of its frames lies in it.
+        frames: The frames, `(F, C, H, W)`, normalised: one, or the tiles of a large picture.
+        chosen: The frame that is looked into; of several tiles the one in which the network is surest.
     """
 
     run: Run
     name: str
     picture: Picture
-    placement: Placement
-    frames: int
-    pixels: Tensor
+    placements: tuple[Placement, ...]
+    frames: Tensor
+    chosen: int
+
+    @property
+    def pixels(self) -> Tensor:
+        """The frame that is looked into, `(1, C, H, W)`."""
+        return self.frames[self.chosen : self.chosen + 1]
 
     @property
     def network(self) -> nn.Module:
@@ -81,10 +86,12 @@ class Subject:
 
     @cached_property
     def answer(self) -> Prediction:
-        """What the network says about the frame, in pixels of the picture."""
+        """What the network says about the picture, all of its frames together."""
+        parts = []
         with torch.inference_mode():
-            parts = self.run.task.decode(self.network(self.pixels), [self.placement])
-        return self.run.task.prediction(parts, [self.placement], self.classes)
+            for frame, placement in zip(self.frames, self.placements, strict=True):
+                parts += self.run.task.decode(self.network(frame[None]), [placement])
+        return self.run.task.prediction(parts, self.placements, self.classes)
 
     def objectives(self, class_name: str | None = None) -> list[Objective]:
         """What can be explained about the answer; see `objectives_of`."""
@@ -155,8 +162,8 @@ def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subjec
             where=name,
             fix="Give a picture with the channels of the training pictures.",
         ) from error
-    index = _surest(opened.network, frames) if len(frames) > 1 else 0
-    return Subject(opened, name, read, placements[index], len(frames), frames[index : index + 1])
+    chosen = _surest(opened.network, frames) if len(frames) > 1 else 0
+    return Subject(opened, name, read, placements, frames, chosen)
 
 
 def _surest(network: nn.Module, frames: Tensor) -> int:
