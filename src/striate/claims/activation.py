@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -107,7 +107,7 @@ class Activation(Claim):
             drawing=Drawing(
                 "activation",
                 "accuracy on test pictures",
-                (_line("this data", shares.values()), _line("pictures of parity", made.values())),
+                (Line.of("this data", shares), Line.of("pictures of parity", made)),
                 "Pictures of parity cannot be told apart by any single layer; chance is one half there.",
             ),
             notes=(
@@ -153,17 +153,6 @@ def parity_pictures(count: int, seed: int) -> Pictures:
         pixels[index, 0, 10 + shift : 18 + shift, 16:24] += 0.4 * (2 * right - 1)
     labels = (signs[:, 0] == signs[:, 1]).astype(np.int64)
     return Pictures(torch.from_numpy(pixels.clip(0, 1)), torch.from_numpy(labels))
-
-
-def _line(name: str, measures: Iterable[Measure]) -> Line:
-    values = list(measures)
-    return Line(
-        name,
-        list(KINDS),
-        [one.value for one in values],
-        [one.low if one.low is not None else one.value for one in values],
-        [one.high if one.high is not None else one.value for one in values],
-    )
 
 
 CLAIMS.add(Activation.name, Activation())

@@ -62,6 +62,14 @@ class Line:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
 
+    @classmethod
+    def of(cls, name: str, measures: Mapping[Any, Measure]) -> Line:
+        """Measures with their intervals, by their places."""
+        shown = list(measures.values())
+        low = [one.value if one.low is None else one.low for one in shown]
+        high = [one.value if one.high is None else one.high for one in shown]
+        return cls(name, list(measures), [one.value for one in shown], low, high)
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.claims.base import Measure
-from striate.errors import DataError, PictureError
+from striate.errors import DataError, PictureError, RequestError
 from striate.evaluation.intervals import CONFIDENCE
 from striate.networks import NetworkOptions, build_network
 from striate.networks.weight_files import read_state_dict
@@ -175,10 +175,8 @@ class Bench:
         data = self._data if split != "train" else None
         try:
             samples, _ = pictures_of_split(self.run.folder, self.run.facts, self.run.recipe, data, split)
-        except DataError:
-            raise
-        except Exception as error:
-            if split != "test":
+        except RequestError as error:
+            if split != "test" or isinstance(error, DataError):
                 raise
             # A set without a test split is judged by its validation pictures.
             self.say(f"there is no test split ({error}); the validation pictures are taken")

@@ -113,15 +113,7 @@ class Channels(Claim):
             drawing=Drawing(
                 "what the network sees",
                 "accuracy on new pictures",
-                (
-                    Line(
-                        "accuracy",
-                        list(variants),
-                        [shares[name].value for name in variants],
-                        [float(shares[name].low or 0) for name in variants],
-                        [float(shares[name].high or 0) for name in variants],
-                    ),
-                ),
+                (Line.of("accuracy", shares),),
                 "The same network, trained alike on each.",
             ),
             table=rows + per_class,

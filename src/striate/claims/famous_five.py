@@ -128,15 +128,7 @@ class FamousFive(Claim):
             drawing=Drawing(
                 "network, by year",
                 "accuracy on new pictures",
-                (
-                    Line(
-                        "accuracy",
-                        list(self._nets),
-                        [shares[net].value for net in self._nets],
-                        [float(shares[net].low or 0) for net in self._nets],
-                        [float(shares[net].high or 0) for net in self._nets],
-                    ),
-                ),
+                (Line.of("accuracy", shares),),
                 "The order on ImageNet with weeks of training is another one than on small pictures in a minute.",
             ),
             table=rows,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import nn
 
-from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure, VerdictWord
+from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, VerdictWord
 from striate.claims.bench import Bench, Bools, Pictures, difference, is_above, is_below, share_over_seeds
 
 WIDTHS = (1, 4, 32)
@@ -123,7 +122,7 @@ class Fitting(Claim):
             drawing=Drawing(
                 "training pictures",
                 "accuracy",
-                (_line("training pictures", sizes, own), _line("new pictures", sizes, new)),
+                (Line.of("training pictures", own), Line.of("new pictures", new)),
                 "The gap between the two is overfitting; both low together is underfitting.",
             ),
         )
@@ -140,17 +139,6 @@ def narrow_network(width: int, channels: int, classes: int) -> nn.Module:
         nn.AdaptiveAvgPool2d(4),
         nn.Flatten(),
         nn.Linear(32 * width, classes),
-    )
-
-
-def _line(name: str, places: list[int], measures: dict[int, Measure]) -> Line:
-    chosen = [measures[place] for place in places]
-    return Line(
-        name,
-        places,
-        [one.value for one in chosen],
-        [float(np.nan if one.low is None else one.low) for one in chosen],
-        [float(np.nan if one.high is None else one.high) for one in chosen],
     )
 
 

@@ -87,7 +87,7 @@ class Pooling(Claim):
             drawing=Drawing(
                 "pooling",
                 "accuracy on test pictures",
-                (_bars(shares),),
+                (Line.of("accuracy", shares),),
                 "The same network with each kind of pooling, trained alike.",
             ),
             notes=(
@@ -131,17 +131,6 @@ def _negated(measure: Measure) -> Measure:
     low = None if measure.high is None else -measure.high
     high = None if measure.low is None else -measure.low
     return Measure(measure.words, -measure.value, low, high, measure.form)
-
-
-def _bars(shares: dict[str, Measure]) -> Line:
-    values = list(shares.values())
-    return Line(
-        "accuracy",
-        list(shares),
-        [one.value for one in values],
-        [one.low if one.low is not None else one.value for one in values],
-        [one.high if one.high is not None else one.value for one in values],
-    )
 
 
 CLAIMS.add(Pooling.name, Pooling())

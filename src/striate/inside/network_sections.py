@@ -250,7 +250,7 @@ def maps_section(subject: Subject) -> Section:
         *_dead_words(list(activities.values())),
     ]
     calls = subject.recording.of_kind("convolution", "pooling")
-    sets = sum(1 + (call.kind == "pooling") + len(_following(subject, call)) for call in calls)
+    sets = sum(1 + (call.kind == "pooling") + len(subject.recording.following(call.name)) for call in calls)
     room = min(MOST_MAP_PIXELS, ALL_MAP_PIXELS // max(1, sets))
     for index, call in enumerate(calls):
         body.append(details(_title(call), _layer_parts(subject, call, activities, room), opened=index == 0))
@@ -304,21 +304,10 @@ def _layer_parts(subject: Subject, call: Call, activities: dict[str, Activity], 
     if call.kind == "pooling":
         body += _map_parts(f"Before {call.name}", call.taken[0].numpy(), room)
     body += _map_parts(f"What {call.name} gives", maps_of(call), room)
-    for step in _following(subject, call):
+    for step in subject.recording.following(call.name):
         words = f"After {step.name} ({type(step.module).__name__})"
         body += _map_parts(words, maps_of(step), room, _activity_words(activities.get(step.name.split("#")[0])))
     return body
-
-
-def _following(subject: Subject, call: Call) -> list[Call]:
-    """Normalisation and activation that take a layer's maps as they are."""
-    found: list[Call] = []
-    while True:
-        takers = [one for one in subject.recording.takers(call.name) if one.kind in ("normalisation", "activation")]
-        if len(takers) != 1:
-            return found
-        call = takers[0]
-        found.append(call)
 
 
 def _activity_words(activity: Activity | None) -> str:

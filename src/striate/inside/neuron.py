@@ -197,26 +197,23 @@ def _steps(recording: Recording, call: Call, unit: int, place: tuple[int, int]) 
     """Normalisation and activation that follow, each of which takes the value of this neuron alone."""
     found: list[Step] = []
     value = value_at(call, unit, place)
-    while True:
-        takers = [one for one in recording.takers(call.name) if one.kind in ("normalisation", "activation")]
-        if len(takers) != 1:
-            return found
-        call = takers[0]
-        computed = value_at(call, unit, place)
-        if isinstance(call.module, nn.modules.batchnorm._BatchNorm):
-            value, words = _normalised(call.module, unit, value)
-            found.append(Step(call.name, "normalisation", words, value, computed))
-            inner = getattr(call.module, "act", None)
+    for taker in recording.following(call.name):
+        computed = value_at(taker, unit, place)
+        if isinstance(taker.module, nn.modules.batchnorm._BatchNorm):
+            value, words = _normalised(taker.module, unit, value)
+            found.append(Step(taker.name, "normalisation", words, value, computed))
+            inner = getattr(taker.module, "act", None)
             if inner is not None and not isinstance(inner, nn.Identity):
                 value = activated(inner, value)
                 # timm's normalisation applies its activation itself: what the network has is what comes after it.
-                found[-1] = Step(call.name, "normalisation", words, found[-1].value, found[-1].value)
-                found.append(Step(f"{call.name}.act", "activation", activation_name(inner), value, computed))
-        elif call.kind == "activation":
-            value = activated(call.module, value)
-            found.append(Step(call.name, "activation", activation_name(call.module), value, computed))
+                found[-1] = Step(taker.name, "normalisation", words, found[-1].value, found[-1].value)
+                found.append(Step(f"{taker.name}.act", "activation", activation_name(inner), value, computed))
+        elif taker.kind == "activation":
+            value = activated(taker.module, value)
+            found.append(Step(taker.name, "activation", activation_name(taker.module), value, computed))
         else:
-            return found
+            break
+    return found
 
 
 def _normalised(norm: nn.modules.batchnorm._BatchNorm, unit: int, value: float) -> tuple[float, str]:

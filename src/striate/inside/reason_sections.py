@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from striate.inside.attribution import METHODS, choose_layer
 from striate.inside.drawing import over, resized
@@ -204,10 +203,3 @@ def layer_for_reasons(subject: Subject) -> str:
     """Name of the layer that maps of reasons look at."""
     name, _ = choose_layer(subject.network, subject.pixels)
     return name.split("#")[0]
-
-
-def has_gradient(network: nn.Module, picture: Tensor, objective: Objective) -> bool:
-    """Whether an objective can be followed back to the picture."""
-    with torch.enable_grad():
-        value = objective.of_output(network(picture.detach().clone().requires_grad_(True)))
-    return bool(value.requires_grad)

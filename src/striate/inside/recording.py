@@ -15,23 +15,9 @@ from torch import Tensor, nn
 
 from striate.errors import RequestError
 from striate.networks.kernels import Kernels, kernels_of
-from striate.networks.layers import ScaledTanh
+from striate.networks.layers import ACTIVATIONS
 
-ACTIVATION_TYPES = (
-    nn.ReLU,
-    nn.Sigmoid,
-    nn.Tanh,
-    ScaledTanh,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.SELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Softplus,
-    nn.ReLU6,
-    nn.Hardswish,
-)
+ACTIVATION_TYPES = tuple({type(build()) for build in ACTIVATIONS} - {nn.Identity})
 POOLING_TYPES = (
     nn.MaxPool2d,
     nn.AvgPool2d,
@@ -116,6 +102,16 @@ class Recording:
     def takers(self, name: str) -> list[Call]:
         """The layers into which the output of a layer goes as it is."""
         return [call for call in self.calls.values() if call.source == name]
+
+    def following(self, name: str) -> list[Call]:
+        """Normalisation and activation that take a layer's output as it is, one after the other."""
+        found: list[Call] = []
+        while True:
+            takers = [one for one in self.takers(name) if one.kind in ("normalisation", "activation")]
+            if len(takers) != 1:
+                return found
+            found.append(takers[0])
+            name = takers[0].name
 
     def of_kind(self, *kinds: str) -> list[Call]:
         """The layers of some kinds."""

@@ -87,12 +87,12 @@ def check_randomised(
 
 def rank_correlation(one: Tensor, other: Tensor) -> float:
     """Spearman's rank correlation of two maps; 0 where one of them is constant."""
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    first, second = (rankdata(plane.detach().double().cpu().numpy().ravel()) for plane in (one, other))
+    first, second = (plane.detach().double().cpu().numpy().ravel() for plane in (one, other))
     if first.std() == 0 or second.std() == 0:
         return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
+    return float(spearmanr(first, second).statistic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
