@@ -10,6 +10,7 @@ from striate.recipe import Recipe, read_recipe
 from striate.runs.run import Run as FinishedRun
 
 if TYPE_CHECKING:
+    from striate.claims import Measured
     from striate.data import Dataset
     from striate.data.look import Look
     from striate.inside import Inside
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Run(FinishedRun):
-    """A run of training, with the verbs that look at it: `predict`, `evaluate`, `inside`.
+    """A run of training, with the verbs that look at it: `predict`, `evaluate`, `inside`, `claims`.
 
     Example:
         >>> run = striate.Run.open("runs/2026-11-23-flowers-resnet18")
@@ -43,6 +44,24 @@ class Run(FinishedRun):
         from striate.inside import look_inside
 
         return look_inside(self, picture, layer=layer, unit=unit, at_xy=at_xy, class_name=class_name, page=page)
+
+    def claims(
+        self,
+        data: Dataset | str | Path | None = None,
+        *,
+        only: Sequence[str] = (),
+        thorough: bool = False,
+        seed: int = 0,
+        page: str | Path | None = None,
+    ) -> list[Measured]:
+        """Measures what people say about CNNs on this network, and writes a page; see `measure_claims`."""
+        from striate.claims import QUICK, THOROUGH, measure_claims
+        from striate.claims.page import write_claims_page
+
+        effort = THOROUGH if thorough else QUICK
+        measured = list(measure_claims(self, data, only=only, effort=effort, seed=seed))
+        write_claims_page(self, measured, page or self.path / "claims.html", effort.name)
+        return measured
 
 
 def open(path: str | Path, *, task: str | None = None, format: str | None = None, seed: int = 0) -> Dataset:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from striate.claims import CLAIMS, all_claims
 from striate.claims.activation import Activation, parity_pictures
-from striate.claims.bench import Pictures, difference, share
+from striate.claims.bench import Pictures
 from striate.claims.bounds import Bounds
 from striate.claims.channels import Channels, to_hsv
 from striate.claims.convolution import SlidingWindow
@@ -22,6 +22,7 @@ from striate.claims.fitting import Fitting
 from striate.claims.human_like import HumanLike, attack, shuffled
 from striate.claims.invariance import Invariance, rotated, shifted, translation_gap
 from striate.claims.pooling import Pooling, additivity_gaps, as_convolution_gap
+from striate.claims.statistics import difference, share
 from striate.errors import DataError, UnknownNameError
 from striate.networks.layers import build_activation
 from striate.registry import Registry

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from striate.inside.drawing import arrange, mosaic, over
 from striate.inside.excitement import maximise_activation, most_exciting, window_in_picture
 from striate.inside.fields import effective_field
-from striate.inside.maps import Scale, measure_activity
+from striate.inside.maps import Scale
+from striate.networks.activity import measure_activity
 
 
 def test_a_scale_is_shared_and_shows_signs() -> None:

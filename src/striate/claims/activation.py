@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure
-from striate.claims.bench import Bench, Bools, Fitted, Pictures, difference, is_above, share_over_seeds
+from striate.claims.bench import Bench, Fitted, Pictures
+from striate.claims.statistics import Bools, difference, is_above, share_over_seeds
 from striate.networks import NetworkOptions, build_network
 
 KINDS = ("none", "sigmoid", "tanh", "relu")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from striate.registry import Registry
@@ -41,7 +41,7 @@ class Measure:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {"words": self.words, "value": self.value, "low": self.low, "high": self.high}
+        return {"words": self.words, "value": self.value, "low": self.low, "high": self.high, "form": self.form}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,11 @@ class Drawing:
     caption: str
     log_y: bool = False
 
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> Drawing:
+        """From the plain data that `dataclasses.asdict` makes of it."""
+        return cls(**{**tree, "lines": tuple(Line(**one) for one in tree["lines"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -116,9 +121,27 @@ class Finding:
             "verdict": self.verdict,
             "summary": self.summary,
             "measures": [measure.as_dict() for measure in self.measures],
+            "drawing": asdict(self.drawing),
             "table": [dict(row) for row in self.table],
             "notes": list(self.notes),
         }
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> Finding:
+        """From the plain data that `as_dict` gives.
+
+        Raises:
+            KeyError: Something is missing.
+            TypeError: Something is of another kind.
+        """
+        return cls(
+            tree["verdict"],
+            tree["summary"],
+            tuple(Measure(**one) for one in tree["measures"]),
+            Drawing.from_dict(tree["drawing"]),
+            tuple(tree["table"]),
+            tuple(tree["notes"]),
+        )
 
 
 class Claim(ABC):

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure, VerdictWord
-from striate.claims.bench import Bench, Fitted, Pictures, mean_over
+from striate.claims.bench import Bench, Fitted, Pictures
+from striate.claims.statistics import mean_over
+from striate.networks.activity import measure_activity
 from striate.networks.layers import build_activation
 
 KINDS = ("sigmoid", "tanh", "relu")
@@ -101,7 +103,8 @@ class Bounds(Claim):
             key=f"bounds-{kind}",
             steps=bench.effort.steps,
         )
-        return dead_share(fitted.network, fitted.normalise(bench.small_test.pixels))
+        seen = measure_activity(fitted.network, torch.split(fitted.normalise(bench.small_test.pixels), 128))
+        return sum(len(one.dead) for one in seen) / sum(len(one.largest) for one in seen)
 
     def _judged(
         self,
@@ -146,35 +149,6 @@ class Bounds(Claim):
             ),
             notes=("Plain stacks without normalisation and skip connections, which were invented against just this.",),
         )
-
-
-def dead_share(network: nn.Module, pixels: Tensor) -> float:
-    """Share of units of all activations that give one value for all pictures and places."""
-    largest: dict[int, Tensor] = {}
-    smallest: dict[int, Tensor] = {}
-
-    def hook(module: nn.Module, _inputs: object, output: Tensor) -> None:
-        flat = output.flatten(2)
-        high, low = flat.amax((0, 2)), flat.amin((0, 2))
-        key = id(module)
-        largest[key] = high if key not in largest else torch.maximum(largest[key], high)
-        smallest[key] = low if key not in smallest else torch.minimum(smallest[key], low)
-
-    layers = [one for one in network.modules() if not any(one.children()) and _is_activation(one)]
-    handles = [one.register_forward_hook(hook) for one in layers]
-    try:
-        with torch.inference_mode():
-            for part in torch.split(pixels, 128):
-                network(part)
-    finally:
-        for handle in handles:
-            handle.remove()
-    still = torch.cat([largest[id(one)] - smallest[id(one)] <= 1e-9 for one in layers])
-    return float(still.double().mean())
-
-
-def _is_activation(module: nn.Module) -> bool:
-    return not isinstance(module, nn.Conv2d | nn.Linear | nn.AvgPool2d | nn.AdaptiveAvgPool2d | nn.Flatten)
 
 
 CLAIMS.add(Bounds.name, Bounds())

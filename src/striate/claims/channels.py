@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, VerdictWord
-from striate.claims.bench import Bench, Bools, Pictures, difference, is_above, is_below, share_over_seeds
+from striate.claims.bench import Bench, Pictures
+from striate.claims.statistics import Bools, difference, is_above, is_below, share_over_seeds
 from striate.errors import DataError
 
 NET = "lenet5"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure, VerdictWord
-from striate.claims.bench import Bench, Bools, Pictures, difference, is_above, is_below, mean_over, share
+from striate.claims.bench import Bench, Pictures
 from striate.claims.convolution import first_convolution
+from striate.claims.statistics import Bools, difference, is_above, is_below, mean_over, share
 from striate.networks.kernels import kernels_of
+from striate.networks.watching import watching
 
 Floats = npt.NDArray[np.float64]
 
@@ -141,21 +141,14 @@ def layer_features(network: nn.Module, layers: list[str], pixels: Tensor) -> dic
     """Maps of some layers averaged to a few places, cut at zero, `(N, D)` each."""
     kept: dict[str, list[Tensor]] = {name: [] for name in layers}
 
-    def watch(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            side = min(POOLED, *(int(length) for length in output.shape[2:]))
-            pooled = nn.functional.adaptive_avg_pool2d(torch.relu(output), side).flatten(1)
-            kept[name].append(pooled[:, :: max(1, pooled.shape[1] // MOST_FEATURES)])
+    def see(name: str, output: Tensor) -> None:
+        side = min(POOLED, *(int(length) for length in output.shape[2:]))
+        pooled = nn.functional.adaptive_avg_pool2d(torch.relu(output), side).flatten(1)
+        kept[name].append(pooled[:, :: max(1, pooled.shape[1] // MOST_FEATURES)])
 
-        return hook
-
-    handles = [network.get_submodule(name).register_forward_hook(watch(name)) for name in layers]
-    try:
+    with watching({name: network.get_submodule(name) for name in layers}, see):
         for part in torch.split(pixels, 64):
             network(part)
-    finally:
-        for handle in handles:
-            handle.remove()
     return {name: torch.cat(parts).double().numpy() for name, parts in kept.items()}
 
 

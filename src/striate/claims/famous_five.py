@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, VerdictWord
-from striate.claims.bench import Bench, Bools, difference, is_above, is_below, share_over_seeds
+from striate.claims.bench import Bench
+from striate.claims.statistics import Bools, difference, is_above, is_below, share_over_seeds
 from striate.networks import NETWORKS
 from striate.networks.base import count_parameters
 

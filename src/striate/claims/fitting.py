@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, VerdictWord
-from striate.claims.bench import Bench, Bools, Pictures, difference, is_above, is_below, share_over_seeds
+from striate.claims.bench import Bench, Pictures
+from striate.claims.statistics import Bools, difference, is_above, is_below, share_over_seeds
 
 WIDTHS = (1, 4, 32)
 """Maps of the first layer of the networks that are compared: far too few, few, enough."""

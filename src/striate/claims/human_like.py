@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure, VerdictWord
-from striate.claims.bench import Bench, Bools, Pictures, difference, is_below, mean_over, share
+from striate.claims.bench import Bench, Pictures
 from striate.claims.invariance import shifted
+from striate.claims.statistics import Bools, difference, is_below, mean_over, share
 
 STRENGTHS = (1, 2, 3, 4, 5)
 MOST = 200

@@ -13,9 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure, VerdictWord
-from striate.claims.bench import Bench, Bools, Pictures, difference, is_below, mean_over, share, share_over_seeds
+from striate.claims.bench import Bench, Pictures
 from striate.claims.convolution import first_convolution
+from striate.claims.statistics import Bools, difference, is_below, mean_over, share, share_over_seeds
 from striate.networks.kernels import Kernels, kernels_of
+from striate.networks.watching import watching
 
 ROUNDING = 1e-5
 INVARIANT = 0.05
@@ -283,21 +285,14 @@ def answers_by_depth(network: nn.Module, pixels: Tensor) -> dict[str, np.ndarray
     chosen = list(dict.fromkeys([*names[::step], names[-1]]))
     kept: dict[str, Tensor] = {}
 
-    def watch(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            kept[name] = output.flatten(2).mean(2) if output.ndim == 4 else output
+    def see(name: str, output: Tensor) -> None:
+        kept[name] = output.flatten(2).mean(2) if output.ndim == 4 else output
 
-        return hook
-
-    handles = [network.get_submodule(name).register_forward_hook(watch(name)) for name in chosen]
-    try:
+    with watching({name: network.get_submodule(name) for name in chosen}, see):
         network(pixels)
         upright = dict(kept)
         network(torch.rot90(pixels, 1, (2, 3)))
         turned = dict(kept)
-    finally:
-        for handle in handles:
-            handle.remove()
     found = {}
     for name in upright:
         spread = (upright[name] - upright[name].mean(0)).norm(dim=1).mean().clamp_min(1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure
-from striate.claims.bench import QUICK, Bench, Effort, fingerprint
+from striate.claims.base import CLAIMS, Claim, Finding
+from striate.claims.bench import QUICK, Bench, Effort
 from striate.errors import DataError
-from striate.runs.files import plain, write_json
+from striate.runs.files import write_json
 from striate.runs.run import Run
 
 if TYPE_CHECKING:
@@ -47,14 +48,15 @@ class Measured:
             "number": self.claim.number,
             "claim": self.claim.sentence,
             "meaning": self.claim.meaning,
-            "verdict": self.verdict,
-            "summary": self.finding.summary if self.finding is not None else self.trouble,
-            "measures": [one.as_dict() for one in self.finding.measures] if self.finding is not None else [],
-            "table": [dict(row) for row in self.finding.table] if self.finding is not None else [],
-            "notes": list(self.finding.notes) if self.finding is not None else [],
+            **(self.finding.as_dict() if self.finding is not None else self._without_finding()),
             "sources": list(self.claim.sources),
             "seconds": round(self.seconds, 1),
         }
+
+    def _without_finding(self) -> dict[str, Any]:
+        """What stands in the place of a finding: the same names, and why there is none."""
+        empty: dict[str, Any] = {"measures": [], "drawing": None, "table": [], "notes": []}
+        return {"verdict": self.verdict, "summary": self.trouble, **empty}
 
 
 def all_claims(only: Sequence[str] = ()) -> list[Claim]:
@@ -93,7 +95,7 @@ def measure_claims(
     claims = all_claims(only)
     folder = run.path / "claims"
     bench = Bench(run, data, effort=effort, seed=seed, folder=folder / "networks", say=say)
-    key = fingerprint(str(data or ""), effort.name, seed, _weights_stamp(run))
+    key = _key(run, data, effort, seed)
     for claim in claims:
         kept = folder / f"{claim.name}-{key}.json"
         if (found := _read_kept(claim, kept)) is not None:
@@ -109,51 +111,21 @@ def measure_claims(
         measured = Measured(claim, finding, trouble, time.monotonic() - began)
         if finding is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            write_json(kept, plain(_as_tree(measured)))
+            write_json(kept, {"finding": finding.as_dict(), "seconds": measured.seconds})
         yield measured
 
 
-def _weights_stamp(run: Run) -> list[float]:
+def _key(run: Run, data: object, effort: Effort, seed: int) -> str:
+    """What a finding is kept under: it holds for these weights, these pictures and this effort."""
     stat = run.folder.weights_path("best").stat()
-    return [stat.st_size, stat.st_mtime]
-
-
-def _as_tree(measured: Measured) -> dict[str, Any]:
-    assert measured.finding is not None
-    drawing = measured.finding.drawing
-    lines = [
-        {"name": one.name, "x": list(one.x), "y": list(one.y), "low": list(one.low), "high": list(one.high)}
-        for one in drawing.lines
-    ]
-    return {
-        "finding": measured.finding.as_dict()
-        | {"measures": [one.as_dict() | {"form": one.form} for one in measured.finding.measures]},
-        "drawing": {
-            "title_x": drawing.title_x,
-            "title_y": drawing.title_y,
-            "caption": drawing.caption,
-            "log_y": drawing.log_y,
-            "lines": lines,
-        },
-        "seconds": measured.seconds,
-    }
+    wanted = [str(data or ""), effort.name, seed, stat.st_size, stat.st_mtime]
+    return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
 
 
 def _read_kept(claim: Claim, path: Path) -> Measured | None:
-    if not path.exists():
-        return None
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
-        found, drawn = tree["finding"], tree["drawing"]
-        lines = tuple(Line(one["name"], one["x"], one["y"], one["low"], one["high"]) for one in drawn["lines"])
-        drawing = Drawing(drawn["title_x"], drawn["title_y"], lines, drawn["caption"], drawn["log_y"])
-        measures = tuple(
-            Measure(one["words"], one["value"], one["low"], one["high"], one["form"]) for one in found["measures"]
-        )
-        finding = Finding(
-            found["verdict"], found["summary"], measures, drawing, tuple(found["table"]), tuple(found["notes"])
-        )
-        return Measured(claim, finding, "", float(tree["seconds"]))
+        return Measured(claim, Finding.from_dict(tree["finding"]), "", float(tree["seconds"]))
     except (OSError, ValueError, KeyError, TypeError):
-        # Damaged or of another version: it is measured again.
+        # Not there, damaged, or of another version: it is measured.
         return None

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure
-from striate.claims.bench import Bench, Bools, difference, is_above, mean_over, share_over_seeds
+from striate.claims.bench import Bench
+from striate.claims.statistics import Bools, difference, is_above, mean_over, share_over_seeds
 from striate.networks import NetworkOptions
 
 WINDOW = 2

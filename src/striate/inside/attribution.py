@@ -6,14 +6,14 @@ Integrated gradients: Sundararajan, Taly and Yan, ICML 2017. Occlusion: Zeiler a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from striate.inside.objectives import Objective, score_pictures
+from striate.networks.watching import keeping
 
 Method = Callable[[nn.Module, Tensor, Objective, nn.Module], Tensor]
 """From a network, a picture `(1, C, H, W)`, an objective and a layer to a map `(H, W)`, large where it matters."""
@@ -25,28 +25,11 @@ STEPS = 32
 PATCH_SHARE = 0.2
 
 
-@contextmanager
-def _kept(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """What a layer gives, in the list, with its gradient kept."""
-    kept: list[Tensor] = []
-
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        # A copy: some activations change what they are given in place.
-        kept.append(output)
-        return output.clone()
-
-    handle = layer.register_forward_hook(hook)
-    try:
-        yield kept
-    finally:
-        handle.remove()
-
-
 def maps_and_gradients(
     network: nn.Module, picture: Tensor, objective: Objective, layer: nn.Module
 ) -> tuple[Tensor, Tensor]:
     """What a layer gives for a picture, and how the objective changes with it: both `(C, h, w)`."""
-    with torch.enable_grad(), _kept(layer) as kept:
+    with torch.enable_grad(), keeping(layer) as kept:
         shown = picture.detach().clone().requires_grad_(True)
         value = objective.of_output(network(shown)).sum()
         (gradient,) = torch.autograd.grad(value, kept[-1], allow_unused=True)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from striate.networks.watching import keeping
+
 ASCENT_STEPS = 96
 ASCENT_RATE = 0.08
 JITTER = 0.04
@@ -57,16 +59,12 @@ def most_exciting(
 
 
 def _given(network: nn.Module, layer: nn.Module, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    found: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: found.append(output))
-    try:
+    with keeping(layer) as found:
         for batch in batches:
             with torch.inference_mode():
                 network(batch)
             yield batch, found[-1]
             found.clear()
-    finally:
-        handle.remove()
 
 
 def window_in_picture(
@@ -119,11 +117,9 @@ def maximise_activation(
     generator = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
     picture = (0.1 * torch.randn(1, *shape, generator=generator)).to(device)
-    kept: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
     values: list[float] = []
     reach = max(1, round(JITTER * min(shape[1:])))
-    try:
+    with keeping(layer) as kept:
         for step in range(steps):
             shift = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
             with torch.enable_grad():
@@ -139,6 +135,4 @@ def maximise_activation(
                 picture = gaussian_blur(picture, [3, 3], [0.6, 0.6])
             # Normalised pictures rarely leave this range.
             picture = picture.clamp(-3.0, 3.0)
-    finally:
-        handle.remove()
     return picture[0].detach(), values

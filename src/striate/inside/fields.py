@@ -10,6 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from striate.networks.watching import keeping
+
 ENERGY = 0.95
 """Share of the gradient that lies in what is called the effective field."""
 
@@ -39,9 +41,7 @@ def effective_field(network: nn.Module, layer: nn.Module, pictures: Iterable[Ten
         ValueError: There is no picture, or the layer has no feature maps.
     """
     total: Tensor | None = None
-    kept: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
-    try:
+    with keeping(layer) as kept:
         for picture in pictures:
             with torch.enable_grad():
                 shown = picture.detach().clone().requires_grad_(True)
@@ -56,8 +56,6 @@ def effective_field(network: nn.Module, layer: nn.Module, pictures: Iterable[Ten
                 (gradient,) = torch.autograd.grad((middle * signs).sum(), shown)
             size = gradient[0].abs().sum(0)
             total = size if total is None else total + size
-    finally:
-        handle.remove()
     if total is None:
         raise ValueError("there is no picture to measure with")
     weight = total.double().cpu().numpy()

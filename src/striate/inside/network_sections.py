@@ -9,10 +9,11 @@ from torch import nn
 
 from striate.inside.drawing import kernels_in_colour, mosaic, over
 from striate.inside.fields import EffectiveField, effective_field
-from striate.inside.maps import Activity, Scale, maps_of, measure_activity
+from striate.inside.maps import Scale, maps_of
 from striate.inside.recording import Call
 from striate.inside.subject import Subject
 from striate.networks import Network
+from striate.networks.activity import Activity, measure_activity
 from striate.networks.anatomy import Layer
 from striate.networks.kernels import Kernels
 from striate.networks.spatial import backbone_of

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import RequestError
+from striate.networks.activity import ACTIVATION_TYPES
 from striate.networks.kernels import Kernels, kernels_of
-from striate.networks.layers import ACTIVATIONS
 
-ACTIVATION_TYPES = tuple({type(build()) for build in ACTIVATIONS} - {nn.Identity})
 POOLING_TYPES = (
     nn.MaxPool2d,
     nn.AvgPool2d,
