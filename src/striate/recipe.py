@@ -225,7 +225,7 @@ def find_field(key: str, where: str | Path = "recipe") -> tuple[str, str]:
     near = [bare[hit] for hit in difflib.get_close_matches(key.split(".")[-1], list(bare), n=3)]
     if "." in key:
         near = difflib.get_close_matches(key, names, n=3) or near
-    hint = f"Nearest: {', '.join(near)}." if near else "`striate train --help` names the page that lists all fields."
+    hint = f"Nearest: {', '.join(near)}." if near else "docs/recipe.md lists all fields."
     raise RecipeError(f"there is no field {key!r}.", where=where, fix=hint)
 
 
@@ -282,8 +282,9 @@ def parse_recipe(tree: Any, where: str | Path) -> Recipe:
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             find_field(name, where)
+        wanted = first["msg"].replace("Input should be", "it has to be")
         raise RecipeError(
-            f"{name}: {first['msg']}; found {first.get('input')!r}.", where=where, fix="See docs/recipe.md."
+            f"{name}: {wanted}; found {first.get('input')!r}.", where=where, fix="See docs/recipe.md."
         ) from error
 
 

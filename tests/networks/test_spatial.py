@@ -9,6 +9,7 @@ import torch
 from striate.networks import NetworkOptions, resolve_network
 from striate.networks.base import count_parameters
 from striate.networks.heads import HEADS, choose_stages, one_stage_a_stride
+from striate.networks.heads.pyramid import FeaturePyramid
 from striate.networks.spatial import SpatialNetwork, backbone_of
 from striate.structures import FeatureSpec, Stage
 
@@ -88,3 +89,15 @@ def test_a_head_is_described() -> None:
         assert HEADS.get(info.name) is info
     assert len(HEADS) == len({info.name for info in HEADS})
     assert np.all([info.task for info in HEADS])
+
+
+def test_a_pyramid_has_three_levels_none_finer_than_four() -> None:
+    torch.manual_seed(0)
+    fine = FeaturePyramid(FeatureSpec((Stage("a", 6, 1), Stage("b", 16, 2), Stage("c", 16, 4))), 8)
+    assert (fine.strides, [stage.name for stage in fine.stages]) == ([4, 8, 16], ["c"])
+    maps = {"a": torch.randn(2, 6, 36, 60), "b": torch.randn(2, 16, 18, 30), "c": torch.randn(2, 16, 9, 15)}
+    assert [tuple(level.shape) for level in fine(maps)] == [(2, 8, 9, 15), (2, 8, 5, 8), (2, 8, 3, 4)]
+    usual = FeaturePyramid(FeatureSpec(tuple(Stage(str(stride), 8, stride) for stride in (4, 8, 16, 32))), 8)
+    assert (usual.strides, len(usual.coarser)) == ([8, 16, 32], 0)
+    finest = FeaturePyramid(FeatureSpec((Stage("a", 6, 1), Stage("b", 16, 2))), 8)
+    assert finest.strides == [2, 4, 8]

@@ -43,7 +43,8 @@ def build_network(name: str, options: NetworkOptions) -> Network:
 
 def _nearest(name: str) -> str:
     bare = name.removeprefix(PREFIX).lower()
-    ours = difflib.get_close_matches(bare, NETWORKS.names(), n=3, cutoff=0.6)
+    begun = [known for known in NETWORKS.names() if bare and known.startswith(bare)]
+    ours = begun[:5] or difflib.get_close_matches(bare, NETWORKS.names(), n=3, cutoff=0.6)
     theirs = [PREFIX + hit for hit in difflib.get_close_matches(bare, timm_names(), n=3, cutoff=0.6)]
     found = theirs + ours if name.startswith(PREFIX) else ours + theirs
     if not found:

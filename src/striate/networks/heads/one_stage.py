@@ -94,7 +94,7 @@ class OneStageHead(Head):
         self.detector: Any = self.detector_type(
             pyramid,
             options.classes,
-            anchor_generator=self.build_anchors([stage.stride for stage in pyramid.stages], options),
+            anchor_generator=self.build_anchors(pyramid.strides, options),
             score_thresh=LEAST_SCORE,
             nms_thresh=SAME_OBJECT,
             detections_per_img=MOST_FOUND,

@@ -30,7 +30,7 @@ class PointsHead(Head):
     def __init__(self, spec: FeatureSpec, options: NetworkOptions) -> None:
         super().__init__()
         self.pyramid = FeaturePyramid(spec, WIDTH)
-        self.strides = [stage.stride for stage in self.pyramid.stages]
+        self.strides = self.pyramid.strides
         self.class_tower, self.edge_tower = _build_tower(), _build_tower()
         self.class_scores = nn.Conv2d(WIDTH, options.classes, 3, padding=1)
         self.edges = nn.Conv2d(WIDTH, 4, 3, padding=1)

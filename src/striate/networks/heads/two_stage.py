@@ -80,7 +80,7 @@ class TwoStageHead(Head):
     def __init__(self, spec: FeatureSpec, options: NetworkOptions) -> None:
         super().__init__()
         self.pyramid = FeaturePyramid(spec, WIDTH)
-        self.strides = [stage.stride for stage in self.pyramid.stages]
+        self.strides = self.pyramid.strides
         self.sides = level_sides(options.object_sides, self.strides)
         self.proposing: Any = RegionProposalNetwork(
             Anchors([[side] for side in self.sides], SHAPES),
