@@ -36,6 +36,13 @@ def _no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", connect_nearby)
 
 
+@pytest.fixture
+def narrow_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads of a third of their channels: they learn shapes as well, in a tenth of the time."""
+    for name in ("points", "one_stage", "two_stage", "mask_rcnn"):
+        monkeypatch.setattr(f"striate.networks.heads.{name}.WIDTH", 32)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Root of the checkout."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from striate.claims.invariance import Invariance, rotated, shifted, translation_
 from striate.claims.pooling import Pooling, additivity_gaps, as_convolution_gap
 from striate.claims.statistics import difference, share
 from striate.errors import DataError, UnknownNameError
+from striate.networks import build_network
 from striate.networks.layers import build_activation
 from striate.registry import Registry
 
@@ -168,7 +170,8 @@ def test_hue_saturation_value_by_hand() -> None:
 # 4
 
 
-def test_without_activations_a_network_is_one_matrix(bench_of: BenchOf) -> None:
+def test_without_activations_a_network_is_one_matrix(bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.claims.activation.STEPS_FOR_PAIRS", 100)
     found = Activation().measure(bench_of(nn.Identity()))
     assert found.verdict in ("holds", "holds in part")
     assert found.measures[0].value < 1e-9
@@ -176,11 +179,8 @@ def test_without_activations_a_network_is_one_matrix(bench_of: BenchOf) -> None:
     assert found.measures[1].low > 0.1
 
 
-def test_a_network_that_only_says_to_have_none_is_found_out(bench_of: BenchOf) -> None:
-    from dataclasses import replace
-
-    from striate.networks import build_network
-
+def test_a_network_that_only_says_to_have_none_is_found_out(bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.claims.activation.STEPS_FOR_PAIRS", 5)
     rigged = Activation(lambda options: build_network("lenet5", replace(options, activation="relu")))
     assert rigged.measure(bench_of(nn.Identity())).verdict == "does not hold"
 
@@ -202,7 +202,9 @@ def test_bounds_hold_and_a_rigged_activation_breaks_them(bench_of: BenchOf) -> N
     assert found.verdict == "holds"
     assert all(one.value == 0 for one in found.measures[:3])
     rigged = Bounds(lambda name: nn.LeakyReLU(0.1) if name == "relu" else build_activation(name))
-    assert rigged.measure(bench_of(nn.Identity())).verdict == "does not hold"
+    bench = bench_of(nn.Identity())
+    bench.effort = replace(bench.effort, steps=4)
+    assert rigged.measure(bench).verdict == "does not hold"
 
 
 # 6
@@ -268,7 +270,10 @@ def test_a_layer_is_a_sliding_window_unless_it_depends_on_the_place(bench_of: Be
 # 9
 
 
-def test_gaps_close_with_pictures_and_a_network_without_an_inside_shows_nothing(bench_of: BenchOf) -> None:
+def test_gaps_close_with_pictures_and_a_network_without_an_inside_shows_nothing(
+    bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("striate.claims.fitting.WIDTHS", (1, 3, 8))
     found = Fitting().measure(bench_of(nn.Identity()))
     assert found.verdict in ("holds", "holds in part")
 

@@ -93,11 +93,11 @@ def test_compare_ranks_networks_on_the_same_pictures(digits: Path, tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize(("word", "task"), [("classify", "classification"), ("instances", "instances")])
 def test_the_demo_goes_the_whole_road(tmp_path: Path, capsys: Capture, word: str, task: str) -> None:
-    asked = ["demo", "--out", str(tmp_path), "--task", word, "--images", "30"]
+    asked = ["demo", "--out", str(tmp_path), "--task", word, "--images", "20"]
     found = read_json(capsys, *asked, "--minutes", "0.1")
     assert list(found) == [task]
     done = found[task]
-    assert done["look"]["images"] == 30
+    assert done["look"]["images"] == 20
     assert done["train"]["verdict"]["state"] in ("underfit", "overfit", "balanced", "too early")
     assert done["evaluate"]["headline"] == done["train"]["headline"]
     assert Path(done["report"]).is_file()

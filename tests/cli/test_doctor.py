@@ -27,6 +27,7 @@ def test_the_machine_for_a_program(capsys: Capture) -> None:
 def test_a_missing_part_comes_with_the_command_that_adds_it(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     installed = doctor._installed
     monkeypatch.setattr(doctor, "_installed", lambda name: name != "medmnist" and installed(name))
+    monkeypatch.setattr(doctor, "_precision_speeds", lambda: {"device": "cpu", "speeds": {"fp32": 1.0}})
     assert main(["doctor"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert '[medmnist] missing medmnist; add: pip install "striate[medmnist]"' in text

@@ -17,6 +17,8 @@ from striate.structures import Placement, Ragged
 from striate.tasks import TASKS, LossSettings
 from striate.tasks.base import View
 
+pytestmark = pytest.mark.usefixtures("narrow_heads")
+
 SIZE = (28, 36)
 BACKBONES = ("lenet5", "resnet20")
 CLASSES = 2

@@ -19,13 +19,15 @@ from striate.runs.run import Run
 from striate.training import train
 from striate.training.progress import Silent
 
+# One frame a picture, few pictures: what is looked at is the page.
 QUICK = {"epochs": 1, "precision": "fp32", "channels_last": False, "threads": 1, "batch_size": 8, "weights": "none"}
+QUICK |= {"fit": "squash", "tile_scale": 0.25}
 
 
 def trained(folder: Path, task: str, net: str, size_hw: tuple[int, int]) -> Run:
     data = folder / f"digits-{task}"
     if not data.exists():
-        make_data("digits", data, MakeOptions(images=40, task=task))
+        make_data("digits", data, MakeOptions(images=16 if task != "classification" else 40, task=task))
     recipe = Recipe().with_values(QUICK | {"network.name": net, "input.size_hw": list(size_hw)})
     return train(data, recipe, run=folder / f"{task}-{net}", progress=Silent())
 
@@ -54,6 +56,7 @@ def picture_of(run: Run) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("narrow_heads")
 @pytest.mark.parametrize(
     ("task", "net"),
     [

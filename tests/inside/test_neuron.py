@@ -42,7 +42,7 @@ def test_the_arithmetic_is_the_networks_own(name: str) -> None:
     layers = recording.of_kind("convolution", "linear")
     random = np.random.default_rng(3)
     touched = 0
-    for _ in range(60):
+    for _ in range(130):
         call = layers[random.integers(len(layers))]
         place = tuple(int(random.integers(side)) for side in call.map_hw)
         shown = neuron_sum(recording, call.name, int(random.integers(call.units)), place)

@@ -20,7 +20,7 @@ from striate.training.defaults import Chooser
 from striate.training.defaults_heads import choose_for_head
 
 # Few anchors, and no picture cut into tiles: made scenes have 128 pixels a side at most.
-QUICK = ["--net", "resnet18", "--weights", "none", "--epochs", "1", "--precision", "fp32"]
+QUICK = ["--net", "resnet20", "--weights", "none", "--epochs", "1", "--precision", "fp32"]
 QUICK += ["--set", "size_hw=[64, 64]", "--set", "fit=squash", "--set", "tile_scale=0.5"]
 QUICK += ["--set", "channels_last=false", "--set", "threads=1", "--batch-size", "4"]
 
@@ -30,6 +30,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_data("digits", tmp_path_factory.mktemp("heads") / "scenes", MakeOptions(images=12, task="detection"))
 
 
+@pytest.mark.usefixtures("narrow_heads")
 def test_train_and_predict_with_a_head_that_has_anchors(
     scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,8 @@ from striate.structures import (
 from striate.training import train
 from striate.training.progress import Silent
 
+pytestmark = pytest.mark.usefixtures("narrow_heads")
+
 SIZE = (40, 48)
 
 
@@ -145,7 +147,7 @@ def test_boxes_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe
         for name, samples in scenes.splits.items()
     }
     data = replace(scenes, task="detection", format="coco", classes=("square", "disc"), splits=splits)
-    run = train(data, quick.with_values({"epochs": 20}), run=tmp_path / "run")
+    run = train(data, quick.with_values({"epochs": 40}), run=tmp_path / "run")
     measured = run.metrics
     assert measured.headline.name == "map50"
     assert measured.headline.value > 0.5 > measured.baseline.value

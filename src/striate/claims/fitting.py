@@ -11,7 +11,7 @@ from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, VerdictWo
 from striate.claims.bench import Bench, Pictures
 from striate.claims.statistics import Bools, difference, is_above, is_below, share_over_seeds
 
-WIDTHS = (1, 4, 32)
+WIDTHS = (1, 4, 24)
 """Maps of the first layer of the networks that are compared: far too few, few, enough."""
 
 SIZES = (1 / 16, 1 / 4, 1.0)
@@ -135,7 +135,7 @@ def narrow_network(width: int, channels: int, classes: int) -> nn.Module:
         nn.Conv2d(channels, width, 5, padding=2),
         nn.ReLU(),
         nn.MaxPool2d(2),
-        nn.Conv2d(width, 2 * width, 5, padding=2),
+        nn.Conv2d(width, 2 * width, 3, padding=1),
         nn.ReLU(),
         nn.AdaptiveAvgPool2d(4),
         nn.Flatten(),
