@@ -83,17 +83,3 @@ def over(picture: Pixels, plane: Floats, *, two_sided: bool = False) -> Pixels:
         colour = heat(plane)
     weight = (0.75 * share)[None]
     return (grey * (1 - weight) + colour * weight).round().clip(0, 255).astype(np.uint8)
-
-
-def with_box(pixels: Pixels, box: tuple[float, float, float, float], colour: tuple[int, int, int]) -> Pixels:
-    """A rectangle of one pixel's width: left, top, right, bottom."""
-    drawn = pixels.copy()
-    height, width = drawn.shape[1:]
-    left, right = (int(np.clip(round(x), 0, width - 1)) for x in (box[0], box[2] - 1))
-    top, bottom = (int(np.clip(round(y), 0, height - 1)) for y in (box[1], box[3] - 1))
-    paint = np.array(colour, np.uint8)[:, None]
-    drawn[:, top, left : right + 1] = paint
-    drawn[:, bottom, left : right + 1] = paint
-    drawn[:, top : bottom + 1, left] = paint
-    drawn[:, top : bottom + 1, right] = paint
-    return drawn

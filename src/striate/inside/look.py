@@ -95,8 +95,7 @@ def look_inside(
     Args:
         run: The run, or its folder.
         picture: A picture file, or a picture.
-        layer: Name of a convolution or linear layer to look at closely; the last convolution of the first stage where
-            not given.
+        layer: Name of a convolution or linear layer to look at closely; the second convolution where not given.
         unit: Feature map in it; the one that says most where not given.
         at_xy: Place in that map, across and down; where the unit says most if not given.
         class_name: The class to explain, and the truth for one step of learning; the network's own answer where not

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from striate.errors import RequestError
-from striate.inside.drawing import arrange, resized, with_box
 from striate.inside.learning import (
     LayerFlow,
     Loss,
@@ -19,16 +18,15 @@ from striate.inside.learning import (
     loss_terms,
     weight_step,
 )
-from striate.inside.maps import Scale, maps_of
 from striate.inside.neuron import NeuronSum, activated
-from striate.inside.recording import Call
+from striate.inside.pointing import pointing_part
 from striate.inside.subject import Subject
 from striate.networks import build_network
-from striate.pages import Column, Part, Section, chart, code, details, fact_list, heading, note, plain_picture, table
+from striate.pages import Column, Part, Section, chart, code, fact_list, heading, note, table
 from striate.structures import Count
 
-MOST_CHANNELS = 6
-"""Channels of a window that are written out with all their products."""
+MOST_PRODUCTS = 20
+"""Products that are listed where a window takes one value of each channel."""
 
 SWAPPED = ("sigmoid", "tanh", "relu")
 CURVE_POINTS = 161
@@ -54,7 +52,10 @@ def neuron_section(subject: Subject, shown: NeuronSum) -> Section:
             f"{Count(int(shown.padded.sum())):place|places} of the window lie in the padding around the map: their "
             "values are 0."
         )
-    body += [_where(call, shown), *_channels(shown)]
+    pointed = pointing_part(subject.recording, shown)
+    body.append(pointed or note("A linear layer sees all values of the layer before; there is no place to point at."))
+    if shown.window.shape[1:] == (1, 1):
+        body.append(_largest(shown))
     for step in shown.steps:
         if step.kind == "activation":
             body.append(_curve(subject, shown, step.layer))
@@ -71,84 +72,19 @@ def _written_out(shown: NeuronSum) -> str:
     return "\n".join(lines)
 
 
-def _where(call: Call, shown: NeuronSum) -> Part:
-    """Where the window lies in the map that comes in, and the neuron in the one that goes out."""
-    taken = call.taken[0].numpy()
-    if taken.ndim == 1:
-        return note("A linear layer sees all values of the layer before; there is no place.")
-    strongest = int(np.argmax(np.abs(shown.products).sum((1, 2)))) + shown.channels.start
-    side = 300
-    seen = _with_window(taken[strongest], shown, side)
-    own = maps_of(call)[shown.unit]
-    scale = Scale.of(own)
-    factor = _factor(own.shape, side)
-    drawn = resized(scale.pixels(own), side, (own.shape[0], own.shape[1]))
-    y, x = shown.at_yx
-    drawn = with_box(drawn, (x * factor, y * factor, (x + 1) * factor, (y + 1) * factor), (20, 160, 60))
-    words = f"Left: channel {strongest} of what comes in, and the window. Right: map {shown.unit} of {shown.layer}."
-    high = max(seen.shape[1], drawn.shape[1])
-    wide = max(seen.shape[2], drawn.shape[2])
-    both = [_filled(piece, high, wide) for piece in (seen, drawn)]
-    return plain_picture(arrange(both), words, words, crisp=True)
-
-
-def _with_window(plane: np.ndarray, shown: NeuronSum, side: int) -> np.ndarray:
-    scale = Scale.of(plane)
-    factor = _factor(plane.shape, side)
-    drawn = resized(scale.pixels(plane), side, (plane.shape[0], plane.shape[1]))
-    top, left = shown.corner_yx
-    high, wide = shown.window.shape[1:]
-    box = (left * factor, top * factor, (left + wide) * factor, (top + high) * factor)
-    return with_box(drawn, box, (20, 160, 60))
-
-
-def _factor(shape: tuple[int, ...], side: int) -> float:
-    longest = max(shape)
-    return float(max(1, side // longest)) if longest <= side else side / longest
-
-
-def _filled(piece: np.ndarray, high: int, wide: int) -> np.ndarray:
-    filled = np.full((3, high, wide), 255, np.uint8)
-    filled[:, : piece.shape[1], : piece.shape[2]] = piece
-    return filled
-
-
-def _channels(shown: NeuronSum) -> list[str | Part]:
-    """The channels that say most: their values, weights and products as numbers."""
-    sums = shown.products.sum((1, 2))
-    order = np.argsort(-np.abs(sums), kind="stable")[:MOST_CHANNELS]
-    high, wide = shown.window.shape[1:]
-    if (high, wide) == (1, 1):
-        rows = [
-            {
-                "channel": int(index) + shown.channels.start,
-                "value": float(shown.window[index, 0, 0]),
-                "weight": float(shown.kernel[index, 0, 0]),
-                "product": float(sums[index]),
-            }
-            for index in np.argsort(-np.abs(sums), kind="stable")[:20]
-        ]
-        return [table(rows, caption=f"The largest of {len(sums)} products; the others and the bias make up the rest.")]
-    parts: list[str | Part] = []
-    for index in order:
-        pieces = {"values": shown.window[index], "weights": shown.kernel[index], "products": shown.products[index]}
-        rows = [
-            {"": name if row == 0 else "", **{str(column): float(grid[row, column]) for column in range(wide)}}
-            for name, grid in pieces.items()
-            for row in range(high)
-        ]
-        title = f"Channel {int(index) + shown.channels.start}: its products add up to {sums[index]:.4g}"
-        columns = [Column(""), *(Column(str(column), " ") for column in range(wide))]
-        parts.append(details(title, table(rows, columns), opened=index == order[0]))
-    rest = len(sums) - len(order)
-    if rest:
-        left = float(sums.sum() - sums[order].sum())
-        parts.append(
-            note(f"{Count(rest):other channel adds|other channels add} {left:.4g}, the bias {shown.bias:.4g}.")
-        )
-    else:
-        parts.append(note(f"The bias adds {shown.bias:.4g}."))
-    return parts
+def _largest(shown: NeuronSum) -> Part:
+    """The products that say most, of a window of one value in each channel."""
+    products = shown.products[:, 0, 0]
+    rows = [
+        {
+            "channel": int(index) + shown.channels.start,
+            "value": float(shown.window[index, 0, 0]),
+            "weight": float(shown.kernel[index, 0, 0]),
+            "product": float(products[index]),
+        }
+        for index in np.argsort(-np.abs(products), kind="stable")[:MOST_PRODUCTS]
+    ]
+    return table(rows, caption=f"The largest of {len(products)} products; the others and the bias make up the rest.")
 
 
 def _curve(subject: Subject, shown: NeuronSum, layer: str) -> Part:

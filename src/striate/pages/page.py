@@ -65,6 +65,7 @@ def render_page(title: str, sections: Sequence[Section], *, lead: str = "", foot
         themes=json_for_script({"light": LIGHT_TEMPLATE, "dark": DARK_TEMPLATE}),
         config=json_for_script(CHART_CONFIG),
         charts_script=Markup(_asset("charts.js")),
+        scripts=[Markup(script) for script in dict.fromkeys(script for body in bodies for script in body.scripts)],
     )
 
 

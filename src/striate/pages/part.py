@@ -16,10 +16,12 @@ class Part:
     Attributes:
         html: The HTML.
         charts: Whether it holds a chart, so that the page must carry the chart library.
+        scripts: JavaScript that it needs; a page carries each text once, behind its sections.
     """
 
     html: Markup
     charts: bool = False
+    scripts: tuple[str, ...] = ()
 
     def __html__(self) -> Markup:
         # Plain text would be escaped a second time by `Markup.format`.
@@ -37,7 +39,11 @@ def join(body: Body) -> Part:
     if isinstance(body, Part):
         return body
     parts = [join(piece) for piece in body]
-    return Part(Markup("\n").join(part.html for part in parts), any(part.charts for part in parts))
+    return Part(
+        Markup("\n").join(part.html for part in parts),
+        any(part.charts for part in parts),
+        tuple(script for part in parts for script in part.scripts),
+    )
 
 
 def attributes(**values: object) -> Markup:
