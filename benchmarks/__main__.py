@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import choice, families, spatial, start_up, throughput, time_to_accuracy
+from benchmarks import choice, families, large_picture, spatial, start_up, throughput, time_to_accuracy
 from benchmarks.peers import REPOSITORY, PeersMissingError, peer_python
 
-PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial")
+PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial", "large")
 Result = tuple[str, dict[str, Any], Callable[[dict[str, Any]], str]]
 
 
@@ -65,6 +65,8 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
         amount = spatial.QUICK if quick else spatial.FULL
         for task in spatial.CASES:
             yield "spatial", spatial.measure_case(task, options.data, rounds, amount), spatial.write_case
+    if "large" in parts:
+        yield "large", large_picture.measure_large(quick), large_picture.write_large
     if "time-to-98" in parts:
         yield "time-to-98", time_to_accuracy.measure_race(options.data, peers, rounds), time_to_accuracy.write_race
     if "choice" in parts:

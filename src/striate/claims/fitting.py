@@ -43,7 +43,7 @@ class Fitting(Claim):
 
     def seconds(self, bench: Bench) -> float:
         """Three widths, three sizes and the shuffled labels."""
-        return (len(WIDTHS) + len(SIZES) + 3) * bench.effort.seeds * bench.effort.steps * bench.step_seconds() * 3
+        return (len(WIDTHS) + len(SIZES) + 3) * bench.effort.seeds * bench.effort.steps * bench.step_seconds() * 2
 
     def measure(self, bench: Bench) -> Finding:
         """Measures both accuracies of every network."""

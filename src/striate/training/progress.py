@@ -24,7 +24,7 @@ class Progress(Protocol):
             record: Its figures.
             epochs: Epochs now planned.
             verdict: The verdict so far, one or two words; empty where nothing was evaluated.
-            left_s: Seconds that training will still take, where known.
+            left_s: Seconds that the run will still take, measuring and the report included, where known.
         """
 
 

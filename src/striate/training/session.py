@@ -100,7 +100,8 @@ class Session:
         if self.work.world.leads:
             self.folder.append_epoch(record)
             self.board.write(record)
-            self.progress.epoch(record, plan.epochs, self._words(trainee), plan.steps_left * self._step_s(trainee))
+            left_s = plan.steps_left * self._step_s(trainee) + self._after_training_s()
+            self.progress.epoch(record, plan.epochs, self._words(trainee), left_s)
         if self.clock.budget_s is not None and not plan.is_done:
             self._replan(trainee)
         self._save(trainee)
@@ -189,10 +190,14 @@ class Session:
     def _replan(self, trainee: Trainee) -> None:
         """Fits the steps to the time left; the leading process decides for all."""
         plan = trainee.plan
-        left_s = self.clock.left_s(reserve_s(float(self.clock.budget_s or 0) / 60, self._evaluation_s))
+        left_s = self.clock.left_s(self._after_training_s())
         most = self.most_epochs * plan.steps_per_epoch - plan.step
         fits = 0 if left_s <= 0 else int(left_s / self._step_s(trainee))
         plan.replan(share_object(min(most, fits), self.work.world))
+
+    def _after_training_s(self) -> float:
+        """Seconds to keep for scoring the splits and writing the report."""
+        return reserve_s(float(self.clock.budget_s or 0) / 60, self._evaluation_s)
 
     def _step_s(self, trainee: Trainee) -> float:
         """Seconds a step has taken in this session, evaluations and checkpoints counted in."""

@@ -1,0 +1,141 @@
+"""Many digits on one huge picture, seen in tiles: is each counted once, and how much memory does it take?"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.tables import write_table
+from striate.data.framing import Preparation
+from striate.data.scenes import INK, divide_digits
+from striate.data.synthetic import MakeOptions, make_data
+from striate.recipe import Recipe
+from striate.runs.run import Run
+from striate.training import train
+from striate.training.progress import Lines
+
+SIDE, DIGITS = 6000, 200
+MINUTES, QUICK_MINUTES = 6.0, 1.0
+SCENES = 600
+DIGIT_SIDES = (18, 40)
+"""Well inside of the sizes in the scenes from which the detector learned."""
+
+SPACING = 60
+"""Least distance between the middles of two digits, in pixels."""
+
+ON_SEAMS = 60
+"""Digits whose middle lies on the edge of a tile."""
+
+SAME = 0.5
+
+
+def measure_large(quick: bool) -> dict[str, Any]:
+    """Trains the default detector on small scenes, then asks it about one picture of 36 million pixels."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = make_data("digits", folder / "scenes", MakeOptions(images=SCENES, task="detection"))
+        recipe = Recipe().with_values({"optimisation.minutes": QUICK_MINUTES if quick else MINUTES})
+        run = train(data, recipe, run=folder / "run", progress=Lines())
+        truth, on_seam = compose(folder / "large.png", run)
+        began = time.monotonic()
+        answer = _ask(run, folder / "large.png")
+        seconds = time.monotonic() - began
+        sure = [box for box in answer["boxes"] if box["score"] >= run.count_from]
+        found = np.array([box["xyxy"] for box in sure]).reshape(-1, 4)
+        overlap = _overlaps(truth, found)
+        return {
+            "map50": run.metrics.headline.value,
+            "tiles": len(_tiles(run)),
+            "digits": DIGITS,
+            "counted": len(sure),
+            "found": int((overlap.max(1, initial=0) >= SAME).sum()),
+            "twice": int(((overlap >= SAME).sum(1) > 1).sum()),
+            "on_seams": int(on_seam.sum()),
+            "found_on_seams": int((overlap[on_seam].max(1, initial=0) >= SAME).sum()),
+            "seconds": seconds,
+            "peak_gib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20,
+        }
+
+
+def _ask(run: Run, picture: Path) -> dict[str, Any]:
+    """What a process of its own says, as a user would ask; its memory is its own."""
+    command = [sys.executable, "-m", "striate", "predict", str(run.path), str(picture), "--json"]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)[0]
+
+
+def _tiles(run: Run) -> list[tuple[int, int, int, int]]:
+    """The part of the large picture that each tile alone answers for: left, top, right, bottom."""
+    preparation = Preparation.of(run.recipe.input, int(run.facts.options.channels))
+    return [place.owned_xyxy or (0, 0, SIDE, SIDE) for place in preparation.place((SIDE, SIDE))]
+
+
+def compose(path: Path, run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Writes the picture; gives the digits' boxes `(N, 4)` and which of them lie on a seam."""
+    from sklearn.datasets import load_digits
+
+    random = np.random.default_rng(0)
+    known = load_digits()
+    # Digits that stood in no scene of training.
+    pool = divide_digits(known.target, 0)["test"]
+    y, x = np.mgrid[:SIDE, :SIDE] / 100.0
+    canvas = (125 + 12 * np.cos(0.7 * x + 0.3 * y) + 6 * np.cos(2.1 * x - 1.3 * y)).astype(np.float32)
+    tiles = _tiles(run)
+    # Across and down.
+    seams = [sorted({tile[axis] for tile in tiles if SPACING < tile[axis] < SIDE - SPACING}) for axis in (0, 1)]
+    middles: list[np.ndarray] = []
+    boxes, on_seam = [], []
+    while len(boxes) < DIGITS:
+        middle = random.uniform(SPACING, SIDE - SPACING, 2)
+        axis = int(random.integers(2))
+        wants_seam = len(boxes) < ON_SEAMS and bool(seams[axis])
+        if wants_seam:
+            middle[axis] = random.choice(seams[axis])
+        if any(np.abs(middle - other).max() < SPACING for other in middles):
+            continue
+        side = int(random.integers(*DIGIT_SIDES))
+        small = Image.fromarray((known.images[random.choice(pool)] / 16).astype(np.float32))
+        ink = np.clip(np.asarray(small.resize((side, side), Image.Resampling.BICUBIC)), 0, 1)
+        rows, columns = np.flatnonzero((ink >= INK).any(1)), np.flatnonzero((ink >= INK).any(0))
+        ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        left, top = (round(at - length / 2) for at, length in zip(middle, ink.shape[::-1], strict=True))
+        patch = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
+        patch += ink * random.choice([-90.0, 90.0])
+        middles.append(middle)
+        boxes.append([left, top, left + ink.shape[1], top + ink.shape[0]])
+        on_seam.append(wants_seam)
+    canvas += random.standard_normal(canvas.shape, np.float32) * 4
+    Image.fromarray(canvas.round().clip(0, 255).astype(np.uint8)).save(path)
+    return np.array(boxes, np.float64), np.array(on_seam)
+
+
+def _overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Intersection over union of every pair."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    shared = (high - low).clip(min=0).prod(2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (one, other)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared)
+
+
+def write_large(result: dict[str, Any]) -> str:
+    """The table."""
+    cells = [
+        ["digits", str(result["digits"])],
+        ["counted", str(result["counted"])],
+        ["found at their place", str(result["found"])],
+        ["found twice", str(result["twice"])],
+        ["on a seam", f"{result['found_on_seams']} of {result['on_seams']} found"],
+        ["peak memory", f"{result['peak_gib']:.2f} GiB"],
+        ["time", f"{result['seconds']:.0f} s, {result['tiles']} tiles"],
+    ]
+    notes = [f"{SIDE} x {SIDE} pixels; the detector has a mAP50 of {result['map50']:.1%} on its own test scenes."]
+    return write_table("Many objects on one huge picture", ["", ""], cells, notes)
