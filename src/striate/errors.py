@@ -8,6 +8,7 @@
     ├── WorkError                the request was right, the work failed (exit code 1)
     │   ├── TrainingError        the loss left the numbers, a batch could not be made
     │   ├── CheckpointError      a run folder or weight file that cannot be read
+    │   ├── ExportError          another tool cannot hold a network, or answers otherwise
     │   └── StorageError         disk full, no permission to write
     ├── MissingPartError         an optional package is not installed (exit code 2)
     └── PictureError             one file is not a readable picture (collected as a problem, seldom fatal)
@@ -83,6 +84,10 @@ class TrainingError(WorkError):
 
 class CheckpointError(WorkError):
     """A run folder, checkpoint or weight file cannot be used."""
+
+
+class ExportError(WorkError):
+    """Another tool cannot hold a network or read an artefact, or its answers are not the network's."""
 
 
 class StorageError(WorkError):

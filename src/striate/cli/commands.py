@@ -9,6 +9,8 @@ COMMANDS: dict[str, str] = {
     "predict": "Ask a trained network about pictures",
     "inside": "Open a trained network up, down to one neuron's sum",
     "claims": "What people say about CNNs, measured on your own network",
+    "export": "The trained network in another tool, compared with PyTorch",
+    "tools": "What a network can be exported to, and what is installed for it",
     "compare": "Train several networks on the same data, side by side",
     "nets": "The table of networks",
     "explain": "What a term of the field means",

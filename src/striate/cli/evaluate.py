@@ -21,7 +21,7 @@ MOST_CLASSES = 30
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or an exported network.")],
     data: Annotated[Path | None, typer.Argument(help="Other pictures with the same classes; the run's own.")] = None,
     split: Annotated[str | None, typer.Option(help="Split to measure on: train, validation, test or all.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the run's own.")] = None,
@@ -34,11 +34,11 @@ def command(
         striate evaluate runs/photos
         striate evaluate runs/photos other_photos/ --json
     """
-    from striate.runs.run import Run
     from striate.structures import Problem
+    from striate.tools.exported import open_model
 
     problems: list[Problem] = []
-    measured = Run.open(run, device).evaluate(data, split, problems=problems)
+    measured = open_model(run, device).evaluate(data, split, problems=problems)
     for problem in problems:
         say(problem.told)
     return Answer(_document(measured), lambda console: _show(measured, console))

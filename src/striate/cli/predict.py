@@ -35,7 +35,7 @@ class _Told:
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or an exported network.")],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.")],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the answers here, as --as says.")] = None,
     kinds: Annotated[
@@ -75,12 +75,12 @@ def command(
         striate predict runs/cells new/ --out answers/ --as coco --as csv
     """
     from striate.runs.answers import AnswerFiles, AnswerOrder
-    from striate.runs.run import Run
     from striate.structures import plural
+    from striate.tools.exported import open_model
 
     if kinds and out is None:
         raise RequestError("says what to write, and nothing says where.", where="--as", fix="Add --out DIR.")
-    trained = Run.open(run, device)
+    trained = open_model(run, device)
     problems: list[Problem] = []
     told = _Told()
     order = AnswerOrder(out or Path(), trained.task.name, trained.classes, paths, top, min_score, trained.count_from)

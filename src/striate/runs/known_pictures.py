@@ -32,15 +32,27 @@ def pictures_of_split(
     """
     if data is None:
         return _own_split(folder, facts, recipe, split)
-    other = data if isinstance(data, Dataset) else _opened(data, facts.task)
-    if other.task != facts.task:
+    return pictures_of_data(data, facts.task, facts.classes, split)
+
+
+def pictures_of_data(
+    data: Dataset | str | Path, task: str, classes: tuple[str, ...], split: str | None
+) -> tuple[list[Sample], str]:
+    """The samples of other data to measure on, with class indices of a network, and the name of their split.
+
+    Raises:
+        DataError: Another task, or unknown classes.
+        RequestError: No such split.
+    """
+    other = data if isinstance(data, Dataset) else _opened(data, task)
+    if other.task != task:
         raise DataError(
-            f"the run is of task {facts.task}, this data of task {other.task}.",
+            f"the run is of task {task}, this data of task {other.task}.",
             where=other.root,
             fix="Give data of the same task.",
         )
     samples, name = _other_split(other, split)
-    return with_classes_of(samples, other.classes, facts.classes), name
+    return with_classes_of(samples, other.classes, classes), name
 
 
 def _opened(data: str | Path, task: str) -> Dataset:

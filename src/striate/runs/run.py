@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from striate.errors import CheckpointError, PictureError, RequestError, cause_of
+from striate.errors import CheckpointError, RequestError, cause_of
 from striate.evaluation import EpochRecord, Evaluation, Verdict, evaluate
 from striate.networks import resolve_network
 from striate.recipe import Recipe
-from striate.runs.answering import Answering, find_pictures
 from striate.runs.folder import RunFolder
 from striate.runs.known_pictures import pictures_of_split
-from striate.runs.structures import PicturePrediction, RunFacts, SplitScores
-from striate.structures import SHOWN_FROM, Problem
-from striate.tasks import TASKS, Task
+from striate.runs.model import Model
+from striate.runs.structures import RunFacts, SplitScores
+from striate.structures import Problem
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from striate.data import Dataset
 
 
-class Run:
+class Run(Model):
     """A run of training.
 
     Example:
@@ -72,21 +69,6 @@ class Run:
     def recipe(self) -> Recipe:
         """Every choice of the run."""
         return self.folder.read_recipe()
-
-    @property
-    def task(self) -> Task:
-        """The task."""
-        return TASKS.get(self.facts.task)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names, in the order of the scores."""
-        return self.facts.classes
-
-    @property
-    def count_from(self) -> float:
-        """Score from which found objects are counted and drawn, chosen on validation pictures."""
-        return SHOWN_FROM if self.facts.count_from is None else self.facts.count_from
 
     @property
     def history(self) -> list[EpochRecord]:
@@ -150,61 +132,6 @@ class Run:
             raise RequestError(f"there is no device {self._device!r} here.", where="device", fix="Use cpu.")
         return torch.device("cpu")
 
-    @cached_property
-    def answering(self) -> Answering:
-        """The network, ready to be shown pictures."""
-        facts = self.facts
-        return Answering(
-            self.network,
-            self.task,
-            self.recipe,
-            channels=facts.options.channels,
-            dtype=facts.dtype,
-            device=self.device,
-            channel_names=facts.channel_names,
-        )
-
-    def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = 64) -> list[PicturePrediction]:
-        """Answers for pictures.
-
-        Unreadable pictures among several are warned of and left out.
-
-        Args:
-            paths: A picture, a folder of pictures, or several of these.
-            batch_size: Pictures in one pass through the network.
-
-        Raises:
-            RequestError: Nothing is at a path.
-            PictureError: Not one picture could be read.
-        """
-        problems: list[Problem] = []
-        answers = list(self.predict_each(paths, problems, batch_size=batch_size))
-        if problems and not answers:
-            first = problems[0]
-            raise PictureError(first.detail, where=first.path, fix="Give a picture that can be read.", kind=first.kind)
-        for problem in problems:
-            warnings.warn(problem.told, stacklevel=2)
-        return answers
-
-    def predict_each(
-        self, paths: str | Path | Sequence[str | Path], problems: list[Problem], *, batch_size: int = 64
-    ) -> Iterator[PicturePrediction]:
-        """The same, one by one as they are ready, in constant memory.
-
-        Args:
-            paths: A picture, a folder of pictures, or several of these.
-            problems: Gets one entry for each picture that cannot be read and each link that leads nowhere, one for each
-                folder of answers that `striate predict` drew (folders of pictures may hold those), and a note for each
-                way in which pictures are unlike those that the network learned from, with the first such picture.
-            batch_size: Pictures in one pass through the network.
-
-        Raises:
-            RequestError: Nothing is at a path.
-        """
-        found = find_pictures(paths, problems)
-        for sample, size_hw, answer in self.answering.predict(found, self.classes, problems, batch_size=batch_size):
-            yield PicturePrediction(sample.name, size_hw, answer)
-
     def evaluate(
         self,
         data: Dataset | str | Path | None = None,
@@ -231,11 +158,7 @@ class Run:
         """
         problems = [] if problems is None else problems
         samples, name = pictures_of_split(self.folder, self.facts, self.recipe, data, split)
-        read, scores, targets = self.answering.measure(samples, self.classes, problems)
-        if not read:
-            raise RequestError(
-                f"not one picture of the {name} split can be read.", where=name, fix="See `striate look`."
-            )
+        read, scores, targets = self.scores_of(samples, name, problems)
         known = self.evaluations
         measured = evaluate(
             self.task,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,13 @@ NO_INSTANCES: Found = {
 
 
 class ObjectOutputs(ABC):
-    """What a head says about a batch of pictures."""
+    """What a head says about a batch of pictures.
+
+    Attributes:
+        needs_weights: Whether decoding looks at maps again, with layers of the head.
+    """
+
+    needs_weights: ClassVar[bool] = False
 
     @abstractmethod
     def __len__(self) -> int:

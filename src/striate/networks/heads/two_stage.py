@@ -8,7 +8,7 @@ their answers. What is sampled is drawn from torch's own generator, which the tr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,8 @@ class TwoStageOutputs(ObjectOutputs):
         edges: Of each level `(N, 4 * anchors, h, w)`: boxes relative to their anchors.
         size_hw: Height and width of the network's input.
     """
+
+    needs_weights: ClassVar[bool] = True
 
     head: TwoStageHead
     levels: list[Tensor]

@@ -1,0 +1,59 @@
+"""`striate export`: the trained network in another tool, compared with PyTorch before it is handed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from striate.cli.output import Answer, facts, say
+from striate.errors import RequestError
+
+if TYPE_CHECKING:
+    from striate.tools import Export
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    to: Annotated[str | None, typer.Option("--to", metavar="TOOL", help="Tool; see striate tools.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the artefact; exports/TOOL in the run folder.")
+    ] = None,
+) -> Answer:
+    """Writes a trained network for another tool, and refuses it where the answers are not the same.
+
+    The folder gets the network with normalisation inside, striate.json (classes, and how pictures are fed to it), an
+    example script that needs no Striate, and parity.json and parity.html: what PyTorch and the tool say about the
+    run's own validation pictures. `striate predict` and `striate evaluate` take the folder in place of a run.
+
+    Example:
+        striate export runs/photos --to onnx
+        striate predict runs/photos/exports/onnx cat.jpg
+    """
+    from striate.tools import TOOLS, export
+
+    if to is None:
+        raise RequestError("expected the name of a tool.", where="--to", fix=f"Tools: {', '.join(TOOLS.names())}.")
+    done = export(run, to, out, say=say)
+    document = {"folder": str(done.folder), "file": str(done.file), "page": str(done.page), **done.parity.as_dict()}
+    return Answer(document, lambda console: _show(done, console))
+
+
+def _show(done: Export, console: Console) -> None:
+    parity = done.parity
+    worst = max(parity.outputs, key=lambda one: one.relative)
+    rows = [
+        ("passed", f"all {parity.pictures} real pictures get the same answer"),
+        ("outputs", f"differ by {worst.relative:.0e} of their largest value at most ({parity.tolerance:.0e} allowed)"),
+        (parity.metric, f"{parity.metric_there:.4f}, with PyTorch {parity.metric_here:.4f}"),
+        (
+            "speed",
+            f"{parity.milliseconds_there:.1f} ms for one picture, PyTorch {parity.milliseconds_here:.1f} ms; "
+            f"{parity.rate_there:.0f} pictures/s in batches, PyTorch {parity.rate_here:.0f}",
+        ),
+        ("file", f"{done.file} ({parity.bytes / 2**20:.1f} MiB)"),
+        ("page", str(done.page)),
+    ]
+    console.print(facts(rows))

@@ -1,0 +1,136 @@
+"""A trained network that can be asked about pictures, wherever its weights lie and whatever computes with them."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.errors import PictureError, RequestError
+from striate.recipe import Recipe
+from striate.runs.answering import Answering, find_pictures
+from striate.runs.structures import PicturePrediction, RunFacts
+from striate.structures import SHOWN_FROM, Problem, Sample
+from striate.tasks import TASKS, Task
+from striate.tasks.base import Scores, Targets
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class Model(ABC):
+    """Base of runs and of exported networks."""
+
+    @property
+    @abstractmethod
+    def facts(self) -> RunFacts:
+        """What it is: task, classes, network, input."""
+
+    @property
+    @abstractmethod
+    def recipe(self) -> Recipe:
+        """How pictures come to it."""
+
+    @property
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """What turns pixels into the outputs of the task's head, in evaluation mode."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the network is."""
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return TASKS.get(self.facts.task)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the scores."""
+        return self.facts.classes
+
+    @property
+    def count_from(self) -> float:
+        """Score from which found objects are counted and drawn, chosen on validation pictures."""
+        return SHOWN_FROM if self.facts.count_from is None else self.facts.count_from
+
+    @cached_property
+    def answering(self) -> Answering:
+        """The network, ready to be shown pictures."""
+        facts = self.facts
+        return Answering(
+            self.network,
+            self.task,
+            self.recipe,
+            channels=facts.options.channels,
+            dtype=facts.dtype,
+            device=self.device,
+            channel_names=facts.channel_names,
+        )
+
+    def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = 64) -> list[PicturePrediction]:
+        """Answers for pictures.
+
+        Unreadable pictures among several are warned of and left out.
+
+        Args:
+            paths: A picture, a folder of pictures, or several of these.
+            batch_size: Pictures in one pass through the network.
+
+        Raises:
+            RequestError: Nothing is at a path.
+            PictureError: Not one picture could be read.
+        """
+        problems: list[Problem] = []
+        answers = list(self.predict_each(paths, problems, batch_size=batch_size))
+        if problems and not answers:
+            first = problems[0]
+            raise PictureError(first.detail, where=first.path, fix="Give a picture that can be read.", kind=first.kind)
+        for problem in problems:
+            warnings.warn(problem.told, stacklevel=2)
+        return answers
+
+    def predict_each(
+        self, paths: str | Path | Sequence[str | Path], problems: list[Problem], *, batch_size: int = 64
+    ) -> Iterator[PicturePrediction]:
+        """The same, one by one as they are ready, in constant memory.
+
+        Args:
+            paths: A picture, a folder of pictures, or several of these.
+            problems: Gets one entry for each picture that cannot be read and each link that leads nowhere, one for each
+                folder of answers that `striate predict` drew (folders of pictures may hold those), and a note for each
+                way in which pictures are unlike those that the network learned from, with the first such picture.
+            batch_size: Pictures in one pass through the network.
+
+        Raises:
+            RequestError: Nothing is at a path.
+        """
+        found = find_pictures(paths, problems)
+        for sample, size_hw, answer in self.answering.predict(found, self.classes, problems, batch_size=batch_size):
+            yield PicturePrediction(sample.name, size_hw, answer)
+
+    def scores_of(
+        self, samples: list[Sample], split: str, problems: list[Problem]
+    ) -> tuple[list[Sample], Scores, Targets]:
+        """The pictures that can be read, what is kept of the answers to them, and their truth.
+
+        Args:
+            samples: The pictures, with class indices of this network.
+            split: What to call them.
+            problems: Gets one entry for each picture that cannot be read.
+
+        Raises:
+            RequestError: Not one can be read.
+        """
+        found = self.answering.measure(samples, self.classes, problems)
+        if not found[0]:
+            raise RequestError(
+                f"not one picture of the {split} split can be read.", where=split, fix="See `striate look`."
+            )
+        return found

@@ -1,0 +1,95 @@
+"""Asks this network about pictures: python example.py PICTURE...
+
+Needs numpy, Pillow and the tool itself, nothing else. `striate.json` beside this file says how pictures are fed to the
+network and what its classes are; normalisation is inside the network. Eight bits a channel, pictures that are not cut
+into tiles: for all others see `striate predict`.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).parent
+ABOUT = json.loads((HERE / "striate.json").read_text(encoding="utf-8"))
+
+
+# <load>
+def load(path):
+    """The network: a function from pixels `(N, C, H, W)` to its outputs."""
+    raise NotImplementedError
+
+
+# </load>
+
+
+def prepare(path):
+    """A picture as the network takes it, `(1, C, H, W)` uint8, and scale and offset `(y, x)` of the picture in it."""
+    _, channels, height, width = ABOUT["input"]["shape"]
+    image = Image.open(path).convert({1: "L", 3: "RGB"}[channels])
+    fit = ABOUT["input"]["fit"] or "squash"
+    ratios = height / image.height, width / image.width
+    if fit == "squash":
+        inner = height, width
+    else:
+        ratio = max(ratios) if fit == "crop" else min(ratios)
+        inner = max(1, round(image.height * ratio)), max(1, round(image.width * ratio))
+    scale = inner[0] / image.height, inner[1] / image.width
+    pixels = np.asarray(image.resize((inner[1], inner[0]), Image.Resampling.BILINEAR)).reshape(*inner, channels)
+    top, left = abs(inner[0] - height) // 2, abs(inner[1] - width) // 2
+    if fit == "crop":
+        frame, offset = pixels[top : top + height, left : left + width], (-top, -left)
+    else:
+        frame, offset = np.zeros((height, width, channels), np.uint8), (top, left)
+        frame[top : top + inner[0], left : left + inner[1]] = pixels
+    return np.ascontiguousarray(frame.transpose(2, 0, 1))[None], scale, offset
+
+
+def softmax(scores, axis):
+    """Scores as shares that sum to 1."""
+    risen = np.exp(scores - scores.max(axis, keepdims=True))
+    return risen / risen.sum(axis, keepdims=True)
+
+
+def boxes(scores, corners, least=0.02, same=0.5):
+    """Boxes of one picture in the network's pixels, `(class, score, x0, y0, x1, y1)`, doubles of one class dropped."""
+    found = []
+    for kind in range(scores.shape[1]):
+        order = np.argsort(-scores[:, kind])
+        order = order[scores[order, kind] >= max(least, ABOUT["count_from"])]
+        while len(order):
+            best, rest = order[0], order[1:]
+            found.append((kind, float(scores[best, kind]), *map(float, corners[best])))
+            low = np.maximum(corners[rest, :2], corners[best, :2])
+            high = np.minimum(corners[rest, 2:], corners[best, 2:])
+            shared = np.prod(np.clip(high - low, 0, None), 1)
+            areas = [np.prod(one[:, 2:] - one[:, :2], 1) for one in (corners[rest], corners[best : best + 1])]
+            order = rest[shared / (areas[0] + areas[1] - shared) <= same]
+    return sorted(found, key=lambda one: -one[1])
+
+
+def answer(run, path):
+    """What the network says about a picture, in words."""
+    pixels, scale, offset = prepare(path)
+    outputs = dict(zip(ABOUT["outputs"], run(pixels), strict=True))
+    scores, classes = outputs["scores"][0], ABOUT["classes"]
+    if ABOUT["task"] == "classification":
+        shares = softmax(scores, 0)
+        return f"{classes[int(shares.argmax())]} {shares.max():.4f}"
+    if ABOUT["task"] == "segmentation":
+        mask = scores.argmax(0)
+        return ", ".join(f"{classes[kind]} {(mask == kind).mean():.1%}" for kind in np.unique(mask))
+    if "boxes_xyxy" in outputs:
+        corners = outputs["boxes_xyxy"][0]
+        shift, factor = np.array([offset[1], offset[0]] * 2), np.array([scale[1], scale[0]] * 2)
+        rows = boxes(1 / (1 + np.exp(-scores)), (corners - shift) / factor)
+        return "; ".join(f"{classes[kind]} {score:.4f} at {[round(x, 1) for x in box]}" for kind, score, *box in rows)
+    return ", ".join(f"{name} {value.shape}" for name, value in outputs.items())
+
+
+if __name__ == "__main__":
+    network = load(HERE / ABOUT["file"])
+    for name in sys.argv[1:]:
+        print(f"{name}: {answer(network, name)}")

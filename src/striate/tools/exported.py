@@ -1,0 +1,213 @@
+"""An exported network, asked about pictures from its artefact alone."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.errors import CheckpointError, ExportError, RequestError
+from striate.evaluation import Evaluation, evaluate
+from striate.networks import resolve_network
+from striate.recipe import Recipe, parse_recipe
+from striate.runs.files import plain, read_json, write_json
+from striate.runs.known_pictures import pictures_of_data
+from striate.runs.model import Model
+from striate.runs.run import Run
+from striate.runs.structures import RunFacts
+from striate.structures import Problem
+from striate.tools.base import TOOLS, Tool
+from striate.tools.runtime import RuntimeNetwork
+
+if TYPE_CHECKING:
+    import torch
+
+    from striate.data import Dataset
+
+SIDECAR = "striate.json"
+"""Stands beside an artefact: what the tool's own file cannot hold."""
+
+SIDECAR_VERSION = 1
+
+
+def write_sidecar(run: Run, tool: Tool, outputs: list[str], folder: Path) -> Path:
+    """Writes what is needed to feed an artefact and to understand its answers; docs/tools.md says what is what.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    facts = run.facts
+    recipe = run.recipe.input
+    # Where the pictures of training lay is nobody's business who gets the artefact.
+    known = facts.with_values(data="", weights={}).as_dict()
+    document: dict[str, Any] = {
+        "version": SIDECAR_VERSION,
+        "tool": tool.name,
+        "file": tool.file,
+        "task": facts.task,
+        "classes": facts.classes,
+        "input": {
+            "shape": ["batch", facts.options.channels, *facts.options.size_hw],
+            "dtype": facts.dtype,
+            "channels": facts.channel_names,
+            "fit": recipe.fit,
+            "tile_scale": recipe.tile_scale,
+            "tile_overlap": recipe.tile_overlap,
+            "resize": "bilinear with antialiasing",
+            "normalisation": "inside",
+        },
+        "outputs": outputs,
+        "count_from": run.count_from,
+        "run": known,
+    }
+    path = folder / SIDECAR
+    write_json(path, plain(document))
+    return path
+
+
+class Exported(Model):
+    """A network in another tool's format, with the verbs of a run.
+
+    Args:
+        file: The artefact; `striate.json` lies beside it.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._document = _read_sidecar(file)
+
+    @classmethod
+    def find(cls, path: str | Path) -> Path | None:
+        """The artefact at a path, a file or a folder that `striate export` wrote; `None` where there is none."""
+        path = Path(path)
+        if path.is_dir():
+            if not (path / SIDECAR).is_file() or (path / "run.json").is_file():
+                return None
+            return path / str(_read_sidecar(path / "any")["file"])
+        endings = {Path(tool.file).suffix for tool in TOOLS}
+        return path if path.suffix in endings and path.is_file() else None
+
+    def __repr__(self) -> str:
+        return f"Exported({str(self.file)!r})"
+
+    @property
+    def tool(self) -> Tool:
+        """The tool that runs it."""
+        return TOOLS.get(str(self._document["tool"]))
+
+    @cached_property
+    def facts(self) -> RunFacts:
+        """What the run's `run.json` said, without where its data lay."""
+        try:
+            return RunFacts.from_dict(self._document["run"])
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"this sidecar is damaged ({type(error).__name__}: {error}).",
+                where=self.file.with_name(SIDECAR),
+                fix="Export the run again.",
+            ) from error
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """How pictures come to it; normalisation is inside the artefact, so none is left to be done."""
+        entry = self._document["input"]
+        channels = self.facts.options.channels
+        kept = {name: entry[name] for name in ("fit", "tile_scale", "tile_overlap") if entry.get(name) is not None}
+        identity = {"mean": [0.0] * channels, "std": [1.0] * channels, "scale": 1.0}
+        size_hw = [int(side) for side in entry["shape"][2:]]
+        return parse_recipe({"input": {**kept, **identity, "size_hw": size_hw}}, self.file.with_name(SIDECAR))
+
+    @cached_property
+    def device(self) -> torch.device:
+        """The processor."""
+        import torch
+
+        return torch.device("cpu")
+
+    @cached_property
+    def network(self) -> RuntimeNetwork:
+        """The artefact in its own runtime.
+
+        Raises:
+            MissingPartError: The runtime is not installed.
+            ExportError: The artefact cannot be read.
+        """
+        self.tool.require()
+        if not self.file.is_file():
+            raise ExportError("the artefact is missing.", where=self.file, fix="Put it back, or export the run again.")
+        return RuntimeNetwork(self.tool.open(self.file), self.facts.dtype, self._template())
+
+    def _template(self) -> Any:
+        """What the network's outputs look like: from one with the same layers, whose weights do not matter."""
+        import torch
+
+        facts = self.facts
+        network = self.task.build_network(resolve_network(facts.net), facts.options).eval()
+        with torch.inference_mode():
+            return network(torch.zeros(1, facts.options.channels, *facts.options.size_hw))
+
+    def evaluate(
+        self,
+        data: Dataset | str | Path | None,
+        split: str | None = None,
+        *,
+        seed: int = 0,
+        problems: list[Problem] | None = None,
+    ) -> Evaluation:
+        """Measures the exported network on data.
+
+        Args:
+            data: Pictures with the classes that it knows, or a path to them.
+            split: Name of the split; "test" where the folder gave one, else all of its pictures.
+            seed: Fixes the resamples of the intervals.
+            problems: Gets one entry for each picture that cannot be read.
+
+        Raises:
+            RequestError: No data was given, or no such split.
+            DataError: The data has another task, or classes that the network does not know.
+        """
+        if data is None:
+            raise RequestError(
+                "an exported network does not know where its data is.",
+                where=self.file,
+                fix="Name the data: striate evaluate MODEL DATA.",
+            )
+        samples, name = pictures_of_data(data, self.facts.task, self.classes, split)
+        _, scores, targets = self.scores_of(samples, name, [] if problems is None else problems)
+        return evaluate(
+            self.task, scores, targets, self.classes, split=name, train_targets=targets, validation=None, seed=seed
+        )
+
+
+def open_model(path: str | Path, device: str | None = None) -> Run | Exported:
+    """A run by its folder, or an exported network by its file or folder.
+
+    Args:
+        path: Where it is.
+        device: Where a run computes; exported networks run on the processor.
+
+    Raises:
+        RequestError: There is neither.
+        CheckpointError: It is damaged.
+    """
+    file = Exported.find(path)
+    return Run.open(path, device) if file is None else Exported(file)
+
+
+def _read_sidecar(file: Path) -> dict[str, Any]:
+    path = file.with_name(SIDECAR)
+    if not path.is_file():
+        raise RequestError(
+            f"{SIDECAR} is missing beside this file, so nobody knows its classes or how pictures are fed to it.",
+            where=file,
+            fix=f"Put {SIDECAR} of its export beside it, or export the run again.",
+        )
+    found = read_json(path, fix="Export the run again.")
+    if not isinstance(found, dict) or found.get("version", 0) > SIDECAR_VERSION or "tool" not in found:
+        raise CheckpointError(
+            "this is no sidecar that this Striate can read.", where=path, fix="Export the run again, or update Striate."
+        )
+    return found
+
+
+__all__ = ["SIDECAR", "Exported", "open_model", "write_sidecar"]

@@ -1,0 +1,110 @@
+"""Writes a run's network for another tool, and lets it through the gate or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+from striate.errors import ExportError, RequestError
+from striate.runs.files import write_json
+from striate.runs.run import Run
+from striate.tools.base import TOOLS, Tool, installed_version
+from striate.tools.exported import SIDECAR, Exported, write_sidecar
+from striate.tools.gate import Parity, check
+from striate.tools.graph import Graph, require_flat
+from striate.tools.page import write_parity_page
+
+PARITY = "parity.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        folder: Holds the artefact, its sidecar, an example, and what the gate found.
+        file: The artefact.
+        page: What the gate found, as a page.
+        parity: The same as numbers.
+    """
+
+    folder: Path
+    file: Path
+    page: Path
+    parity: Parity
+
+
+def export(
+    run: Run | str | Path,
+    to: str,
+    folder: str | Path | None = None,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> Export:
+    """Writes the network of a run for another tool and compares what both say about real pictures.
+
+    Args:
+        run: A finished run, or its folder.
+        to: Name of the tool.
+        folder: Where to; `exports/TOOL` in the run folder where not given.
+        say: Told what goes on.
+
+    Raises:
+        UnknownNameError: No such tool.
+        MissingPartError: The tool is not installed.
+        RequestError: The folder holds something else, or the network's head cannot go into one graph.
+        ExportError: The tool cannot hold the network, or its answers are not PyTorch's; what was found stays in the
+            folder.
+        StorageError: Files cannot be written.
+    """
+    tool = TOOLS.get(to)
+    tool.require()
+    # Where the network was trained does not matter; it is handed over and compared on the processor.
+    run = Run.open(run.path if isinstance(run, Run) else run, "cpu")
+    target = Path(folder) if folder is not None else run.path / "exports" / tool.name
+    _refuse_foreign(target)
+    target.mkdir(parents=True, exist_ok=True)
+    file = target / tool.file
+    graph = Graph(run.network, run.recipe.input, run.facts.dtype).eval()
+    with torch.inference_mode():
+        require_flat(run.network(graph.example(1).to(torch.float32)), str(run.recipe.network.head))
+    say(f"writing {file}")
+    tool.write(graph, file)
+    write_sidecar(run, tool, graph.output_names(), target)
+    (target / "example.py").write_text(example_of(tool), encoding="utf-8")
+    parity = check(run, Exported(file), _runtime_words(tool), say)
+    write_json(target / PARITY, parity.as_dict())
+    page = write_parity_page(run, parity, target / "parity.html")
+    if not parity.passed:
+        raise ExportError(
+            f"the exported network does not pass: {' '.join(parity.reasons)}",
+            where=file,
+            fix=f"See {page}. Do not hand it over.",
+        )
+    return Export(target, file, page, parity)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RequestError("expected a folder, found a file.", where=folder, fix="Choose another place.")
+    if not (folder / SIDECAR).is_file() and any(folder.iterdir()):
+        raise RequestError(
+            "this folder is not empty, and no export lies in it.", where=folder, fix="Choose an empty or new folder."
+        )
+
+
+def example_of(tool: Tool) -> str:
+    """A script that asks the artefact about pictures and needs no Striate."""
+    source = (resources.files("striate.tools") / "examples" / "example.py").read_text(encoding="utf-8")
+    before, rest = source.split("# <load>\n")
+    return f"{before}{tool.load.strip()}\n{rest.split('# </load>')[1]}"
+
+
+def _runtime_words(tool: Tool) -> str:
+    return ", ".join(f"{name} {installed_version(name)}" for name in tool.packages)

@@ -1,0 +1,298 @@
+"""The gate: an exported network passes only where it answers real pictures as PyTorch does."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.data.pixels import normalise
+from striate.errors import ExportError
+from striate.runs.model import Model
+from striate.runs.run import Run
+from striate.structures import ClassScores, DetectedObjects, Prediction, Problem, Sample, SegmentedPicture
+from striate.tools.exported import Exported
+from striate.tools.graph import named_tensors
+
+PICTURES = 64
+"""Pictures that both are asked about."""
+
+METRIC_PICTURES = 400
+"""Pictures of the validation split on which both are measured, at most."""
+
+TOLERANCE = 1e-4
+"""Largest difference of an output that counts as rounding, as a share of the largest value of that output.
+
+Runtimes add up in another order and fuse layers. float32 holds seven digits; sums of thousands of products through
+dozens of layers keep five to six of them.
+"""
+
+METRIC_TOLERANCE = 0.002
+SAME_PIXELS = 0.999
+"""Share of a picture's pixels that must get the same class; along edges two classes may score the same to rounding."""
+
+SAME_BOX = 0.98
+_SAME_SCORE = 0.01
+_ROUNDS = 7
+_BATCH = 8
+_FRAMES_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far one output is from PyTorch's, over all pictures.
+
+    Attributes:
+        output: Its name.
+        largest: Largest difference.
+        mean: Mean difference.
+        relative: The largest difference as a share of the output's largest value.
+    """
+
+    output: str
+    largest: float
+    mean: float
+    relative: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """What the gate found.
+
+    Attributes:
+        tool: Name of the tool.
+        runtime: Its packages with their versions.
+        pictures: Real pictures, of the run's own data, that both were asked about.
+        outputs: Differences of the outputs.
+        agreeing: Pictures with the same final answer, from the file on.
+        apart: The first picture with another answer, and what both say; empty where there is none.
+        metric: Name of the deciding metric.
+        metric_pictures: Pictures of the validation split on which it was measured.
+        metric_here: Its value with PyTorch.
+        metric_there: Its value with the tool.
+        milliseconds_here: For one picture, PyTorch; network alone.
+        milliseconds_there: The same with the tool.
+        rate_here: Pictures a second in batches of 8, PyTorch.
+        rate_there: The same with the tool.
+        bytes: Size of the artefact.
+        tolerance: What counts as rounding.
+        reasons: Why it does not pass; empty where it passes.
+    """
+
+    tool: str
+    runtime: str
+    pictures: int
+    outputs: tuple[Difference, ...]
+    agreeing: int
+    apart: str
+    metric: str
+    metric_pictures: int
+    metric_here: float
+    metric_there: float
+    milliseconds_here: float
+    milliseconds_there: float
+    rate_here: float
+    rate_there: float
+    bytes: int
+    tolerance: float
+    reasons: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the artefact may be handed over."""
+        return not self.reasons
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"passed": self.passed, **asdict(self)}
+
+
+def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None] = lambda _: None) -> Parity:
+    """Asks both about the run's own pictures and compares what they say.
+
+    Args:
+        run: The run, on the processor.
+        exported: The artefact.
+        runtime: What runs it, in words.
+        say: Told what goes on.
+
+    Raises:
+        DataError: The run's own pictures are gone.
+        ExportError: The artefact cannot be run.
+    """
+    from striate.runs.known_pictures import pictures_of_split
+
+    samples, _ = pictures_of_split(run.folder, run.facts, run.recipe, None, "validation")
+    chosen = [samples[index] for index in np.unique(np.linspace(0, len(samples) - 1, PICTURES).round().astype(int))]
+    say(f"asking both about {len(chosen)} pictures of the validation split")
+    stored, unlike = _frames(run, exported, chosen)
+    outputs = tuple(_differences(run, exported, stored))
+    agreeing, apart = _compare_answers(run, exported, chosen)
+    measured = samples[:METRIC_PICTURES]
+    say(f"measuring both on {len(measured)} pictures")
+    here, there = (_headline(model, measured) for model in (run, exported))
+    one, many = stored[:1], stored[np.arange(_BATCH) % len(stored)]
+    single, batch = _speeds(run, exported, one), _speeds(run, exported, many)
+    return Parity(
+        tool=exported.tool.name,
+        runtime=runtime,
+        pictures=len(chosen),
+        outputs=outputs,
+        agreeing=agreeing,
+        apart=apart,
+        metric=run.task.headline,
+        metric_pictures=len(measured),
+        metric_here=here,
+        metric_there=there,
+        milliseconds_here=1000 * single[0],
+        milliseconds_there=1000 * single[1],
+        rate_here=_BATCH / batch[0],
+        rate_there=_BATCH / batch[1],
+        bytes=sum(path.stat().st_size for path in exported.file.parent.glob(f"{exported.file.stem}.*")),
+        tolerance=TOLERANCE,
+        reasons=tuple(_reasons(outputs, unlike, len(chosen) - agreeing, apart, here, there)),
+    )
+
+
+def _frames(run: Run, exported: Exported, samples: Sequence[Sample]) -> tuple[Tensor, str]:
+    """What the artefact is fed of some pictures, `(F, C, H, W)`, and the first one that the run is fed otherwise."""
+    frames, unlike = [], ""
+    for sample in samples:
+        picture = sample.read()
+        own, given = run.answering.shown(picture)[1], exported.answering.shown(picture)[1]
+        frames.append(given)
+        same = own.shape == given.shape and torch.allclose(normalise(given.clone(), run.recipe.input), own, atol=1e-5)
+        if not same and not unlike:
+            unlike = sample.name
+    return torch.cat(frames), unlike
+
+
+@torch.inference_mode()
+def _differences(run: Run, exported: Exported, stored: Tensor) -> list[Difference]:
+    """Largest and mean difference of every output, over all frames."""
+    largest: dict[str, float] = {}
+    sums: dict[str, list[float]] = {}
+    top: dict[str, float] = {}
+    for part in torch.split(stored, _FRAMES_AT_ONCE):
+        expected = dict(named_tensors(run.network(normalise(part.clone(), run.recipe.input))))
+        for name, found in named_tensors(exported.network(part)):
+            if found.shape != expected[name].shape:
+                raise ExportError(
+                    f"the output {name} has the shape {tuple(found.shape)}, PyTorch's {tuple(expected[name].shape)}.",
+                    where=exported.file,
+                    fix="Export the run again.",
+                )
+            gap = (found.double() - expected[name].double()).abs()
+            largest[name] = max(largest.get(name, 0.0), float(gap.max()))
+            sums.setdefault(name, []).append(float(gap.mean()))
+            top[name] = max(top.get(name, 0.0), float(expected[name].abs().max()))
+    return [
+        Difference(name, largest[name], statistics.fmean(sums[name]), largest[name] / max(top[name], 1e-12))
+        for name in largest
+    ]
+
+
+def _compare_answers(run: Run, exported: Exported, samples: Sequence[Sample]) -> tuple[int, str]:
+    """How many pictures get the same answer, from the file on, and the first that does not."""
+    problems: list[Problem] = []
+    pairs = zip(
+        run.answering.predict(samples, run.classes, problems),
+        exported.answering.predict(samples, exported.classes, problems),
+        strict=True,
+    )
+    agreeing, apart = 0, ""
+    for (sample, _, one), (_, _, other) in pairs:
+        if words := answers_apart(one, other, run.count_from):
+            apart = apart or f"{sample.name}: {words}"
+        else:
+            agreeing += 1
+    return agreeing, apart
+
+
+def answers_apart(one: Prediction, other: Prediction, count_from: float) -> str:
+    """How two answers for a picture differ, in words; empty where they are the same but for rounding.
+
+    Args:
+        one: PyTorch's.
+        other: The tool's.
+        count_from: Score from which objects count.
+    """
+    if isinstance(one, ClassScores) and isinstance(other, ClassScores):
+        here, there = _named(one), _named(other)
+        return "" if here == there else f"PyTorch says {here}, the tool {there}"
+    if isinstance(one, SegmentedPicture) and isinstance(other, SegmentedPicture):
+        share = float((one.mask == other.mask).mean()) if one.mask.shape == other.mask.shape else 0.0
+        return "" if share >= SAME_PIXELS else f"{share:.2%} of the pixels get the same class"
+    if isinstance(one, DetectedObjects) and isinstance(other, DetectedObjects):
+        lost, new = _unmatched(one, other, count_from), _unmatched(other, one, count_from)
+        return f"{lost} of PyTorch's objects are missing, {new} are new" if lost or new else ""
+    return f"PyTorch gives {type(one).__name__}, the tool {type(other).__name__}"
+
+
+def _named(answer: ClassScores) -> str:
+    if not answer.several:
+        return answer.label
+    return ", ".join(name for name, score in answer.ranked() if score >= answer.threshold) or "nothing"
+
+
+def _unmatched(ours: DetectedObjects, others: DetectedObjects, count_from: float) -> int:
+    """Objects that have no counterpart; one that scores next to the limit may lie on either side of it."""
+    from torchvision.ops import box_iou
+
+    ours, others = ours.surer_than(count_from), others.surer_than(count_from - _SAME_SCORE)
+    if not len(ours):
+        return 0
+    if not len(others):
+        return len(ours)
+    overlap = box_iou(torch.from_numpy(ours.boxes_xyxy), torch.from_numpy(others.boxes_xyxy)).numpy()
+    overlap[ours.classes[:, None] != others.classes[None]] = 0
+    return int((overlap.max(1) < SAME_BOX).sum())
+
+
+def _headline(model: Model, samples: list[Sample]) -> float:
+    _, scores, targets = model.scores_of(samples, "validation", [])
+    return float(model.task.headline_value(scores, targets))
+
+
+@torch.inference_mode()
+def _speeds(run: Run, exported: Exported, stored: Tensor) -> tuple[float, float]:
+    """Seconds of one pass through each, by turns, medians; the network alone."""
+    shown = normalise(stored.clone(), run.recipe.input)
+    works: tuple[Callable[[], Any], ...] = (lambda: run.network(shown), lambda: exported.network(stored))
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(_ROUNDS):
+        for work, taken in zip(works, seconds, strict=True):
+            began = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - began)
+    # The first pass also makes ready.
+    return statistics.median(seconds[0][1:]), statistics.median(seconds[1][1:])
+
+
+def _reasons(
+    outputs: Sequence[Difference], unlike: str, apart_count: int, apart: str, here: float, there: float
+) -> list[str]:
+    """Why an artefact does not pass, the earliest place first."""
+    found = []
+    if unlike:
+        found.append(
+            f"Before the network: {unlike} comes to the tool as other pixels than to PyTorch. Look at `input` in the "
+            "sidecar: size, fit, channels, resizing."
+        )
+    for one in outputs:
+        if not one.relative <= TOLERANCE:
+            found.append(
+                f"In the network: the output {one.output} differs by {one.largest:.3g}, {one.relative:.1e} of its "
+                f"largest value; {TOLERANCE:.0e} is allowed."
+            )
+    if apart_count:
+        found.append(f"Pictures with another answer: {apart_count}. {apart}.")
+    if not abs(here - there) <= METRIC_TOLERANCE:
+        found.append(f"The deciding metric is {there:.4f}, with PyTorch {here:.4f}.")
+    return found

@@ -1,0 +1,89 @@
+"""ONNX, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from striate.errors import ExportError, cause_of
+from striate.tools.base import TOOLS, Runner, Tool
+from striate.tools.graph import Graph
+
+
+class OnnxTool(Tool):
+    """The exchange format that most runtimes read."""
+
+    name = "onnx"
+    title = "ONNX, run by ONNX Runtime"
+    packages = ("onnx", "onnxscript", "onnxruntime")
+    extra = "export"
+    file = "model.onnx"
+    load = '''
+def load(path):
+    """The network: a function from pixels `(N, C, H, W)` to its outputs."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda pixels: session.run(None, {session.get_inputs()[0].name: pixels})
+'''
+
+    def write(self, graph: Graph, path: Path) -> None:
+        """By PyTorch's own exporter, with any number of pictures in a batch."""
+        names = graph.output_names()
+        try:
+            with _quiet():
+                program = torch.onnx.export(
+                    graph,
+                    (graph.example(),),
+                    dynamo=True,
+                    dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                    input_names=["pixels"],
+                    output_names=names,
+                    verbose=False,
+                )
+                assert program is not None  # Only without dynamo.
+                program.save(path, external_data=False)
+        except Exception as error:
+            raise ExportError(
+                f"PyTorch's exporter cannot write this network as ONNX ({cause_of(error)}).",
+                where=path,
+                fix="`striate tools` lists others; --to torch holds whatever PyTorch can trace.",
+            ) from error
+
+    def open(self, path: Path) -> Runner:
+        """On the processor, with as many threads as PyTorch has."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ExportError(
+                f"ONNX Runtime cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
+            ) from error
+        (entry,) = session.get_inputs()
+        return lambda pixels: list(session.run(None, {entry.name: pixels}))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's progress and its notes on what it will change one day."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+TOOLS.add(OnnxTool.name, OnnxTool())

@@ -1,0 +1,73 @@
+"""The page of an export: whether it passed, and by what figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from striate import __version__
+from striate.pages import Column, Section, callout, fact_list, lines, render_page, table, write_page
+from striate.runs.run import Run
+from striate.tools.gate import Parity
+
+
+def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
+    """Writes the page.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    tone: Literal["good", "bad"] = "good" if parity.passed else "bad"
+    words = (
+        f"All {parity.pictures} real pictures get the same answer."
+        if parity.passed
+        else "It must not be handed over. " + " ".join(parity.reasons)
+    )
+    speeds = [
+        {"by": "PyTorch", "one": parity.milliseconds_here, "rate": parity.rate_here},
+        {"by": parity.tool, "one": parity.milliseconds_there, "rate": parity.rate_there},
+    ]
+    facts: dict[str, object] = {
+        "same final answer": f"{parity.agreeing} of {parity.pictures} pictures",
+        f"{parity.metric} on {parity.metric_pictures} validation pictures": f"{parity.metric_there:.4f} "
+        f"(PyTorch {parity.metric_here:.4f})",
+        "size": f"{parity.bytes / 2**20:.1f} MiB",
+        "runtime": parity.runtime,
+    }
+    columns = [
+        Column("output"),
+        Column("largest", "largest difference", ".2e"),
+        Column("mean", "mean difference", ".2e"),
+        Column("relative", "largest, as a share of the largest value", ".1e"),
+    ]
+    rows = [
+        {"output": one.output, "largest": one.largest, "mean": one.mean, "relative": one.relative}
+        for one in parity.outputs
+    ]
+    speed_columns = [
+        Column("by", "computed by"),
+        Column("one", "milliseconds for one picture", ".1f"),
+        Column("rate", "pictures a second, eight at once", ".1f"),
+    ]
+    sections = [
+        Section("Verdict", [callout("Passed" if parity.passed else "Refused", words, tone=tone), fact_list(facts)]),
+        Section("Outputs", [table(rows, columns), f"Allowed is {parity.tolerance:.0e} of the largest value."]),
+        Section("Speed", [table(speeds, speed_columns), "The network alone, both with the same threads, medians."]),
+        Section(
+            "How it was compared",
+            lines(
+                [
+                    "Outputs: the same prepared pixels through PyTorch and through the tool's own runtime.",
+                    "Final answers: from the picture's file on, by the artefact and its sidecar alone.",
+                    "The metric: on the validation split of the run's own data.",
+                ]
+            ),
+        ),
+    ]
+    page = render_page(
+        f"{run.facts.net} in {parity.tool}",
+        sections,
+        lead=f"The run {run.path.name}, exported and compared with PyTorch.",
+        footer=f"Written by Striate {__version__}.",
+    )
+    return write_page(page, path)

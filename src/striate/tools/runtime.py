@@ -1,0 +1,35 @@
+"""Another tool's runtime in the place of a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from striate.tools.base import Runner
+from striate.tools.graph import rebuilt
+
+
+class RuntimeNetwork(nn.Module):
+    """Looks like a network to everything that asks one; another tool computes.
+
+    Args:
+        runner: Stored pixels to outputs.
+        dtype: Type of stored pixels that it takes.
+        template: What the network's outputs look like.
+    """
+
+    def __init__(self, runner: Runner, dtype: str, template: Any) -> None:
+        super().__init__()
+        self._runner = runner
+        self._dtype = np.dtype(dtype)
+        self._template = template
+
+    def forward(self, pixels: Tensor) -> Any:
+        """Stored pixels as float32, not normalised, `(N, C, H, W)`, to what the network gives."""
+        stored = np.ascontiguousarray(pixels.numpy().astype(self._dtype))
+        # Runtimes may hand out memory that they use again.
+        tensors = [torch.from_numpy(np.array(given)) for given in self._runner(stored)]
+        return rebuilt(self._template, iter(tensors))

@@ -1,0 +1,59 @@
+"""PyTorch's own exported program, which needs PyTorch and no code of Striate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from striate.errors import ExportError, cause_of
+from striate.tools.base import TOOLS, Runner, Tool
+from striate.tools.graph import Graph
+
+
+class TorchTool(Tool):
+    """A traced graph and its weights in one file."""
+
+    name = "torch"
+    title = "PyTorch (torch.export)"
+    packages = ("torch",)
+    file = "model.pt2"
+    load = '''
+def load(path):
+    """The network: a function from pixels `(N, C, H, W)` to its outputs."""
+    import torch
+
+    module = torch.export.load(path).module()
+    return lambda pixels: [one.detach().numpy() for one in module(torch.from_numpy(pixels))]
+'''
+
+    def write(self, graph: Graph, path: Path) -> None:
+        """With any number of pictures in a batch."""
+        try:
+            shapes = ({0: torch.export.Dim("batch", min=1)},)
+            torch.export.save(torch.export.export(graph, (graph.example(),), dynamic_shapes=shapes), path)
+        except Exception as error:
+            raise ExportError(
+                f"PyTorch cannot trace this network ({cause_of(error)}).",
+                where=path,
+                fix="`striate tools` lists others.",
+            ) from error
+
+    def open(self, path: Path) -> Runner:
+        """As it was traced, on the processor."""
+        try:
+            module = torch.export.load(path).module()
+        except Exception as error:
+            raise ExportError(
+                f"PyTorch cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
+            ) from error
+
+        def run(pixels: Any) -> list[Any]:
+            with torch.inference_mode():
+                return [tensor.numpy() for tensor in module(torch.from_numpy(pixels))]
+
+        return run
+
+
+TOOLS.add(TorchTool.name, TorchTool())
