@@ -49,7 +49,7 @@ class Run(FinishedRun):
         self,
         data: Dataset | str | Path | None = None,
         *,
-        only: Sequence[str] = (),
+        only: str | Sequence[str] = (),
         thorough: bool = False,
         seed: int = 0,
         page: str | Path | None = None,

@@ -26,8 +26,10 @@ class RiggedBench(Bench):
         self.classes = tuple(map(str, range(int(train.labels.max()) + 1)))
         self.say = lambda _text: None
         self._folder = None
-        self.run = SimpleNamespace(facts=SimpleNamespace(channel_names=()), path=Path("run"))  # type: ignore[assignment]
-        self.__dict__["train"], self.__dict__["test"] = train, test
+        options = SimpleNamespace(channels=int(train.pixels.shape[1]))
+        facts = SimpleNamespace(channel_names=(), options=options)
+        self.run = SimpleNamespace(facts=facts, path=Path("run"))  # type: ignore[assignment]
+        self.__dict__.update(train=train, test=test, few=test)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         return pixels

@@ -72,6 +72,20 @@ def test_convolution_moves_with_the_picture_and_does_not_turn_with_it(bench_of: 
     assert values["change of 0 when the picture turns by 90 degrees, turned back"].value > 0.1
 
 
+def test_a_network_that_always_says_the_same_proves_nothing(bench_of: BenchOf, learned: nn.Module) -> None:
+    class Stubborn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = learned
+
+        def forward(self, x: Tensor) -> Tensor:
+            return 0 * self.inner(x) + torch.eye(10)[3]
+
+    found = Invariance(Stubborn().eval()).measure(bench_of(nn.Identity()))
+    assert found.verdict == "does not hold"
+    assert "100% of them are one class" in found.summary
+
+
 def test_a_network_that_looks_alike_from_all_sides_is_invariant(bench_of: BenchOf) -> None:
     assert Invariance(Isotropic().eval()).measure(bench_of(nn.Identity())).verdict == "holds"
 

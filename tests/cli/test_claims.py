@@ -67,7 +67,22 @@ def test_wrong_requests(
 
 
 def test_too_few_pictures_give_no_verdict(runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["claims", str(runs[1]), "--only", "sliding-window", "--json"]) == 0
-    (claim,) = json.loads(capsys.readouterr().out)["claims"]
-    assert claim["verdict"] == "cannot tell"
-    assert "test pictures are too few for an interval" in claim["summary"]
+    assert main(["claims", str(runs[1]), "--only", "sliding-window", "--only", "rotation", "--json"]) == 0
+    rotation, window = json.loads(capsys.readouterr().out)["claims"]
+    assert rotation["verdict"] == "cannot tell"
+    assert "test pictures are too few for an interval" in rotation["summary"]
+    # What holds for every single picture needs no interval.
+    assert window["verdict"] == "holds"
+
+
+def test_data_that_does_not_fit_is_no_finding(
+    runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from striate.data.synthetic import MakeOptions, make_data
+
+    scenes = make_data("digits", tmp_path / "scenes", MakeOptions(images=10, task="segmentation"))
+    assert main(["claims", str(runs[1]), str(scenes), "--only", "sliding-window"]) == 2
+    assert "is for" in capsys.readouterr().err
+    assert not (runs[1] / "claims.html").exists() or "segmentation" not in (runs[1] / "claims.html").read_text()
+    assert main(["claims", str(runs[1]), "--only", "sliding-window", "--out", str(tmp_path)]) == 1
+    assert "the page cannot be written (it is a folder)" in capsys.readouterr().err

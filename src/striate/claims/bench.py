@@ -129,15 +129,34 @@ class Bench:
         self._folder = folder
         self._data = data
 
+    @property
+    def channels(self) -> int:
+        """Channels of the pictures."""
+        return self.run.facts.options.channels
+
+    @cached_property
+    def few(self) -> Pictures:
+        """Pictures that took no part in training, however few; for what holds for every single one.
+
+        Raises:
+            DataError: They have another task, or classes that the network does not know.
+            RequestError: There are none.
+        """
+        return self._read("test", self.effort.test)
+
     @cached_property
     def test(self) -> Pictures:
-        """Pictures that took no part in training, at the size that the network sees."""
-        found = self._read("test", self.effort.test)
+        """Pictures that took no part in training, at the size that the network sees.
+
+        Raises:
+            DataError: There are too few for an interval.
+        """
+        found = self.few
         if len(found) < FEWEST_PICTURES:
             raise DataError(
                 f"{len(found)} test pictures are too few for an interval; {FEWEST_PICTURES} are the least.",
                 where=self.run.path,
-                fix="Give other pictures: striate claims RUN DATA.",
+                fix=f"Give others with the same classes: striate claims {self.run.path} DATA.",
             )
         return found
 

@@ -49,6 +49,8 @@ class Channels(Claim):
 
     def seconds(self, bench: Bench) -> float:
         """One training for each variant and seed."""
+        if bench.channels < 2:
+            return 0.0
         return 8 * bench.effort.seeds * bench.effort.steps * bench.step_seconds()
 
     def measure(self, bench: Bench) -> Finding:

@@ -42,7 +42,7 @@ class SlidingWindow(Claim):
     def measure(self, bench: Bench) -> Finding:
         """Holds the layer's values against windows moved by hand and against spectra."""
         layer = first_convolution(bench.network)
-        pixels = bench.normalise(bench.test.pixels[:PICTURES]).double()
+        pixels = bench.normalise(bench.few.pixels[:PICTURES]).double()
         maps, taken, kernels = layer_at_work(bench.network, layer, pixels)
         scale = float(maps.abs().mean()) or 1.0
         by_hand = float(np.max([self._gap(maps, taken, kernels, seed) for seed in range(PICTURES)])) / scale
@@ -55,13 +55,13 @@ class SlidingWindow(Claim):
             Measure("largest difference from a product of spectra", spectra),
             Measure("difference if the kernel is turned by 180 degrees", turned),
         )
-        names = [measure.words for measure in measures]
+        names = ["window by hand", "product of spectra", "kernel turned"]
         values = [max(measure.value, 1e-18) for measure in measures]
         return Finding(
             verdict="holds" if holds else "does not hold",
             summary=f"In {layer}, {words} (difference {by_hand:.1e} of the mean value) and of a product of spectra "
             f"({spectra:.1e}). What libraries call convolution is cross-correlation: with the kernel turned, as "
-            f"mathematics has it, values differ by {turned:.2g}.",
+            f"mathematics has it, values differ by {turned:.2g} times their mean size.",
             measures=measures,
             drawing=Drawing(
                 "",

@@ -59,13 +59,14 @@ class Measured:
         return {"verdict": self.verdict, "summary": self.trouble, **empty}
 
 
-def all_claims(only: Sequence[str] = ()) -> list[Claim]:
+def all_claims(only: str | Sequence[str] = ()) -> list[Claim]:
     """The claims in their order, or those that are named.
 
     Raises:
         UnknownNameError: No such claim.
     """
-    chosen = [CLAIMS.get(name) for name in only] if only else list(CLAIMS)
+    names = [only] if isinstance(only, str) else only
+    chosen = [CLAIMS.get(name.lower()) for name in names] if names else list(CLAIMS)
     return sorted(chosen, key=lambda claim: claim.number)
 
 
@@ -73,7 +74,7 @@ def measure_claims(
     run: Run,
     data: Dataset | str | Path | None = None,
     *,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     effort: Effort = QUICK,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
@@ -90,12 +91,15 @@ def measure_claims(
 
     Raises:
         UnknownNameError: No such claim.
-        DataError: The run is of another task, or its data is gone.
+        DataError: The run is of another task, its data is gone, or the data given does not fit the network.
     """
     claims = all_claims(only)
     folder = run.path / "claims"
     bench = Bench(run, data, effort=effort, seed=seed, folder=folder / "networks", say=say)
     key = _key(run, data, effort, seed)
+    # Data of another task, or with other classes, is no finding.
+    if not len(bench.few):
+        raise DataError("there is no picture to measure on.", where=str(data or run.path), fix="Give other pictures.")
     for claim in claims:
         kept = folder / f"{claim.name}-{key}.json"
         if (found := _read_kept(claim, kept)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,9 @@ def figure_of(drawing: Drawing) -> Figure:
         else:
             figure.add_scatter(x=list(line.x), y=list(line.y), name=line.name, mode="lines+markers", error_y=spread)
     figure.update_xaxes(title=drawing.title_x)
-    figure.update_yaxes(title=drawing.title_y, type="log" if drawing.log_y else "linear")
+    # A title longer than the axis would be cut at both ends.
+    title = "<br>".join(textwrap.wrap(drawing.title_y, 38))
+    figure.update_yaxes(title=title, type="log" if drawing.log_y else "linear")
     if drawing.log_y:
         figure.update_yaxes(exponentformat="power")
     return figure

@@ -129,12 +129,15 @@ def _starts(side: int, frame: int, overlap: float, whole: int) -> list[tuple[int
 def prepare(picture: Picture, preparation: Preparation) -> Iterator[Pixels]:
     """A picture in each of its frames, `(C, H, W)` each, dtype unchanged; in the order of `Preparation.place`.
 
-    Resizing is bilinear with antialiasing; integers are rounded, never wrapped.
+    Resizing is bilinear with antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count
+    as 0.
 
     Raises:
         PictureError: Its channels cannot become the channels asked for.
     """
     pixels = to_channels(picture.pixels, preparation.channels, picture.channel_names)
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
     size_hw = (int(pixels.shape[1]), int(pixels.shape[2]))
     frame_hw = preparation.size_hw
     if preparation.is_cut(size_hw):

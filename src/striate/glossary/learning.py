@@ -240,12 +240,17 @@ add(
         equation="w <- w - rate * decay * w",
         shown_by="striate train photos/ --set optimisation.weight_decay=0.05",
         related=("overfitting", "regularisation"),
+        also=(
+            "L2",
+            "L2 regularisation",
+        ),
     ),
     Term(
         "regularisation",
         "Whatever keeps a network from learning its training pictures by heart: augmentation, dropout, weight decay, "
         "early stopping. It costs a little on training pictures and gains on new ones.",
         related=("overfitting", "data augmentation", "dropout"),
+        also=("regularization",),
     ),
     Term(
         "dropout",
@@ -359,5 +364,62 @@ add(
         history="Deng et al. 2009; Russakovsky et al. 2015.",
         shown_by="striate nets",
         related=("transfer learning", "AlexNet"),
+    ),
+    Term(
+        "logits",
+        "The class scores before softmax: any numbers, of which only the differences count. Softmax turns them into"
+        " shares that sum to 1.",
+        equation="softmax(z)_k = exp(z_k) / sum_j exp(z_j)",
+        shown_by="striate inside RUN PICTURE",
+        related=("softmax", "cross-entropy"),
+        also=("logit", "scores"),
+    ),
+    Term(
+        "momentum",
+        "A step that goes on in the direction of earlier steps, which evens out what single batches want. AdamW "
+        "keeps such a mean as well, and one of squares.",
+        equation="v <- m*v + gradient;  w <- w - rate*v",
+        history="Polyak 1964.",
+        shown_by="striate train photos/ --set optimisation.optimizer=sgd",
+        related=("gradient descent", "optimizer"),
+    ),
+    Term(
+        "early stopping",
+        "Ending training when validation has not improved for a while. Striate keeps the weights of the best epoch "
+        "in any case.",
+        history="Known since the 1980s; Prechelt 1998 compared rules for it.",
+        shown_by="striate train photos/ --set optimisation.patience=5",
+        related=("overfitting", "validation split"),
+    ),
+    Term(
+        "hyperparameter",
+        "A choice that training does not learn: network, learning rate, augmentation, input size. In Striate they "
+        "are the fields of the recipe.",
+        shown_by="striate train photos/ --set optimisation.learning_rate=0.001",
+        related=("recipe", "learning rate"),
+    ),
+    Term(
+        "one-hot encoding",
+        "A class written as a row of zeros with a one at its place. The cross-entropy compares it with the shares "
+        "that softmax gives.",
+        shown_by="striate inside RUN PICTURE",
+        related=("cross-entropy", "label smoothing"),
+        also=("one-hot",),
+    ),
+    Term(
+        "perceptron",
+        "One layer of weighted sums with a threshold, learned from examples; the ancestor of the neuron. It cannot "
+        "learn what no straight line separates, parity for one.",
+        history="Rosenblatt 1958; its limits: Minsky and Papert 1969.",
+        shown_by="striate claims RUN --only activation",
+        related=("neuron", "activation function"),
+    ),
+    Term(
+        "generalisation",
+        "Being right on pictures that took no part in training. It is what the test split measures, and what "
+        "overfitting lacks.",
+        shown_by="striate evaluate RUN",
+        related=("overfitting", "test split"),
+        also=("generalization",),
     ),
 )

@@ -10,7 +10,7 @@ add(
         equation="y[i, j] = sum_{u, v} x[i + u, j + v] * w[u, v] + b",
         shown_by="striate claims RUN --only sliding-window",
         related=("kernel", "feature map", "stride", "padding"),
-        also=("convolution layer", "cross-correlation"),
+        also=("convolution layer", "cross-correlation", "convolutional layer"),
     ),
     Term(
         "kernel",
@@ -72,7 +72,7 @@ add(
         equation="y = W x + b",
         shown_by="striate inside RUN PICTURE",
         related=("neuron", "head"),
-        also=("linear layer", "dense layer"),
+        also=("linear layer", "dense layer", "fully connected"),
     ),
     Term(
         "batch normalisation",
@@ -82,7 +82,7 @@ add(
         history="Ioffe and Szegedy, 2015.",
         shown_by="striate inside RUN PICTURE",
         related=("batch", "vanishing gradient"),
-        also=("batch norm", "normalisation"),
+        also=("batch norm", "normalisation", "batchnorm", "batch normalization"),
     ),
     Term(
         "skip connection",
@@ -92,7 +92,7 @@ add(
         history="He, Zhang, Ren and Sun, 2015.",
         shown_by="striate claims RUN --only famous-five",
         related=("ResNet", "vanishing gradient"),
-        also=("residual connection", "shortcut"),
+        also=("residual connection", "shortcut", "resnet18", "resnet50"),
     ),
     Term(
         "backbone",
@@ -121,7 +121,7 @@ add(
         history="LeCun et al. 1989; LeNet-5: LeCun, Bottou, Bengio and Haffner 1998.",
         shown_by="striate train photos/ --net lenet5",
         related=("AlexNet", "convolutional neural network"),
-        also=("LeNet-5",),
+        also=("LeNet-5", "lenet5"),
     ),
     Term(
         "AlexNet",
@@ -163,6 +163,7 @@ add(
         equation="f(T x) = T f(x)",
         shown_by="striate claims RUN --only rotation",
         related=("invariance", "convolution"),
+        also=("translation invariance",),
     ),
     Term(
         "invariance",
@@ -187,7 +188,7 @@ add(
         history="Selvaraju et al., 2017.",
         shown_by="striate inside RUN PICTURE",
         related=("integrated gradients", "occlusion", "attribution"),
-        also=("class activation map",),
+        also=("class activation map", "gradcam"),
     ),
     Term(
         "integrated gradients",
@@ -221,5 +222,74 @@ add(
         shown_by="striate claims RUN --only human-like",
         related=("gradient",),
         also=("FGSM", "PGD"),
+    ),
+    Term(
+        "tensor",
+        "An array of numbers with any number of axes. A batch of pictures has four: pictures, channels, rows and "
+        "columns.",
+        shown_by="striate inside RUN PICTURE",
+        related=("channel", "batch"),
+        also=("tensors",),
+    ),
+    Term(
+        "flatten",
+        "Writing feature maps as one long row of numbers, so that a fully connected layer can take them. Places "
+        "become positions in the row.",
+        shown_by="striate inside RUN PICTURE",
+        related=("fully connected layer", "feature map"),
+        also=("flattening",),
+    ),
+    Term(
+        "weight sharing",
+        "The same kernel is used at every place, so that a convolution has few weights and finds a thing wherever "
+        "it lies. It is why convolution moves with the picture.",
+        history="Fukushima 1980; with backpropagation LeCun et al. 1989.",
+        shown_by="striate claims RUN --only rotation",
+        related=("convolution", "equivariance"),
+    ),
+    Term(
+        "1 x 1 convolution",
+        "A kernel of a single place: it mixes channels and sees no neighbours. Networks change their number of "
+        "channels with it.",
+        history="Lin, Chen and Yan 2014; GoogLeNet 2014.",
+        shown_by="striate nets",
+        related=("kernel", "GoogLeNet"),
+        also=("1x1 convolution", "pointwise convolution"),
+    ),
+    Term(
+        "depthwise convolution",
+        "A convolution in which every channel has a kernel of its own and none is mixed. With a 1 x 1 convolution "
+        "after it, it costs a fraction of a full one.",
+        history="Sifre 2014; MobileNet: Howard et al. 2017.",
+        shown_by="striate inside RUN PICTURE",
+        related=("convolution", "1 x 1 convolution"),
+        also=("depthwise separable convolution",),
+    ),
+    Term(
+        "dilated convolution",
+        "A kernel whose taps lie apart, with gaps between them. It sees more without more weights or a coarser map.",
+        history="Yu and Koltun 2016; DeepLab: Chen et al. 2017.",
+        shown_by="striate nets",
+        related=("receptive field", "stride"),
+        also=("atrous convolution",),
+    ),
+    Term(
+        "transposed convolution",
+        "A convolution run backwards, which makes a map larger: every value spreads its kernel. Mask R-CNN draws "
+        "its masks with one.",
+        history="Zeiler, Krishnan, Taylor and Fergus 2010.",
+        shown_by="striate nets",
+        related=("convolution", "Mask R-CNN"),
+        also=("deconvolution",),
+    ),
+    Term(
+        "attention",
+        "Weights that a network computes for its own values, so that each place takes from those that matter to it."
+        " Transformers are built of it; CNNs look at fixed windows instead.",
+        history="Bahdanau, Cho and Bengio 2015; transformers: Vaswani et al. 2017; for pictures Dosovitskiy et al. "
+        "2021.",
+        shown_by="striate nets",
+        related=("convolution", "receptive field"),
+        also=("transformer", "vision transformer"),
     ),
 )

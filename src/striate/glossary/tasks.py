@@ -8,7 +8,7 @@ add(
         "Which class a whole picture shows. With several labels a picture may show several.",
         shown_by="striate train photos/ --minutes 5",
         related=("object detection", "accuracy", "softmax"),
-        also=("image classification",),
+        also=("image classification", "class", "classes"),
     ),
     Term(
         "object detection",
@@ -112,6 +112,7 @@ add(
         history="Ronneberger, Fischer and Brox, 2015.",
         shown_by="striate train masks/ --set network.head=unet",
         related=("semantic segmentation", "skip connection"),
+        also=("unet",),
     ),
     Term(
         "Mask R-CNN",
@@ -170,7 +171,7 @@ add(
         history="Receiver operating characteristics come from radar, about 1950.",
         shown_by="striate evaluate RUN",
         related=("recall", "precision"),
-        also=("ROC", "AUC"),
+        also=("AUC", "ROC"),
     ),
     Term(
         "confusion matrix",
@@ -239,5 +240,14 @@ add(
         shown_by="striate train photos/ --precision bf16",
         related=("GPU",),
         also=("bfloat16", "bf16", "float32", "fp32"),
+    ),
+    Term(
+        "specificity",
+        "The share of the pictures without a class that are not given it. For a disease it says how many of the "
+        "healthy are left in peace; recall says how many of the ill are found.",
+        equation="TN / (TN + FP)",
+        shown_by="striate evaluate RUN",
+        related=("recall", "AUROC"),
+        also=("true negative rate",),
     ),
 )

@@ -22,7 +22,7 @@ from striate.inside.reason_sections import (
 )
 from striate.inside.recording import Call
 from striate.inside.subject import Subject, open_subject
-from striate.pages import Section, callout, fact_list, gallery, render_page, thumbnail, write_page
+from striate.pages import Section, callout, fact_list, gallery, render_page, require_writable, thumbnail, write_page
 from striate.runs.run import Run
 from striate.structures import ClassScores, DetectedObjects, Picture
 
@@ -110,6 +110,11 @@ def look_inside(
     """
     began = time.monotonic()
     subject = open_subject(run, picture)
+    for one in subject.notes:
+        say(one.told)
+    target = Path(page) if page is not None else subject.run.path / f"inside-{Path(subject.name).stem}.html"
+    # Before minutes of work.
+    require_writable(target)
     call = subject.recording.find(layer) if layer is not None else _usual_layer(subject)
     if unit is None:
         unit = _strongest_unit(call)
@@ -138,7 +143,6 @@ def look_inside(
         excitement_section(subject, call, unit),
         reasons_section(subject, objectives, reasons, reason_layer),
     ]
-    target = Path(page) if page is not None else subject.run.path / f"inside-{Path(subject.name).stem}.html"
     text = render_page(
         f"Inside {subject.run.facts.net}",
         [section for section in sections if section is not None],
@@ -171,6 +175,9 @@ def _answer_section(subject: Subject) -> Section:
     else:
         facts |= {name: f"{share:.1%} of the picture" for name, share in answer.ranked(MOST_LISTED)}
     body = [gallery([thumbnail(subject.picture, subject.name, max_side=320)]), fact_list(facts)]
+    body += [
+        callout("Unlike the pictures of training", f"{one.detail} {one.fix}", tone="warning") for one in subject.notes
+    ]
     if len(subject.frames) > 1:
         body.append(
             callout(

@@ -188,11 +188,13 @@ def measured_fields(subject: Subject) -> dict[str, EffectiveField]:
 
 
 def stage_ends(subject: Subject) -> list[Layer]:
-    """The last layer with the shape of each stage."""
-    spec = _spec(subject)
+    """The last layer with the shape of each stage's maps, as they really come out: without padding they are smaller."""
+    backbone = backbone_of(subject.network)
+    assert isinstance(backbone, Network)
+    with torch.inference_mode():
+        maps = backbone.forward_features(subject.pixels)
     ends: dict[tuple[int, int], Layer] = {}
-    height = subject.size_hw[0]
-    wanted = {(stage.channels, -(-height // stage.stride)) for stage in spec.stages}
+    wanted = {(int(one.shape[1]), int(one.shape[2])) for one in maps.values()}
     for layer in subject.anatomy.layers:
         # Layers of a backbone's own class scores do not run in a network for boxes or masks.
         runs = f"{subject.prefix}{layer.name}" in subject.recording.calls

@@ -28,6 +28,9 @@ from striate.structures import Count
 MOST_PRODUCTS = 20
 """Products that are listed where a window takes one value of each channel."""
 
+MOST_NAMED = 24
+"""Layers that a chart names on its axis; of more, the pointer tells the name."""
+
 SWAPPED = ("sigmoid", "tanh", "relu")
 CURVE_POINTS = 161
 
@@ -220,7 +223,8 @@ def _flow_chart(flows: dict[str, list[LayerFlow]]) -> Part:
             name=name,
         )
     figure.update_yaxes(type="log", title="gradient of the loss (root mean square)", exponentformat="power")
-    figure.update_xaxes(title="layers with weights, from the picture to the answer", showticklabels=False)
+    few = all(sum(flow.weight_gradient is not None for flow in layers) <= MOST_NAMED for layers in flows.values())
+    figure.update_xaxes(title="layers with weights, from the picture to the answer", showticklabels=few)
     return chart(figure, "Size of the gradient at each layer with weights.", height_px=340)
 
 

@@ -59,6 +59,7 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
     body += [
         heading("A picture made for it"),
         gallery([thumbnail(normalised_pixels(made, subject), "made by climbing along the gradient", max_side=220)]),
+        *([note("Of its channels the first three are shown, as red, green and blue.")] if channels > 3 else []),
         note(
             f"Its mean over the map rose from {values[0]:.3g} to {values[-1]:.3g} in {len(values)} steps; for your "
             f"picture it is {own:.3g}."
@@ -123,18 +124,18 @@ def reasons_section(subject: Subject, objectives: list[Objective], reasons: list
         {
             "method": reason.method,
             "correlation": reason.randomised.correlation,
-            "deletion": f"{reason.curves.deletion.mean():.3g} ({reason.curves.random_deletion.mean():.3g})",
-            "insertion": f"{reason.curves.insertion.mean():.3g} ({reason.curves.random_insertion.mean():.3g})",
+            "deletion": f"{reason.curves.deletion.mean():.3g} ({reason.curves.random_deletion.mean(1).min():.3g})",
+            "insertion": f"{reason.curves.insertion.mean():.3g} ({reason.curves.random_insertion.mean(1).max():.3g})",
             "worth": "yes" if reason.means_something else _why_not(reason),
         }
         for reason in reasons
     ]
     columns = [
         Column("method"),
-        Column("correlation", "like that of shuffled weights", ".2f"),
-        Column("deletion", "score while it vanishes (random)"),
-        Column("insertion", "while it comes back (random)"),
-        Column("worth", "means something"),
+        Column("correlation", "like shuffled weights", ".2f"),
+        Column("deletion", "vanishing (least by chance)"),
+        Column("insertion", "coming back (most by chance)"),
+        Column("worth", "worth"),
     ]
     good = [reason for reason in reasons if reason.means_something]
     verdict = (
@@ -174,8 +175,8 @@ def _other_maps(subject: Subject, others: list[Objective], layer: str, pixels: n
 
 def _why_not(reason: Reason) -> str:
     if not reason.randomised.follows_weights:
-        return "no: the same with shuffled weights"
-    return "no: what it marks matters no more than chance"
+        return "no: ignores the weights"
+    return "no: no better than chance"
 
 
 def _drawn(pixels: np.ndarray) -> np.ndarray:

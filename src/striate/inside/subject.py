@@ -19,7 +19,7 @@ from striate.networks.anatomy import Anatomy, describe_network
 from striate.networks.spatial import backbone_of
 from striate.runs.known_pictures import pictures_of_split
 from striate.runs.run import Run
-from striate.structures import Picture, Placement, Prediction, Sample
+from striate.structures import Picture, Placement, Prediction, Problem, Sample
 
 MOST_PICTURES = 400
 """Pictures of the run's own data that are looked at for what excites a unit and which units are dead."""
@@ -38,6 +38,7 @@ class Subject:
         placements: How each of its frames lies in it.
         frames: The frames, `(F, C, H, W)`, normalised: one, or the tiles of a large picture.
         chosen: The frame that is looked into; of several tiles the one in which the network is surest.
+        notes: In what the picture is unlike those that the network learned from.
     """
 
     run: Run
@@ -46,6 +47,7 @@ class Subject:
     placements: tuple[Placement, ...]
     frames: Tensor
     chosen: int
+    notes: tuple[Problem, ...] = ()
 
     @property
     def pixels(self) -> Tensor:
@@ -163,7 +165,8 @@ def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subjec
             fix="Give a picture with the channels of the training pictures.",
         ) from error
     chosen = _surest(opened.network, frames) if len(frames) > 1 else 0
-    return Subject(opened, name, read, placements, frames, chosen)
+    notes = tuple(opened.answering.unlike_training(name, read))
+    return Subject(opened, name, read, placements, frames, chosen, notes)
 
 
 def _surest(network: nn.Module, frames: Tensor) -> int:

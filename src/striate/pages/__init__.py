@@ -10,7 +10,7 @@ from striate.pages.charts import (
     WARNING_COLOR,
 )
 from striate.pages.overlays import BACKGROUND_COLOR, background_index, class_color, draw_annotation, legend
-from striate.pages.page import Section, render_page, write_page
+from striate.pages.page import Section, render_page, require_writable, write_page
 from striate.pages.part import Body, Part, join
 from striate.pages.parts import (
     Column,
@@ -64,6 +64,7 @@ __all__ = [
     "picture_uri",
     "plain_picture",
     "render_page",
+    "require_writable",
     "table",
     "thumbnail",
     "write_page",

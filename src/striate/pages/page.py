@@ -92,6 +92,27 @@ def write_page(page: str, path: str | Path) -> Path:
     return path
 
 
+def require_writable(path: str | Path) -> None:
+    """Makes sure that a page can be written, before the work that is to stand on it.
+
+    Raises:
+        StorageError: It cannot: the place is a folder, its folder is missing, or nobody may write there.
+    """
+    path = Path(path)
+    folder = path.parent
+    reason = (
+        "it is a folder"
+        if path.is_dir()
+        else f"{folder} is no folder"
+        if not folder.is_dir()
+        else "nobody may write there"
+        if not os.access(folder, os.W_OK)
+        else ""
+    )
+    if reason:
+        raise StorageError(f"the page cannot be written ({reason}).", where=path, fix="Choose another place.")
+
+
 def json_for_script(value: Any) -> Markup:
     """JSON that can stand inside a script element: no `<`, so that nothing in it can end the element."""
     return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
@@ -128,4 +149,4 @@ def _plotly_script() -> Markup:
     return Markup(re.sub(r"<(?=/script|!--|script)", r"\\x3c", script, flags=re.IGNORECASE))
 
 
-__all__ = ["Body", "Part", "Section", "json_for_script", "render_page", "write_page"]
+__all__ = ["Body", "Part", "Section", "json_for_script", "render_page", "require_writable", "write_page"]

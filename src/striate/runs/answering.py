@@ -171,7 +171,7 @@ class Answering:
         noted: set[str] = set()
         for sample, picture in _read_ahead(samples, problems):
             placements = self._preparation.place(picture.size_hw)
-            notes = self._unlike_training(sample, picture, len(placements))
+            notes = self.unlike_training(sample.name, picture)
             problems.extend(note for note in notes if note.kind not in noted)
             noted.update(note.kind for note in notes)
             pixels = prepare(picture, self._preparation)
@@ -182,9 +182,18 @@ class Answering:
             except PictureError as error:
                 problems.append(_problem(sample, error))
 
-    def _unlike_training(self, sample: Sample, picture: Picture, tiles: int) -> list[Problem]:
-        """What is unlike the pictures that the network learned from, where an answer may be worth less for it."""
+    def unlike_training(self, name: str, picture: Picture) -> list[Problem]:
+        """What is unlike the pictures that the network learned from, where an answer may be worth less for it.
+
+        Args:
+            name: What to call the picture.
+            picture: The picture.
+        """
         found = []
+        tiles = len(self._preparation.place(picture.size_hw))
+        if picture.pixels.dtype.kind == "f" and not np.isfinite(picture.pixels).all():
+            share = 1.0 - float(np.isfinite(picture.pixels).mean())
+            found.append(("not-finite", f"{share:.1%} of its values are no finite numbers.", "They count as 0."))
         names = tuple(name for name in picture.channel_names if name != "alpha")
         if self._channel_names and names != tuple(name for name in self._channel_names if name != "alpha"):
             detail = (
@@ -198,7 +207,7 @@ class Answering:
             height, width = picture.size_hw
             detail = f"{width} x {height} pixels are far more than the network learned from."
             found.append(("tiles", detail, f"The picture was seen in {tiles} tiles at the scale of training."))
-        return [Problem(kind, sample.name, detail, fix) for kind, detail, fix in found]
+        return [Problem(kind, name, detail, fix) for kind, detail, fix in found]
 
 
 def _read_ahead(samples: Iterable[Sample], problems: list[Problem]) -> Iterator[tuple[Sample, Picture]]:

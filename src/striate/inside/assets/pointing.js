@@ -12,7 +12,7 @@
     parent.append(made);
     return made;
   };
-  const number = (value) => (value === 0 ? "0" : Number(value.toPrecision(4)).toString());
+  const number = (value, digits = 4) => (value === 0 ? "0" : Number(value.toPrecision(digits)).toString());
 
   // Grey from the smallest value to the largest; where there are both signs, blue through white to red.
   const painter = (values) => {
@@ -144,9 +144,9 @@
       const others = parts.length - 1;
       sums.textContent = [
         `${data.layer}[${data.unit}] at (x=${x}, y=${y})`,
-        `channel ${channel + data.first_channel}: ${high * wide} products add up to ${number(parts[channel])}`,
-        ...(others ? [`${others} other ${others === 1 ? "channel adds" : "channels add"} ${number(total - data.bias - parts[channel])}`] : []),
-        `the bias adds ${number(data.bias)}`,
+        `channel ${channel + data.first_channel}: ${high * wide} products add up to ${number(parts[channel], 6)}`,
+        ...(others ? [`${others} other ${others === 1 ? "channel adds" : "channels add"} ${number(total - data.bias - parts[channel], 6)}`] : []),
+        `the bias adds ${number(data.bias, 6)}`,
         `the sum, added up by this page: ${total.toPrecision(6)}`,
         `the same in the network: ${map[y * mapWide + x].toPrecision(6)}`,
         ...after.map((step) => `${step.words}: ${step.values[place].toPrecision(6)}`),
