@@ -20,6 +20,7 @@ from striate.data.scenes import INK, divide_digits
 from striate.data.synthetic import MakeOptions, make_data
 from striate.recipe import Recipe
 from striate.runs.run import Run
+from striate.structures import DetectedObjects
 from striate.training import train
 from striate.training.progress import Lines
 
@@ -49,8 +50,8 @@ def measure_large(quick: bool) -> dict[str, Any]:
         began = time.monotonic()
         answer = _ask(run, folder / "large.png")
         seconds = time.monotonic() - began
-        sure = [box for box in answer["boxes"] if box["score"] >= run.count_from]
-        found = np.array([box["xyxy"] for box in sure]).reshape(-1, 4)
+        sure = _counted(answer["boxes"], run)
+        found = sure.boxes_xyxy
         overlap = _overlaps(truth, found)
         return {
             "map50": run.metrics.headline.value,
@@ -64,6 +65,14 @@ def measure_large(quick: bool) -> dict[str, Any]:
             "seconds": seconds,
             "peak_gib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20,
         }
+
+
+def _counted(boxes: list[dict[str, Any]], run: Run) -> DetectedObjects:
+    """What the table of `striate predict` counts."""
+    corners = np.array([box["xyxy"] for box in boxes], np.float32).reshape(-1, 4)
+    classes = np.array([run.classes.index(box["class"]) for box in boxes], np.int64)
+    scores = np.array([box["score"] for box in boxes], np.float32)
+    return DetectedObjects(corners, classes, scores, run.classes).counted(run.count_from)
 
 
 def _ask(run: Run, picture: Path) -> dict[str, Any]:

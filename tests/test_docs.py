@@ -21,6 +21,7 @@ from striate.recipe import recipe_fields
 from striate.registry import Registry
 from striate.runs.answers import ANSWER_WRITERS
 from striate.tasks import TASKS
+from striate.tools import TOOLS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -68,6 +69,7 @@ def test_every_recipe_field_is_documented() -> None:
         pytest.param(MAKERS, "data.md", id="makers"),
         pytest.param(PUBLIC_SETS, "data.md", id="public-sets"),
         pytest.param(CLAIMS, "claims.md", id="claims"),
+        pytest.param(TOOLS, "tools.md", id="tools"),
         pytest.param(ANSWER_WRITERS, "boxes-and-masks.md", id="answers"),
     ],
 )

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from striate.errors import StriateError
     from striate.glossary import explain
     from striate.recipe import Recipe
+    from striate.tools.exported import open_model
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "explain", "look", "open", "train"]
+__all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "explain", "look", "open", "open_model", "train"]
 
 _HOMES = {
     "Dataset": "striate.data",
@@ -33,6 +34,7 @@ _HOMES = {
     "explain": "striate.glossary",
     "look": "striate.api",
     "open": "striate.api",
+    "open_model": "striate.tools.exported",
     "train": "striate.api",
 }
 

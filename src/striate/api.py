@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from striate.data.look import Look
     from striate.inside import Inside
     from striate.structures import Picture
+    from striate.tools import Export
     from striate.training import Comparison
     from striate.training.progress import Progress
 
 
 class Run(FinishedRun):
-    """A run of training, with the verbs that look at it: `predict`, `evaluate`, `inside`, `claims`.
+    """A run of training, with the verbs that look at it: `predict`, `evaluate`, `inside`, `claims`, `export`.
 
     Example:
         >>> run = striate.Run.open("runs/2026-11-23-flowers-resnet18")
@@ -62,6 +63,12 @@ class Run(FinishedRun):
         measured = list(measure_claims(self, data, only=only, effort=effort, seed=seed))
         write_claims_page(self, measured, page or self.path / "claims.html", effort.name)
         return measured
+
+    def export(self, to: str, folder: str | Path | None = None) -> Export:
+        """Writes the network for another tool and holds its answers against PyTorch's; see `striate.tools.export`."""
+        from striate.tools import export
+
+        return export(self, to, folder)
 
 
 def open(path: str | Path, *, task: str | None = None, format: str | None = None, seed: int = 0) -> Dataset:

@@ -47,7 +47,7 @@ def draw_places(
     """The picture with boxes or a mask over it, `(3, H, W)`; of objects those that score `shown_from` at least."""
     if isinstance(answer, SegmentedPicture):
         return draw_annotation(picture, answer.as_annotation(), answer.classes, max_side=max_side)
-    shown = answer.surer_than(shown_from)
+    shown = answer.counted(shown_from)
     return draw_annotation(
         picture, shown.as_annotation(), answer.names, scores=shown.scores.tolist(), names=True, max_side=max_side
     )

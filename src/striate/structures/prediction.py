@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from striate.structures.annotation import Boxes, Instances, Mask
 
 SHOWN_FROM = 0.3
 """Score from which a found object is drawn, and counted where found objects are counted; predictions hold all."""
+
+SAME_THING = 0.7
+"""Overlap from which two found objects of different classes are one thing that the network cannot name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +133,37 @@ class DetectedObjects:
         return float(self.scores[0]) if len(self) else 0.0
 
     def counts(self, score: float) -> dict[str, int]:
-        """Objects of each class that score at least this much, the most frequent class first."""
-        numbers = np.bincount(self.classes[self.scores >= score], minlength=len(self.names))
+        """How many `counted` objects each class has, the most frequent class first."""
+        numbers = np.bincount(self.counted(score).classes, minlength=len(self.names))
         return {self.names[k]: int(numbers[k]) for k in np.argsort(-numbers, kind="stable").tolist() if numbers[k]}
 
-    def surer_than(self, score: float) -> DetectedObjects:
+    def of(self, kept: npt.NDArray[np.bool_]) -> Self:
+        """Some of them."""
+        return replace(self, boxes_xyxy=self.boxes_xyxy[kept], classes=self.classes[kept], scores=self.scores[kept])
+
+    def surer_than(self, score: float) -> Self:
         """Those that score at least this much."""
-        kept = self.scores >= score
-        return DetectedObjects(self.boxes_xyxy[kept], self.classes[kept], self.scores[kept], self.names)
+        return self.of(self.scores >= score)
+
+    def counted(self, score: float) -> Self:
+        """Those that score at least this much, each thing once.
+
+        A network that wavers between two classes finds the same thing as both; the surer class is kept. Metrics judge
+        every class by itself and keep both.
+        """
+        sure = self.surer_than(score)
+        boxes = sure.boxes_xyxy.astype(np.float64)
+        areas = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).prod(1)
+        kept = np.ones(len(sure), bool)
+        for first in range(len(sure)):
+            if not kept[first]:
+                continue
+            low = np.maximum(boxes[first + 1 :, :2], boxes[first, :2])
+            high = np.minimum(boxes[first + 1 :, 2:], boxes[first, 2:])
+            shared = (high - low).clip(min=0).prod(1)
+            overlap = shared / np.maximum(areas[first] + areas[first + 1 :] - shared, 1e-12)
+            kept[first + 1 :] &= (overlap < SAME_THING) | (sure.classes[first + 1 :] == sure.classes[first])
+        return sure.of(kept)
 
     def ranked(self, top: int | None = None) -> list[tuple[str, float]]:
         """Classes of which something was found, with the highest score of each, the surest first."""
@@ -175,12 +201,12 @@ class DetectedInstances(DetectedObjects):
     masks: tuple[bytes, ...]
     sizes_hw: npt.NDArray[np.int64]
 
-    def surer_than(self, score: float) -> DetectedInstances:
-        """Those that score at least this much."""
-        kept = self.scores >= score
-        masks = tuple(mask for mask, one in zip(self.masks, kept, strict=True) if one)
-        return DetectedInstances(
-            self.boxes_xyxy[kept], self.classes[kept], self.scores[kept], self.names, masks, self.sizes_hw[kept]
+    def of(self, kept: npt.NDArray[np.bool_]) -> Self:
+        """Some of them."""
+        return replace(
+            DetectedObjects.of(self, kept),
+            masks=tuple(mask for mask, one in zip(self.masks, kept, strict=True) if one),
+            sizes_hw=self.sizes_hw[kept],
         )
 
     def areas(self) -> npt.NDArray[np.int64]:

@@ -58,7 +58,7 @@ class _Masks(AnswerWriter):
             self._table.write_rows(class_rows(self.order.classes))
 
     def _add_objects(self, answer: PicturePrediction, found: DetectedInstances, path: Path) -> None:
-        found = found.surer_than(self.order.drawn_from)
+        found = found.counted(self.order.drawn_from)
         labels = label_image(found, answer.size_hw, answer.path)
         write_marked(Image.fromarray(labels), path)
         if not self._table.begun:
