@@ -17,6 +17,7 @@ from striate.runs.run import Run
 from striate.runs.structures import RunFacts
 from striate.structures import Problem
 from striate.tools.base import TOOLS, Tool
+from striate.tools.graph import PLAIN
 from striate.tools.runtime import RuntimeNetwork
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Exported(Model):
         if path.is_dir():
             if not (path / SIDECAR).is_file() or (path / "run.json").is_file():
                 return None
-            return path / str(_read_sidecar(path / "any")["file"])
+            # The name alone: a sidecar does not lead out of its folder.
+            return path / Path(str(_read_sidecar(path / "any")["file"])).name
         endings = {Path(tool.file).suffix for tool in TOOLS}
         return path if path.suffix in endings and path.is_file() else None
 
@@ -141,6 +143,8 @@ class Exported(Model):
         """What the network's outputs look like: from one with the same layers, whose weights do not matter."""
         import torch
 
+        if self._document["outputs"] == [PLAIN]:
+            return torch.empty(0)
         facts = self.facts
         network = self.task.build_network(resolve_network(facts.net), facts.options).eval()
         with torch.inference_mode():

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from striate.errors import RequestError
 from striate.recipe import InputRecipe
 
+PLAIN = "scores"
+"""Name of an output that is one tensor."""
+
 
 class Graph(nn.Module):
     """Normalisation, network, and its outputs end to end.
@@ -57,7 +60,7 @@ class Graph(nn.Module):
 def named_tensors(output: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     """The tensors of a network's output, in a fixed order, by the names of the fields that hold them."""
     if isinstance(output, Tensor):
-        yield name or "scores", output
+        yield name or PLAIN, output
     elif dataclasses.is_dataclass(output):
         for field in dataclasses.fields(output):
             yield from named_tensors(getattr(output, field.name), _joined(name, field.name))

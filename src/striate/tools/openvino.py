@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,10 @@ from striate.tools.onnx import OnnxTool
 
 
 class OpenvinoTool(Tool):
-    """Written by way of ONNX, which OpenVINO reads as it is."""
+    """Written by way of ONNX, which OpenVINO reads as it is.
+
+    Its own converter would report to its makers; reading, writing and running do not.
+    """
 
     name = "openvino"
     title = "OpenVINO"
@@ -29,12 +31,13 @@ def load(path):
     import openvino
 
     compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda pixels: [compiled(pixels)[output] for output in compiled.outputs]
+    return lambda pixels: list(compiled(pixels).values())
 '''
 
     def write(self, graph: Graph, path: Path) -> None:
         """Weights go beside it, in `model.bin`, in fp32."""
-        openvino = _openvino()
+        import openvino
+
         with tempfile.TemporaryDirectory() as folder:
             step = Path(folder) / "model.onnx"
             OnnxTool().write(graph, step)
@@ -48,7 +51,8 @@ def load(path):
 
     def open(self, path: Path) -> Runner:
         """On the processor, in fp32, with as many threads as PyTorch has."""
-        openvino = _openvino()
+        import openvino
+
         try:
             core = openvino.Core()
             options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
@@ -64,14 +68,6 @@ def load(path):
             return [given[one] for one in outputs]
 
         return run
-
-
-def _openvino() -> Any:
-    # Its telemetry asks this before it sends anything.
-    os.environ.setdefault("OPENVINO_TELEMETRY", "0")
-    import openvino
-
-    return openvino
 
 
 TOOLS.add(OpenvinoTool.name, OpenvinoTool())
