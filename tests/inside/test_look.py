@@ -75,6 +75,7 @@ def test_a_page_for_every_task(folder: Path, task: str, net: str) -> None:
     for title in ("The answer", "Channels", "Anatomy", "Kernels and feature maps", "What excites this unit"):
         assert f">{title}</h2>" in text
     assert (">One step of learning</h2>" in text) == (task == "classification")
+    assert "pixels a side" in text, "measured receptive fields"
     assert 'src="http' not in text
     assert seen.neuron.total == pytest.approx(seen.neuron.computed, rel=1e-9, abs=1e-12)
     assert [reason.method for reason in seen.reasons] == [

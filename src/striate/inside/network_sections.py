@@ -181,29 +181,31 @@ def measured_fields(subject: Subject) -> dict[str, EffectiveField]:
     for batch in subject.batches():
         pictures += [batch[row : row + 1] for row in range(len(batch))][: FIELD_PICTURES - len(pictures)]
         break
-    found = {}
-    for layer in stage_ends(subject):
-        found[layer.name] = effective_field(subject.network, backbone.get_submodule(layer.name), pictures)
-    return found
+    modules = dict(backbone.named_modules())
+    return {
+        name: effective_field(subject.network, modules[name], pictures)
+        for name in stage_ends(subject)
+        if name in modules
+    }
 
 
-def stage_ends(subject: Subject) -> list[Layer]:
-    """The last layer with the shape of each stage's maps, as they really come out: without padding they are smaller."""
+def stage_ends(subject: Subject) -> list[str]:
+    """What gives the maps of each stage: the last layer with their shape, or the module that the stage is named after.
+
+    Shapes are those that really come out: without padding they are smaller than size over stride.
+    """
     backbone = backbone_of(subject.network)
     assert isinstance(backbone, Network)
     with torch.inference_mode():
         maps = backbone.forward_features(subject.pixels)
-    ends: dict[tuple[int, int], Layer] = {}
-    wanted = {(int(one.shape[1]), int(one.shape[2])) for one in maps.values()}
-    for layer in subject.anatomy.layers:
-        # Layers of a backbone's own class scores do not run in a network for boxes or masks.
-        runs = f"{subject.prefix}{layer.name}" in subject.recording.calls
-        if len(layer.output_shape) != 3 or layer.stride_hw is None or not runs:
-            continue
-        key = (layer.output_shape[0], layer.output_shape[1])
-        if key in wanted:
-            ends[key] = layer
-    return list(ends.values())
+    # Layers of a backbone's own class scores do not run in a network for boxes or masks.
+    last = {
+        layer.output_shape: layer.name
+        for layer in subject.anatomy.layers
+        if layer.stride_hw is not None and f"{subject.prefix}{layer.name}" in subject.recording.calls
+    }
+    # The maps of an inception module are put together from those of several layers.
+    return list(dict.fromkeys(last.get(tuple(one.shape[1:]), name) for name, one in maps.items()))
 
 
 def _spec(subject: Subject) -> FeatureSpec:
