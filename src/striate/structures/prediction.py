@@ -14,7 +14,7 @@ from striate.structures.annotation import Boxes, Instances, Mask
 SHOWN_FROM = 0.3
 """Score from which a found object is drawn, and counted where found objects are counted; predictions hold all."""
 
-SAME_THING = 0.7
+SAME_THING = 0.5
 """Overlap from which two found objects of different classes are one thing that the network cannot name."""
 
 
