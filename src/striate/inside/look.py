@@ -128,7 +128,7 @@ def look_inside(
             where=subject.name,
             fix="Name another class, or another picture.",
         )
-    say("looking for reasons, by five methods with two checks each")
+    say(f"looking for reasons, by five methods with two checks each{subject.waiting_words}")
     reason_layer = layer_for_reasons(subject)
     reasons = reasons_for(subject, objectives[0], reason_layer)
     truth = subject.classes.index(objectives[0].class_name) if objectives[0].class_name in subject.classes else 0

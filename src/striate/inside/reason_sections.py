@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from torch import Tensor
 
-from striate.inside.attribution import METHODS, choose_layer
+from striate.inside import attribution, excitement, sanity
+from striate.inside.attribution import METHODS, choose_layer, integrated_gradients
 from striate.inside.drawing import over, resized
 from striate.inside.excitement import maximise_activation, most_exciting, window_in_picture
 from striate.inside.network_sections import frame_pixels, normalised_pixels
@@ -54,7 +56,8 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
     else:
         body.append("The run's own pictures are not at hand, so none can be searched for what excites it.")
     channels, height, width = (int(side) for side in subject.pixels.shape[1:])
-    made, values = maximise_activation(subject.network, layer, unit, (channels, height, width))
+    steps = excitement.ASCENT_STEPS // 2 if subject.is_slow else None
+    made, values = maximise_activation(subject.network, layer, unit, (channels, height, width), steps=steps)
     own = float(call.given[0, unit].mean())
     body += [
         heading("A picture made for it"),
@@ -103,10 +106,15 @@ def reasons_for(subject: Subject, objective: Objective, layer: str) -> list[Reas
     """A map by each method, checked."""
     module = subject.network.get_submodule(layer)
     shown = subject.network, subject.pixels, objective
-    planes = {name: method(*shown, module).cpu() for name, (_, method) in METHODS.items()}
-    curves = deletion_and_insertion(list(planes.values()), *shown)
+    methods = {name: method for name, (_, method) in METHODS.items()}
+    steps, shuffles = None, None
+    if subject.is_slow:
+        methods["integrated-gradients"] = partial(integrated_gradients, steps=attribution.STEPS // 2)
+        steps, shuffles = sanity.STEPS // 2, 1
+    planes = {name: method(*shown, module).cpu() for name, method in methods.items()}
+    curves = deletion_and_insertion(list(planes.values()), *shown, steps=steps)
     return [
-        Reason(name, planes[name], check_randomised(METHODS[name][1], *shown, layer), own)
+        Reason(name, planes[name], check_randomised(methods[name], *shown, layer, shuffles=shuffles), own)
         for name, own in zip(planes, curves, strict=True)
     ]
 

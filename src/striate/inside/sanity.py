@@ -134,7 +134,13 @@ class Curves:
 
 
 def deletion_and_insertion(
-    planes: Sequence[Tensor], network: nn.Module, picture: Tensor, objective: Objective, *, seed: int = 0
+    planes: Sequence[Tensor],
+    network: nn.Module,
+    picture: Tensor,
+    objective: Objective,
+    *,
+    seed: int = 0,
+    steps: int | None = None,
 ) -> list[Curves]:
     """Takes away what each map marks, and brings it back, step by step, beside the same random orders for all maps.
 
@@ -144,12 +150,13 @@ def deletion_and_insertion(
         picture: `(1, C, H, W)`.
         objective: What is explained.
         seed: Fixes the random orders.
+        steps: Steps in which the picture vanishes; `STEPS` where not given.
     """
     blurred = _blurred(picture)
     generator = np.random.default_rng(seed)
     size_hw = (int(picture.shape[2]), int(picture.shape[3]))
     count = size_hw[0] * size_hw[1]
-    shares = np.linspace(0, 1, STEPS + 1)
+    shares = np.linspace(0, 1, (steps or STEPS) + 1)
 
     def curves(order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         place = np.empty(count, np.int64)

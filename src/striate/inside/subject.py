@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,17 @@ from striate.structures import Picture, Placement, Prediction, Problem, Sample
 
 MOST_PICTURES = 400
 """Pictures of the run's own data that are looked at for what excites a unit and which units are dead."""
+
+PICTURES_S = 20.0
+"""Seconds for which the run's own pictures are looked at; the slower the network, the fewer they are."""
+
+FEWEST_PICTURES = 24
+
+SLOW_S = 0.1
+"""A network that takes longer for one picture is asked half as often, or its page would take many minutes."""
+
+PASSES = 900
+"""Pictures that the network is shown while reasons are looked for and checked, gradients counted in."""
 
 BATCH = 16
 
@@ -58,6 +70,26 @@ class Subject:
     def network(self) -> nn.Module:
         """The network, in evaluation mode."""
         return self.run.network
+
+    @cached_property
+    def pass_s(self) -> float:
+        """Seconds of one pass of one picture through the network, the second of two."""
+        with torch.inference_mode():
+            self.network(self.pixels)
+            began = time.perf_counter()
+            self.network(self.pixels)
+        return time.perf_counter() - began
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether steps must be saved."""
+        return self.pass_s > SLOW_S
+
+    @property
+    def waiting_words(self) -> str:
+        """About how long looking for reasons will take, where that is long; each asks the network hundreds of times."""
+        seconds = self.pass_s * (PASSES // 2 if self.is_slow else PASSES)
+        return f": about {seconds:.0f} s" if seconds > 10 else ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -108,8 +140,9 @@ class Subject:
                 samples, _ = pictures_of_split(self.run.folder, self.run.facts, self.run.recipe, None, split)
             except StriateError:
                 continue
-            step = max(1, len(samples) // MOST_PICTURES)
-            return list(samples[::step][:MOST_PICTURES])
+            most = min(MOST_PICTURES, max(FEWEST_PICTURES, int(PICTURES_S / max(self.pass_s, 1e-6))))
+            step = max(1, len(samples) // most)
+            return list(samples[::step][:most])
         return []
 
     def batches(self, shown: list[tuple[Sample, Placement]] | None = None) -> Iterator[Tensor]:
