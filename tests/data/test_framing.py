@@ -45,6 +45,12 @@ def test_halving_averages_pairs_of_sixteen_bit_values_with_rounding() -> None:
     assert whole(pixels, Preparation((1, 1), 1))[0, 0, 0] == 60001
 
 
+def test_what_is_no_finite_number_counts_as_zero() -> None:
+    pixels = np.array([[[np.nan, 3.0], [np.inf, -np.inf]]], np.float32)
+    assert whole(pixels, Preparation((2, 2), 1)).tolist() == [[[0.0, 3.0], [0.0, 0.0]]]
+    assert np.isnan(pixels).any(), "the picture itself is left as it is"
+
+
 TILES = Preparation((32, 48), 1, "tiles", 1.0, 0.25)
 
 

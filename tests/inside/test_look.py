@@ -12,7 +12,7 @@ from PIL import Image
 import striate
 from striate.cli import main
 from striate.data.synthetic import MakeOptions, make_data
-from striate.errors import RequestError
+from striate.errors import RequestError, StorageError
 from striate.inside import look_inside
 from striate.recipe import Recipe
 from striate.runs.run import Run
@@ -133,3 +133,37 @@ def test_pictures_that_are_none_or_of_other_channels_are_refused(classifier: Run
         look_inside(classifier, tmp_path / "five.tif")
     Image.new("L", (40, 20), 99).save(tmp_path / "wide.png")
     assert look_inside(classifier, tmp_path / "wide.png", page=tmp_path / "wide.html").page.exists()
+
+
+def test_a_picture_unlike_those_of_training_is_told_and_a_place_is_checked_first(
+    classifier: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tifffile
+
+    pixels = np.full((28, 28), 0.5, np.float32)
+    pixels[:7] = np.nan
+    tifffile.imwrite(tmp_path / "holes.tif", pixels)
+    said: list[str] = []
+    seen = look_inside(classifier, tmp_path / "holes.tif", page=tmp_path / "holes.html", say=said.append)
+    assert "25.0% of its values are no finite numbers. They count as 0." in said[0]
+    text = seen.page.read_text(encoding="utf-8")
+    assert "Unlike the pictures of training" in text
+    monkeypatch.setattr("striate.inside.look.reasons_for", lambda *_: pytest.fail("worked before it looked"))
+    with pytest.raises(StorageError, match="the page cannot be written"):
+        look_inside(classifier, picture_of(classifier), page=tmp_path / "nowhere" / "x.html")
+
+
+def test_a_slow_network_is_asked_less_often(
+    classifier: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    network = Run.open(classifier.path).network
+    network.register_forward_pre_hook(lambda _module, inputs: asked.append(len(inputs[0])))
+    monkeypatch.setattr(Run, "network", network)
+    totals = []
+    for limit in (1e9, 0.0):
+        monkeypatch.setattr("striate.inside.subject.SLOW_S", limit)
+        asked.clear()
+        look_inside(classifier, picture_of(classifier), page=tmp_path / "page.html")
+        totals.append(sum(asked))
+    assert totals[1] < totals[0]
