@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torchvision.ops import box_iou
 
 from benchmarks.tables import write_table
 from striate.data.framing import Preparation
-from striate.data.scenes import INK, divide_digits
+from striate.data.scenes import divide_digits, enlarge
 from striate.data.synthetic import MakeOptions, make_data
 from striate.recipe import Recipe
 from striate.runs.run import Run
@@ -52,7 +54,7 @@ def measure_large(quick: bool) -> dict[str, Any]:
         seconds = time.monotonic() - began
         sure = _counted(answer["boxes"], run)
         found = sure.boxes_xyxy
-        overlap = _overlaps(truth, found)
+        overlap = box_iou(torch.from_numpy(truth), torch.from_numpy(found).double()).numpy()
         return {
             "map50": run.metrics.headline.value,
             "tiles": len(_tiles(run)),
@@ -111,10 +113,7 @@ def compose(path: Path, run: Run) -> tuple[np.ndarray, np.ndarray]:
         if any(np.abs(middle - other).max() < SPACING for other in middles):
             continue
         side = int(random.integers(*DIGIT_SIDES))
-        small = Image.fromarray((known.images[random.choice(pool)] / 16).astype(np.float32))
-        ink = np.clip(np.asarray(small.resize((side, side), Image.Resampling.BICUBIC)), 0, 1)
-        rows, columns = np.flatnonzero((ink >= INK).any(1)), np.flatnonzero((ink >= INK).any(0))
-        ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        ink = enlarge(known.images[random.choice(pool)] / 16, side)
         left, top = (round(at - length / 2) for at, length in zip(middle, ink.shape[::-1], strict=True))
         patch = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
         patch += ink * random.choice([-90.0, 90.0])
@@ -124,15 +123,6 @@ def compose(path: Path, run: Run) -> tuple[np.ndarray, np.ndarray]:
     canvas += random.standard_normal(canvas.shape, np.float32) * 4
     Image.fromarray(canvas.round().clip(0, 255).astype(np.uint8)).save(path)
     return np.array(boxes, np.float64), np.array(on_seam)
-
-
-def _overlaps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Intersection over union of every pair."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = (high - low).clip(min=0).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (one, other)]
-    return shared / (areas[0][:, None] + areas[1][None] - shared)
 
 
 def write_large(result: dict[str, Any]) -> str:

@@ -56,13 +56,10 @@ class Run(FinishedRun):
         page: str | Path | None = None,
     ) -> list[Measured]:
         """Measures what people say about CNNs on this network, and writes a page; see `measure_claims`."""
-        from striate.claims import QUICK, THOROUGH, measure_claims
-        from striate.claims.page import write_claims_page
+        from striate.claims import QUICK, THOROUGH
+        from striate.claims.page import measure_and_write
 
-        effort = THOROUGH if thorough else QUICK
-        measured = list(measure_claims(self, data, only=only, effort=effort, seed=seed))
-        write_claims_page(self, measured, page or self.path / "claims.html", effort.name)
-        return measured
+        return measure_and_write(self, data, page, only=only, effort=THOROUGH if thorough else QUICK, seed=seed)[0]
 
     def export(self, to: str, folder: str | Path | None = None) -> Export:
         """Writes the network for another tool and holds its answers against PyTorch's; see `striate.tools.export`."""

@@ -39,10 +39,6 @@ class Measure:
             return text
         return f"{text} ({format(self.low, self.form)} to {format(self.high, self.form)})"
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return {"words": self.words, "value": self.value, "low": self.low, "high": self.high, "form": self.form}
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -117,14 +113,7 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {
-            "verdict": self.verdict,
-            "summary": self.summary,
-            "measures": [measure.as_dict() for measure in self.measures],
-            "drawing": asdict(self.drawing),
-            "table": [dict(row) for row in self.table],
-            "notes": list(self.notes),
-        }
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> Finding:

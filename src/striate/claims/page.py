@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate import __version__
 from striate.claims.base import Drawing
-from striate.claims.measuring import Measured
-from striate.pages import Part, Section, callout, chart, details, heading, lines, note, render_page, table, write_page
+from striate.claims.bench import QUICK, Effort
+from striate.claims.measuring import Measured, measure_claims
+from striate.pages import (
+    Part,
+    Section,
+    callout,
+    chart,
+    details,
+    heading,
+    lines,
+    note,
+    render_page,
+    require_writable,
+    table,
+    write_page,
+)
 from striate.runs.run import Run
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from striate.data import Dataset
 
 TONES: dict[str, Any] = {"holds": "good", "holds in part": "warning", "does not hold": "bad", "cannot tell": "info"}
 
@@ -38,6 +54,40 @@ def write_claims_page(run: Run, measured: Sequence[Measured], path: str | Path, 
         footer=f"Written by Striate {__version__}.",
     )
     return write_page(page, path)
+
+
+def measure_and_write(
+    run: Run,
+    data: Dataset | str | Path | None,
+    path: str | Path | None,
+    *,
+    only: str | Sequence[str] = (),
+    effort: Effort = QUICK,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[list[Measured], Path]:
+    """Measures claims as `measure_claims` does, and writes their page.
+
+    Args:
+        run: A finished run of classification.
+        data: Other pictures with the same classes; the run's own where not given.
+        path: File of the page; `claims.html` in the run folder where not given.
+        only: Names of claims; all where empty.
+        effort: How much to look at.
+        seed: Fixes everything that is drawn.
+        say: Told what goes on.
+
+    Returns:
+        What was measured, and the page.
+
+    Raises:
+        StorageError: The page cannot be written there; nothing was measured.
+    """
+    target = Path(path) if path is not None else run.path / "claims.html"
+    # Before minutes of work.
+    require_writable(target)
+    measured = list(measure_claims(run, data, only=only, effort=effort, seed=seed, say=say))
+    return measured, write_claims_page(run, measured, target, effort.name)
 
 
 def _summary(measured: Measured) -> str:

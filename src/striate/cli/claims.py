@@ -36,9 +36,8 @@ def command(
         striate claims --list
         striate claims runs/photos --only rotation --only pooling
     """
-    from striate.claims import QUICK, THOROUGH, all_claims, measure_claims
-    from striate.claims.page import write_claims_page
-    from striate.pages import require_writable
+    from striate.claims import QUICK, THOROUGH, all_claims
+    from striate.claims.page import measure_and_write
     from striate.runs.run import Run
 
     claims = all_claims(only or ())
@@ -48,11 +47,8 @@ def command(
         raise RequestError("expected the folder of a run.", where="RUN", fix="striate claims --list needs none.")
     opened = Run.open(run, "cpu")
     effort = THOROUGH if thorough else QUICK
-    target = out or opened.path / "claims.html"
-    require_writable(target)
     say("what is measured is kept: cut off, the same command goes on")
-    measured = list(measure_claims(opened, data, only=only or (), effort=effort, seed=seed, say=say))
-    page = write_claims_page(opened, measured, target, effort.name)
+    measured, page = measure_and_write(opened, data, out, only=only or (), effort=effort, seed=seed, say=say)
     document = {"page": str(page), "effort": effort.name, "claims": [one.as_dict() for one in measured]}
     return Answer(document, lambda console: _show(measured, page, console))
 

@@ -141,7 +141,7 @@ def compose_scene(
     for number in range(few):
         chosen = next(stream)
         side = round(scale * float(np.exp(random.uniform(*np.log(DIGIT_SIDES)))))
-        ink = _enlarge(images[chosen], side)
+        ink = enlarge(images[chosen], side)
         where = _place(random, owner, ink >= INK, crowded=random.random() < 0.15)
         patch = canvas[where]
         canvas[where] = patch + ink * (_tone(random, float(patch.mean())) - patch)
@@ -195,8 +195,13 @@ def _background(random: np.random.Generator, height: int, width: int, scale: int
     return canvas
 
 
-def _enlarge(image: npt.NDArray[np.float64], side: int) -> Gray:
-    """A digit at another size, cut to its ink."""
+def enlarge(image: npt.NDArray[np.float64], side: int) -> Gray:
+    """A digit at another size, cut to its ink.
+
+    Args:
+        image: `(8, 8)`, 0 (paper) to 1 (ink).
+        side: Height and width before it is cut, in pixels.
+    """
     from PIL import Image
 
     large = Image.fromarray(image.astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC)

@@ -122,7 +122,7 @@ def _regions(
 
 
 def _seen(span: tuple[int, int], axis: int, length: int, kernels: Kernels) -> tuple[int, int]:
-    """First and last-but-one position of the incoming map that the windows of a span of places lie on."""
+    """The part of the incoming map, from and up to, that the windows of a span of places lie on."""
     stride, before, apart = kernels.stride[axis], kernels.before[axis], kernels.dilation[axis]
     reach = (int(kernels.weight.shape[2 + axis]) - 1) * apart
     first, last = span[0] * stride - before, (span[1] - 1) * stride - before + reach

@@ -56,7 +56,7 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
     else:
         body.append("The run's own pictures are not at hand, so none can be searched for what excites it.")
     channels, height, width = (int(side) for side in subject.pixels.shape[1:])
-    steps = excitement.ASCENT_STEPS // 2 if subject.is_slow else None
+    steps = subject.fewer(excitement.ASCENT_STEPS)
     made, values = maximise_activation(subject.network, layer, unit, (channels, height, width), steps=steps)
     own = float(call.given[0, unit].mean())
     body += [
@@ -107,12 +107,10 @@ def reasons_for(subject: Subject, objective: Objective, layer: str) -> list[Reas
     module = subject.network.get_submodule(layer)
     shown = subject.network, subject.pixels, objective
     methods = {name: method for name, (_, method) in METHODS.items()}
-    steps, shuffles = None, None
-    if subject.is_slow:
-        methods["integrated-gradients"] = partial(integrated_gradients, steps=attribution.STEPS // 2)
-        steps, shuffles = sanity.STEPS // 2, 1
+    methods["integrated-gradients"] = partial(integrated_gradients, steps=subject.fewer(attribution.STEPS))
     planes = {name: method(*shown, module).cpu() for name, method in methods.items()}
-    curves = deletion_and_insertion(list(planes.values()), *shown, steps=steps)
+    curves = deletion_and_insertion(list(planes.values()), *shown, steps=subject.fewer(sanity.STEPS))
+    shuffles = subject.fewer(sanity.SHUFFLES)
     return [
         Reason(name, planes[name], check_randomised(methods[name], *shown, layer, shuffles=shuffles), own)
         for name, own in zip(planes, curves, strict=True)

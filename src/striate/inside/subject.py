@@ -85,10 +85,14 @@ class Subject:
         """Whether steps must be saved."""
         return self.pass_s > SLOW_S
 
+    def fewer(self, steps: int) -> int:
+        """Steps that can be afforded of so many: half of them where the network is slow."""
+        return max(1, steps // 2) if self.is_slow else steps
+
     @property
     def waiting_words(self) -> str:
         """About how long looking for reasons will take, where that is long; each asks the network hundreds of times."""
-        seconds = self.pass_s * (PASSES // 2 if self.is_slow else PASSES)
+        seconds = self.pass_s * self.fewer(PASSES)
         return f": about {seconds:.0f} s" if seconds > 10 else ""
 
     @property

@@ -85,7 +85,7 @@ class Exported(Model):
             if not (path / SIDECAR).is_file() or (path / "run.json").is_file():
                 return None
             # The name alone: a sidecar does not lead out of its folder.
-            return path / Path(str(_read_sidecar(path / "any")["file"])).name
+            return path / Path(str(_read_sidecar(path / SIDECAR)["file"])).name
         endings = {Path(tool.file).suffix for tool in TOOLS}
         return path if path.suffix in endings and path.is_file() else None
 
@@ -177,6 +177,7 @@ class Exported(Model):
                 fix="Name the data: striate evaluate MODEL DATA.",
             )
         samples, name = pictures_of_data(data, self.facts.task, self.classes, split)
+        # What was frequent in training is not handed over: the baseline is that of the pictures measured on.
         _, scores, targets = self.scores_of(samples, name, [] if problems is None else problems)
         return evaluate(
             self.task, scores, targets, self.classes, split=name, train_targets=targets, validation=None, seed=seed
