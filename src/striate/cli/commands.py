@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "inside": "Open a trained network up, down to one neuron's sum",
     "claims": "What people say about CNNs, measured on your own network",
     "export": "The trained network in another tool, compared with PyTorch",
+    "import": "Weights that Keras trained further, back into their run",
     "tools": "What a network can be exported to, and what is installed for it",
     "compare": "Train several networks on the same data, side by side",
     "nets": "The table of networks",
@@ -42,7 +43,8 @@ wrong, 130 interrupted. `striate --version` prints the version.
 
 def module_name(command: str) -> str:
     """Name of the module that holds a command."""
-    return "striate.cli." + command.replace(" ", "_")
+    # `import` is no name that Python lets a module be imported by.
+    return "striate.cli." + command.replace(" ", "_") + ("_" if command == "import" else "")
 
 
 def overview(group: str | None = None) -> str:

@@ -53,6 +53,7 @@ def _show(done: Export, console: Console) -> None:
             f"{parity.milliseconds_there:.1f} ms for one picture, PyTorch {parity.milliseconds_here:.1f} ms; "
             f"{parity.rate_there:.0f} pictures/s in batches, PyTorch {parity.rate_here:.0f}",
         ),
+        *((name, f"outputs differ by {one:.0e} at most") for name, one in parity.others.items()),
         ("file", f"{done.file} ({parity.bytes / 2**20:.1f} MiB)"),
         ("page", str(done.page)),
     ]

@@ -280,6 +280,13 @@ class RunFolder:
         except (KeyError, TypeError) as error:
             raise self._damaged("verdict.json", error) from error
 
+    def forget_measurements(self) -> None:
+        """Deletes what was measured with weights that are no longer those of the run."""
+        for path in (self.path / "evaluation.json", self.path / "verdict.json", self.path / "worst.json"):
+            path.unlink(missing_ok=True)
+        for path in (self.path / "scores").glob("*.npz"):
+            path.unlink()
+
     def write_scores(self, split: str, scores: SplitScores) -> None:
         """Writes `scores/<split>.npz`."""
         arrays = scores.as_arrays()

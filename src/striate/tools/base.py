@@ -27,7 +27,7 @@ class Tool(ABC):
         title: What it is, in a phrase.
         packages: Packages that it needs, by the names that `pip` knows.
         extra: The extra of Striate that holds them; empty where Striate needs them itself.
-        file: Name of the file that is written; the ending tells the tool where only a file is given.
+        file: Name of the file or folder that is written; a file's ending tells the tool where only a file is given.
         load: Python source of `load(path)`, for the example that needs no Striate: the artefact as a function from
             pixels to outputs.
     """
@@ -40,12 +40,16 @@ class Tool(ABC):
     load: str
 
     @abstractmethod
-    def write(self, graph: Graph, path: Path) -> None:
+    def write(self, graph: Graph, path: Path) -> tuple[str, ...]:
         """Writes the network.
 
         Args:
             graph: What is to be written, in evaluation mode on the CPU.
-            path: The file.
+            path: The file, or the folder where the tool writes one.
+
+        Returns:
+            Names of the outputs, in the order in which the artefact gives them. What is the same for all pictures may
+            be left out.
 
         Raises:
             ExportError: The tool cannot hold something in it.
@@ -58,6 +62,11 @@ class Tool(ABC):
         Raises:
             ExportError: The file is damaged or not of this tool.
         """
+
+    def others(self, path: Path) -> dict[str, Runner]:
+        """The network in further runtimes that are installed here, by their names in words."""
+        del path
+        return {}
 
     @property
     def missing(self) -> tuple[str, ...]:

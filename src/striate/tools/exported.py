@@ -16,7 +16,7 @@ from striate.runs.model import Model
 from striate.runs.run import Run
 from striate.runs.structures import RunFacts
 from striate.structures import Problem
-from striate.tools.base import TOOLS, Tool
+from striate.tools.base import TOOLS, Runner, Tool
 from striate.tools.graph import PLAIN
 from striate.tools.runtime import RuntimeNetwork
 
@@ -31,7 +31,7 @@ SIDECAR = "striate.json"
 SIDECAR_VERSION = 1
 
 
-def write_sidecar(run: Run, tool: Tool, outputs: list[str], folder: Path) -> Path:
+def write_sidecar(run: Run, tool: Tool, outputs: tuple[str, ...], folder: Path) -> Path:
     """Writes what is needed to feed an artefact and to understand its answers; docs/tools.md says what is what.
 
     Raises:
@@ -82,11 +82,13 @@ class Exported(Model):
         """The artefact at a path, a file or a folder that `striate export` wrote; `None` where there is none."""
         path = Path(path)
         if path.is_dir():
+            if (path / "saved_model.pb").is_file():
+                return path
             if not (path / SIDECAR).is_file() or (path / "run.json").is_file():
                 return None
             # The name alone: a sidecar does not lead out of its folder.
             return path / Path(str(_read_sidecar(path / SIDECAR)["file"])).name
-        endings = {Path(tool.file).suffix for tool in TOOLS}
+        endings = {Path(tool.file).suffix for tool in TOOLS} - {""}
         return path if path.suffix in endings and path.is_file() else None
 
     def __repr__(self) -> str:
@@ -135,9 +137,13 @@ class Exported(Model):
             ExportError: The artefact cannot be read.
         """
         self.tool.require()
-        if not self.file.is_file():
+        if not self.file.exists():
             raise ExportError("the artefact is missing.", where=self.file, fix="Put it back, or export the run again.")
-        return RuntimeNetwork(self.tool.open(self.file), self.facts.dtype, self._template())
+        return self.network_of(self.tool.open(self.file))
+
+    def network_of(self, runner: Runner) -> RuntimeNetwork:
+        """The network as one runtime computes it."""
+        return RuntimeNetwork(runner, self.facts.dtype, self._template(), self._document["outputs"])
 
     def _template(self) -> Any:
         """What the network's outputs look like: from one with the same layers, whose weights do not matter."""

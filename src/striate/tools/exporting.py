@@ -73,8 +73,8 @@ def export(
     with torch.inference_mode():
         require_flat(run.network(graph.example(1).to(torch.float32)), str(run.recipe.network.head))
     say(f"writing {file}")
-    tool.write(graph, file)
-    write_sidecar(run, tool, graph.output_names(), target)
+    outputs = tool.write(graph, file)
+    write_sidecar(run, tool, outputs, target)
     (target / "example.py").write_text(example_of(tool), encoding="utf-8")
     parity = check(run, Exported(file), _runtime_words(tool), say)
     write_json(target / PARITY, parity.as_dict())

@@ -6,11 +6,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from striate.data.pixels import normalise
 from striate.errors import ExportError
@@ -70,6 +71,8 @@ class Parity:
         runtime: Its packages with their versions.
         pictures: Real pictures, of the run's own data, that both were asked about.
         outputs: Differences of the outputs.
+        others: Further runtimes of the tool, with the largest difference of an output in each, as a share of the
+            output's largest value.
         agreeing: Pictures with the same final answer, from the file on.
         apart: The first picture with another answer, and what both say; empty where there is none.
         metric: Name of the deciding metric.
@@ -89,6 +92,7 @@ class Parity:
     runtime: str
     pictures: int
     outputs: tuple[Difference, ...]
+    others: dict[str, float]
     agreeing: int
     apart: str
     metric: str
@@ -132,7 +136,11 @@ def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None]
     chosen = [samples[index] for index in np.unique(np.linspace(0, len(samples) - 1, PICTURES).round().astype(int))]
     say(f"asking both about {len(chosen)} pictures of the validation split")
     stored, unlike = _frames(run, exported, chosen)
-    outputs = tuple(_differences(run, exported, stored))
+    outputs = tuple(_differences(run, exported.network, stored))
+    others = {
+        name: max(one.relative for one in _differences(run, exported.network_of(runner), stored))
+        for name, runner in exported.tool.others(exported.file).items()
+    }
     agreeing, apart = _compare_answers(run, exported, chosen)
     measured = samples[:METRIC_PICTURES]
     say(f"measuring both on {len(measured)} pictures")
@@ -144,6 +152,7 @@ def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None]
         runtime=runtime,
         pictures=len(chosen),
         outputs=outputs,
+        others=others,
         agreeing=agreeing,
         apart=apart,
         metric=run.task.headline,
@@ -154,9 +163,9 @@ def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None]
         milliseconds_there=1000 * single[1],
         rate_here=_BATCH / batch[0],
         rate_there=_BATCH / batch[1],
-        bytes=sum(path.stat().st_size for path in exported.file.parent.glob(f"{exported.file.stem}.*")),
+        bytes=_bytes_of(exported.file),
         tolerance=TOLERANCE,
-        reasons=tuple(_reasons(outputs, unlike, len(chosen) - agreeing, apart, here, there)),
+        reasons=tuple(_reasons(outputs, others, unlike, len(chosen) - agreeing, apart, here, there)),
     )
 
 
@@ -174,18 +183,18 @@ def _frames(run: Run, exported: Exported, samples: Sequence[Sample]) -> tuple[Te
 
 
 @torch.inference_mode()
-def _differences(run: Run, exported: Exported, stored: Tensor) -> list[Difference]:
+def _differences(run: Run, network: nn.Module, stored: Tensor) -> list[Difference]:
     """Largest and mean difference of every output, over all frames."""
     largest: dict[str, float] = {}
     sums: dict[str, list[float]] = {}
     top: dict[str, float] = {}
     for part in torch.split(stored, _FRAMES_AT_ONCE):
         expected = dict(named_tensors(run.network(normalise(part.clone(), run.recipe.input))))
-        for name, found in named_tensors(exported.network(part)):
+        for name, found in named_tensors(network(part)):
             if found.shape != expected[name].shape:
                 raise ExportError(
                     f"the output {name} has the shape {tuple(found.shape)}, PyTorch's {tuple(expected[name].shape)}.",
-                    where=exported.file,
+                    where="the gate",
                     fix="Export the run again.",
                 )
             gap = (found.double() - expected[name].double()).abs()
@@ -275,8 +284,20 @@ def _speeds(run: Run, exported: Exported, stored: Tensor) -> tuple[float, float]
     return statistics.median(seconds[0][1:]), statistics.median(seconds[1][1:])
 
 
+def _bytes_of(file: Path) -> int:
+    """Size of an artefact, with what lies beside it under the same name."""
+    parts = file.rglob("*") if file.is_dir() else file.parent.glob(f"{file.stem}.*")
+    return sum(path.stat().st_size for path in parts if path.is_file())
+
+
 def _reasons(
-    outputs: Sequence[Difference], unlike: str, apart_count: int, apart: str, here: float, there: float
+    outputs: Sequence[Difference],
+    others: dict[str, float],
+    unlike: str,
+    apart_count: int,
+    apart: str,
+    here: float,
+    there: float,
 ) -> list[str]:
     """Why an artefact does not pass, the earliest place first."""
     found = []
@@ -291,6 +312,11 @@ def _reasons(
                 f"In the network: the output {one.output} differs by {one.largest:.3g}, {one.relative:.1e} of its "
                 f"largest value; {TOLERANCE:.0e} is allowed."
             )
+    found += [
+        f"With {name} an output differs by {relative:.1e} of its largest value; {TOLERANCE:.0e} is allowed."
+        for name, relative in others.items()
+        if not relative <= TOLERANCE
+    ]
     if apart_count:
         found.append(f"Pictures with another answer: {apart_count}. {apart}.")
     if not abs(here - there) <= METRIC_TOLERANCE:

@@ -32,7 +32,7 @@ def load(path):
     return lambda pixels: session.run(None, {session.get_inputs()[0].name: pixels})
 '''
 
-    def write(self, graph: Graph, path: Path) -> None:
+    def write(self, graph: Graph, path: Path) -> tuple[str, ...]:
         """By PyTorch's own exporter, with any number of pictures in a batch."""
         names = graph.output_names()
         try:
@@ -54,6 +54,7 @@ def load(path):
                 where=path,
                 fix="`striate tools` lists others; --to torch holds whatever PyTorch can trace.",
             ) from error
+        return tuple(names)
 
     def open(self, path: Path) -> Runner:
         """On the processor, with as many threads as PyTorch has."""

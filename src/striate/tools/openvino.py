@@ -34,13 +34,13 @@ def load(path):
     return lambda pixels: list(compiled(pixels).values())
 '''
 
-    def write(self, graph: Graph, path: Path) -> None:
+    def write(self, graph: Graph, path: Path) -> tuple[str, ...]:
         """Weights go beside it, in `model.bin`, in fp32."""
         import openvino
 
         with tempfile.TemporaryDirectory() as folder:
             step = Path(folder) / "model.onnx"
-            OnnxTool().write(graph, step)
+            names = OnnxTool().write(graph, step)
             try:
                 model = openvino.Core().read_model(step)
                 openvino.save_model(model, path, compress_to_fp16=False)
@@ -48,6 +48,7 @@ def load(path):
                 raise ExportError(
                     f"OpenVINO cannot hold this network ({cause_of(error)}).", where=path, fix="Use --to onnx."
                 ) from error
+        return names
 
     def open(self, path: Path) -> Runner:
         """On the processor, in fp32, with as many threads as PyTorch has."""

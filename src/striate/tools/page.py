@@ -44,6 +44,7 @@ def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
         {"output": one.output, "largest": one.largest, "mean": one.mean, "relative": one.relative}
         for one in parity.outputs
     ]
+    rows += [{"output": f"{name}: any output", "relative": relative} for name, relative in parity.others.items()]
     speed_columns = [
         Column("by", "computed by"),
         Column("one", "milliseconds for one picture", ".1f"),

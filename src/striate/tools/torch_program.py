@@ -28,7 +28,7 @@ def load(path):
     return lambda pixels: [one.detach().numpy() for one in module(torch.from_numpy(pixels))]
 '''
 
-    def write(self, graph: Graph, path: Path) -> None:
+    def write(self, graph: Graph, path: Path) -> tuple[str, ...]:
         """With any number of pictures in a batch."""
         try:
             shapes = ({0: torch.export.Dim("batch", min=1)},)
@@ -39,6 +39,7 @@ def load(path):
                 where=path,
                 fix="`striate tools` lists others.",
             ) from error
+        return tuple(graph.output_names())
 
     def open(self, path: Path) -> Runner:
         """As it was traced, on the processor."""
