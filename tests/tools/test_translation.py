@@ -18,7 +18,7 @@ from striate.networks import NetworkOptions, resolve_network
 from striate.recipe import InputRecipe
 from striate.tasks import TASKS
 from striate.tools.graph import Graph
-from striate.tools.process import KerasProcess
+from striate.tools.process import KerasProcess, keras_process
 from striate.tools.translation import Program, translate
 
 needs_keras = pytest.mark.skipif(
@@ -58,14 +58,14 @@ def graph_of(network: nn.Module, size_hw: tuple[int, int] = SIZE, channels: int 
 
 @pytest.fixture(scope="module")
 def keras() -> KerasProcess:
-    return KerasProcess("tensorflow")
+    return keras_process("tensorflow", 1)
 
 
 def answers(keras: KerasProcess, program: Program, pixels: Tensor, folder: Path) -> list[np.ndarray]:
     program.write(folder)
     keras.ask("build", folder=str(folder), to=str(folder / "m.keras"), kind="keras")
-    keras.ask("open", path=str(folder / "m.keras"), kind="keras")
-    _, given = keras.ask("run", [np.moveaxis(pixels.numpy(), 1, -1)])
+    number = keras.ask("open", path=str(folder / "m.keras"), kind="keras")[0]["number"]
+    _, given = keras.ask("run", [np.moveaxis(pixels.numpy(), 1, -1)], number=number)
     return [np.moveaxis(one, -1, 1) if one.ndim == 4 else one for one in given]
 
 

@@ -19,7 +19,7 @@ from striate.runs.run import Run
 from striate.tools.base import TOOLS
 from striate.tools.graph import Graph
 from striate.tools.keras import FromKeras
-from striate.tools.process import KerasProcess
+from striate.tools.process import keras_process
 from striate.tools.translation import Program, translate
 
 
@@ -130,7 +130,7 @@ def merged(
 
 
 def _weights_of(tool: FromKeras, file: Path) -> dict[str, npt.NDArray[Any]]:
-    process = KerasProcess(tool.backend, torch.get_num_threads())
+    process = keras_process(tool.backend, torch.get_num_threads())
     try:
         answer, arrays = process.ask("weights", path=str(file))
     except ExportError as error:

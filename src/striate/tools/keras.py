@@ -13,7 +13,7 @@ import torch
 from striate.errors import ExportError
 from striate.tools.base import TOOLS, Runner, Tool, installed_version
 from striate.tools.graph import Graph
-from striate.tools.process import BACKENDS, KerasProcess
+from striate.tools.process import BACKENDS, keras_process
 from striate.tools.translation import translate
 
 TENSORFLOWS = ("tensorflow-cpu", "tensorflow")
@@ -42,7 +42,7 @@ class FromKeras(Tool):
     def write(self, graph: Graph, path: Path) -> tuple[str, ...]:
         """Channels last, under the names that the layers have in PyTorch; normalisation is the first of them."""
         program = translate(graph)
-        process = KerasProcess(self.backend, torch.get_num_threads())
+        process = keras_process(self.backend, torch.get_num_threads())
         with tempfile.TemporaryDirectory() as folder:
             program.write(Path(folder))
             process.ask("build", folder=folder, to=str(path), kind=self.kind)
@@ -58,9 +58,9 @@ class FromKeras(Tool):
         Raises:
             ExportError: The file is damaged, holds code, or is not of this tool.
         """
-        process = KerasProcess(backend, torch.get_num_threads())
+        process = keras_process(backend, torch.get_num_threads())
         try:
-            process.ask("open", path=str(path), kind=self.kind)
+            number = process.ask("open", path=str(path), kind=self.kind)[0]["number"]
         except ExportError as error:
             raise ExportError(
                 f"{self.title} cannot read this file ({error.what.rstrip('.')}).",
@@ -70,7 +70,7 @@ class FromKeras(Tool):
 
         def run(pixels: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
             # Maps lie channels last in Keras; everyone else here has them first.
-            _, given = process.ask("run", [np.moveaxis(pixels, 1, -1)])
+            _, given = process.ask("run", [np.moveaxis(pixels, 1, -1)], number=number)
             return [np.moveaxis(one, -1, 1) if one.ndim == 4 else one for one in given]
 
         return run

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import resources
 from typing import IO, Any
 
@@ -91,6 +92,12 @@ class KerasProcess:
         return lines[-1][:300] if lines else f"exit code {self._process.poll()}"
 
 
+@lru_cache
+def keras_process(backend: str, threads: int) -> KerasProcess:
+    """The process of a backend, started when it is first asked for: TensorFlow alone needs seconds to wake up."""
+    return KerasProcess(backend, threads)
+
+
 def _read(source: IO[bytes], kind: str, shape: list[int]) -> npt.NDArray[Any]:
     count = int(np.prod(shape)) * np.dtype(kind).itemsize
     return np.frombuffer(source.read(count), kind).reshape(shape).copy()
@@ -118,4 +125,4 @@ def _end(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     log.close()
 
 
-__all__ = ["BACKENDS", "KerasProcess"]
+__all__ = ["BACKENDS", "KerasProcess", "keras_process"]

@@ -164,7 +164,7 @@ class Server:
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source = source
         self._sink = sink
-        self._run: Callable[[Any], Arrays] | None = None
+        self._open: list[Callable[[Any], Arrays]] = []
         self._orders: dict[str, Callable[[dict[str, Any], Arrays], tuple[dict[str, Any], Arrays]]] = {
             "build": build,
             "open": self.open,
@@ -173,15 +173,13 @@ class Server:
         }
 
     def open(self, order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
-        """Opens a file, which `run` then asks."""
-        self._run = OPENERS[order["kind"]](order["path"])
-        return {}, []
+        """Opens a file, which `run` asks by its number."""
+        self._open.append(OPENERS[order["kind"]](order["path"]))
+        return {"number": len(self._open) - 1}, []
 
-    def run(self, _: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+    def run(self, order: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Outputs for pixels, channels last."""
-        if self._run is None:
-            raise ValueError("nothing is open")
-        return {}, self._run(arrays[0])
+        return {}, self._open[order["number"]](arrays[0])
 
     def serve(self) -> None:
         """Answers every order; what goes wrong is an answer, too."""
