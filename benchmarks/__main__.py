@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import choice, families, large_picture, spatial, start_up, throughput, time_to_accuracy
+from benchmarks import choice, families, large_picture, parity, spatial, start_up, throughput, time_to_accuracy
 from benchmarks.peers import REPOSITORY, PeersMissingError, peer_python
 
-PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial", "large")
+PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial", "large", "parity")
 Result = tuple[str, dict[str, Any], Callable[[dict[str, Any]], str]]
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     print(f"\n{_closing(document)}", file=output)
     if options.json:
         print(json.dumps(document, indent=2))
-    if any(result["fail"] for result in document.get("families", [])):
+    if any(result["fail"] for result in document.get("families", []) + document.get("parity", [])):
         sys.exit(1)
 
 
@@ -67,6 +67,8 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
             yield "spatial", spatial.measure_case(task, options.data, rounds, amount), spatial.write_case
     if "large" in parts:
         yield "large", large_picture.measure_large(quick), large_picture.write_large
+    if "parity" in parts:
+        yield "parity", parity.measure_parity(), parity.write_parity
     if "time-to-98" in parts:
         yield "time-to-98", time_to_accuracy.measure_race(options.data, peers, rounds), time_to_accuracy.write_race
     if "choice" in parts:

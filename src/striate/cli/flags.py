@@ -44,6 +44,7 @@ RECIPE_FLAGS = (
     RecipeFlag("--batch-size", "optimisation.batch_size", int),
     RecipeFlag("--lr", "optimisation.learning_rate", float),
     RecipeFlag("--seed", "optimisation.seed", int),
+    RecipeFlag("--tool", "machine.tool", str),
     RecipeFlag("--device", "machine.device", str),
     RecipeFlag("--precision", "machine.precision", str),
 )

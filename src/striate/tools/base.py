@@ -73,6 +73,11 @@ class Tool(ABC):
         """Packages that are not installed."""
         return tuple(name for name in self.packages if not installed_version(name))
 
+    @property
+    def runtime(self) -> str:
+        """What runs it, with versions."""
+        return ", ".join(f"{name} {installed_version(name)}" for name in self.packages)
+
     def require(self) -> None:
         """Makes sure that the tool is there.
 

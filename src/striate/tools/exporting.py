@@ -12,7 +12,7 @@ import torch
 from striate.errors import ExportError, RequestError
 from striate.runs.files import write_json
 from striate.runs.run import Run
-from striate.tools.base import TOOLS, Tool, installed_version
+from striate.tools.base import TOOLS, Tool
 from striate.tools.exported import SIDECAR, Exported, write_sidecar
 from striate.tools.gate import Parity, check
 from striate.tools.graph import Graph, require_flat
@@ -76,7 +76,7 @@ def export(
     outputs = tool.write(graph, file)
     write_sidecar(run, tool, outputs, target)
     (target / "example.py").write_text(example_of(tool), encoding="utf-8")
-    parity = check(run, Exported(file), _runtime_words(tool), say)
+    parity = check(run, Exported(file), tool.runtime, say)
     write_json(target / PARITY, parity.as_dict())
     page = write_parity_page(run, parity, target / "parity.html")
     if not parity.passed:
@@ -104,7 +104,3 @@ def example_of(tool: Tool) -> str:
     source = (resources.files("striate.tools") / "examples" / "example.py").read_text(encoding="utf-8")
     before, rest = source.split("# <load>\n")
     return f"{before}{tool.load.strip()}\n{rest.split('# </load>')[1]}"
-
-
-def _runtime_words(tool: Tool) -> str:
-    return ", ".join(f"{name} {installed_version(name)}" for name in tool.packages)

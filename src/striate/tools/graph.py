@@ -67,6 +67,8 @@ def named_tensors(output: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     elif isinstance(output, dict):
         for key, value in output.items():
             yield from named_tensors(value, _joined(name, str(key)))
+    elif isinstance(output, tuple) and hasattr(output, "_asdict"):
+        yield from named_tensors(output._asdict(), name)
 
 
 def rebuilt(template: Any, tensors: Iterator[Tensor]) -> Any:

@@ -80,6 +80,11 @@ class FromKeras(Tool):
         """What Keras computes with."""
         return "tensorflow"
 
+    @property
+    def runtime(self) -> str:
+        """TensorFlow under the name by which it is installed here."""
+        return next(f"{name} {installed_version(name)}" for name in TENSORFLOWS if installed_version(name))
+
 
 class KerasTool(FromKeras):
     """Layers that can be read, and trained further by `fit`."""
@@ -120,6 +125,11 @@ def load(path):
     def backend(self) -> str:
         """TensorFlow where it is installed, else JAX, else PyTorch."""
         return self.backends[0]
+
+    @property
+    def runtime(self) -> str:
+        """Keras, and what it computes with."""
+        return f"Keras {installed_version('keras')} on {self.backend}"
 
     def others(self, path: Path) -> dict[str, Runner]:
         """The other backends."""

@@ -13,7 +13,7 @@ from striate.data.batches import TrainingBatches
 from striate.tasks import LossSettings
 from striate.training.distribution import World, share_batch_norms, share_weights
 from striate.training.features import fit_head, freeze_backbone
-from striate.training.loop import Trainee, Work
+from striate.training.loop import Engine, Trainee, Work
 from striate.training.machine import Setting, place, setting_of
 from striate.training.optimizer import MovingAverage, build_optimizer
 from striate.training.preparation import Prepared
@@ -21,7 +21,12 @@ from striate.training.schedule import Plan
 
 
 def build_trainee(
-    prepared: Prepared, world: World, asked_to_stop: Callable[[], bool], *, fresh: bool = True
+    prepared: Prepared,
+    world: World,
+    asked_to_stop: Callable[[], bool],
+    *,
+    fresh: bool = True,
+    engine: Engine | None = None,
 ) -> tuple[Trainee, Work]:
     """The network on its device with optimizer, average and plan, and what the loop works with."""
     recipe = prepared.recipe
@@ -56,7 +61,7 @@ def build_trainee(
     if setting.compile:
         compiled = torch.compile(network)
         forward = lambda _, pixels: compiled(pixels)  # noqa: E731 - a named function would say no more
-    return trainee, replace(work, forward=forward, asked_to_stop=asked_to_stop)
+    return trainee, replace(work, forward=forward, asked_to_stop=asked_to_stop, engine=engine or work.engine)
 
 
 def build_work(prepared: Prepared, batches: TrainingBatches, setting: Setting, world: World) -> Work:

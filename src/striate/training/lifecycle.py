@@ -32,6 +32,7 @@ from striate.training.building import build_trainee
 from striate.training.checkpoint import read_checkpoint
 from striate.training.defaults import DEFAULT_MINUTES
 from striate.training.distribution import World, join_world, leave_world, share_object
+from striate.training.engines import engine_of
 from striate.training.finish import finish_run
 from striate.training.interruption import Interruption
 from striate.training.loop import Watch, run_loop
@@ -98,6 +99,7 @@ def _start(
     started_s: float,
 ) -> Run:
     _refuse_early(recipe, Path(run) if run is not None and world.leads else None)
+    recipe = engine_of(recipe).fill(recipe)
     refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.epochs is None and recipe.optimisation.minutes is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES})
@@ -161,8 +163,9 @@ def _work_through(
 ) -> Run:
     recipe = prepared.recipe
     resumed = resume and folder.checkpoint_path.exists()
+    engine = engine_of(recipe)
     with Interruption() as interruption:
-        trainee, work = build_trainee(prepared, world, lambda: interruption.asked, fresh=not resumed)
+        trainee, work = build_trainee(prepared, world, lambda: interruption.asked, fresh=not resumed, engine=engine)
         if resumed:
             clock.used_s = read_checkpoint(folder.checkpoint_path, trainee)
         if world.leads:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +58,66 @@ class Trainee:
         return self.network if self.average is None else self.average.average
 
 
+class Engine(ABC):
+    """What makes the steps of training."""
+
+    def fill(self, recipe: Recipe) -> Recipe:
+        """A recipe with what this engine cannot do turned off where nobody asked for it.
+
+        Raises:
+            RequestError: Somebody asked for it, or something that the engine needs is missing.
+        """
+        return recipe
+
+    def begin(self, trainee: Trainee, work: Work) -> None:
+        """Called once, before the first step of a session; the trainee is as the checkpoint left it.
+
+        Raises:
+            RequestError: It cannot train this.
+        """
+        del trainee, work
+
+    @abstractmethod
+    def step(self, trainee: Trainee, work: Work, batch: Batch) -> float:
+        """One step at the rates that the optimizer's groups hold.
+
+        Returns:
+            The loss of the whole batch.
+
+        Raises:
+            TrainingError: The loss is not finite.
+        """
+
+    def sync(self, trainee: Trainee) -> None:
+        """Brings the trainee's network, optimizer and average up to date, where the steps are made elsewhere."""
+        del trainee
+
+
+class TorchEngine(Engine):
+    """PyTorch, in this process and the others of its world."""
+
+    def step(self, trainee: Trainee, work: Work, batch: Batch) -> float:
+        """Forward, backward, sum over processes, update."""
+        # Dropout draws from the device's generator: seeded by the step, it needs no place in the checkpoint.
+        seed_device(work.device, step_seed(work.recipe.optimisation.seed, f"dropout {work.world.rank}", batch.step))
+        loss = batch_loss(trainee.network, work, batch)
+        share = len(batch.indices) / batch.whole
+        trainee.optimizer.forget_gradients()
+        (loss * share).backward()  # type: ignore[no-untyped-call]
+        weights = list(trainee.optimizer.weights())
+        sum_gradients(weights, work.world)
+        # The wish to stop travels with the loss, so that all processes stop after the same step.
+        whole_loss, stops = sum_numbers([float(loss.detach()) * share, work.asked_to_stop()], work.world, work.device)
+        trainee.stopping = stops > 0
+        check_finite(whole_loss, work, batch)
+        if work.recipe.optimisation.clip:
+            torch.nn.utils.clip_grad_norm_(weights, work.recipe.optimisation.clip)
+        trainee.optimizer.step()
+        if trainee.average is not None:
+            trainee.average.update(trainee.plan.step)
+        return whole_loss
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What stays the same while training.
@@ -74,6 +136,7 @@ class Work:
         world: The processes.
         forward: What runs the network forward; compiled where the setting says so.
         asked_to_stop: Whether this process was asked to stop.
+        engine: What makes the steps.
     """
 
     task: Task
@@ -89,6 +152,7 @@ class Work:
     world: World
     forward: Callable[[nn.Module, Tensor], object] = lambda network, pixels: network(pixels)
     asked_to_stop: Callable[[], bool] = lambda: False
+    engine: Engine = field(default_factory=TorchEngine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +191,7 @@ def run_loop(trainee: Trainee, work: Work, watch: Watch) -> None:
 
 
 def train_step(trainee: Trainee, work: Work, batch: Batch) -> tuple[float, float]:
-    """One step: forward, backward, sum over processes, update.
+    """One step of the schedule.
 
     Returns:
         The learning rate and the loss of the whole batch.
@@ -139,30 +203,22 @@ def train_step(trainee: Trainee, work: Work, batch: Batch) -> tuple[float, float
     rate = set_rate(
         trainee.optimizer, rate_factor(trainee.plan.progress, recipe.schedule or "constant", recipe.warmup or 0.0)
     )
-    # Dropout draws from the device's generator: seeded by the step, it needs no place in the checkpoint.
-    seed_device(work.device, step_seed(recipe.seed, f"dropout {work.world.rank}", batch.step))
-    loss = batch_loss(trainee.network, work, batch)
-    share = len(batch.indices) / batch.whole
-    trainee.optimizer.forget_gradients()
-    (loss * share).backward()  # type: ignore[no-untyped-call]
-    weights = list(trainee.optimizer.weights())
-    sum_gradients(weights, work.world)
-    # The wish to stop travels with the loss, so that all processes stop after the same step.
-    whole_loss, stops = sum_numbers([float(loss.detach()) * share, work.asked_to_stop()], work.world, work.device)
-    trainee.stopping = stops > 0
-    if not math.isfinite(whole_loss):
-        raise _not_finite(whole_loss, work, batch)
-    if recipe.clip:
-        torch.nn.utils.clip_grad_norm_(weights, recipe.clip)
-    trainee.optimizer.step()
-    if trainee.average is not None:
-        trainee.average.update(trainee.plan.step)
+    loss = work.engine.step(trainee, work, batch)
     trainee.plan.advance()
-    return rate, whole_loss
+    return rate, loss
 
 
 def batch_loss(network: nn.Module, work: Work, batch: Batch) -> Tensor:
     """The loss of this process's share of a batch, augmented and mixed as the recipe says."""
+    pixels, truth = shown_batch(work, batch)
+    set_training_mode(network, keep_statistics=bool(work.recipe.network.keep_statistics))
+    with computing(work.device, work.setting.precision):
+        output = work.forward(network, pixels)
+    return work.task.loss(_as_float(output), truth, work.loss)
+
+
+def shown_batch(work: Work, batch: Batch) -> tuple[Tensor, Any]:
+    """What the network is shown of a batch, augmented and mixed as the recipe says, and the truth of it."""
     features = batch.pixels.ndim == 2
     pixels = to_device(batch.pixels, work.device, work.setting.channels_last and not features)
     truth = work.truth.rows(batch.indices).to(work.device)
@@ -179,10 +235,7 @@ def batch_loss(network: nn.Module, work: Work, batch: Batch) -> Tensor:
         soft = work.task.soften(truth, work.classes)
         weight = mixing.weight.view(-1, *[1] * (soft.ndim - 1))
         truth = soft * weight + soft[mixing.partner] * (1 - weight)
-    set_training_mode(network, keep_statistics=bool(work.recipe.network.keep_statistics))
-    with computing(work.device, work.setting.precision):
-        output = work.forward(network, pixels)
-    return work.task.loss(_as_float(output), truth, work.loss)
+    return pixels, truth
 
 
 def set_training_mode(network: nn.Module, *, keep_statistics: bool) -> None:
@@ -204,11 +257,18 @@ def _as_float(output: object) -> object:
     return output
 
 
-def _not_finite(loss: float, work: Work, batch: Batch) -> TrainingError:
+def check_finite(loss: float, work: Work, batch: Batch) -> None:
+    """Makes sure that a loss is a number.
+
+    Raises:
+        TrainingError: It is not; the pictures of the batch are named.
+    """
+    if math.isfinite(loss):
+        return
     named = ", ".join(work.names[index] for index in batch.indices[:8])
     more = f" and {len(batch.indices) - 8} more" if len(batch.indices) > 8 else ""
     word = "not a number" if math.isnan(loss) else "infinite"
-    return TrainingError(
+    raise TrainingError(
         f"the loss became {word} in step {batch.step + 1}, on the batch {named}{more}.",
         where="training",
         fix="The last checkpoint is kept. Look at these pictures, or train anew with a lower "

@@ -90,6 +90,10 @@ class Optimizer(ABC):
     ) -> None:
         """Changes weights and their state in place."""
 
+    def state_of(self, weight: nn.Parameter) -> list[Tensor]:
+        """What is kept for a weight; what is there before the first step where none was made."""
+        return self._state.setdefault(weight, self._fresh_state(weight))
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: the state of each weight by its place."""
         return {str(place): self._state[weight] for place, weight in enumerate(self.weights()) if weight in self._state}
@@ -254,10 +258,15 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Moves the average towards the network, after `step` steps."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        decay = average_decay(self.decay, step)
         torch._foreach_lerp_(self._own, self._theirs, 1 - decay)
         for own, theirs in self._counters:
             own.copy_(theirs)
+
+
+def average_decay(decay: float, step: int) -> float:
+    """Share of a moving average that is kept after `step` steps."""
+    return min(decay, (1 + step) / (10 + step))
 
 
 def _paired_tensors(

@@ -62,6 +62,7 @@ class Session:
 
     def begin(self, trainee: Trainee) -> None:
         """Called right before the first step."""
+        self.work.engine.begin(trainee, self.work)
         if self.prepared.task.live_in_frame:
             self.progress.say(
                 "figures of epochs are approximations (~), measured in the network's frame; at the end they are "
@@ -93,6 +94,7 @@ class Session:
         """Evaluates, records, keeps the best weights, writes a checkpoint."""
         plan = trainee.plan
         recipe = self.prepared.recipe.optimisation
+        self.work.engine.sync(trainee)
         record = EpochRecord(plan.epoch, plan.step, round(self.clock.seconds, 3), rate, batch_loss)
         if plan.epoch % (recipe.evaluate_every or 1) == 0 or plan.is_done:
             record = self._evaluate(trainee, record)
@@ -205,6 +207,7 @@ class Session:
         return (time.monotonic() - self._training_began) / max(1, done)
 
     def _save(self, trainee: Trainee) -> None:
+        self.work.engine.sync(trainee)
         if self.work.world.leads:
             write_checkpoint(self.folder.checkpoint_path, trainee, self.clock.seconds)
         self._saved_at = time.monotonic()

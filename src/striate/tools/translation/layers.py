@@ -64,7 +64,9 @@ def batch_norm(writer: Writer, step: Step) -> Value:
         for (name, array), key in zip(given, step.keys[1:5], strict=True)
         if array is not None
     ]
-    return _with_weights(writer, step, value, "BatchNormalization", config, weights)
+    # One that keeps its statistics while the others gather theirs must be told so.
+    fixed = {"training": False} if writer.training and not step.get(5, "training") else {}
+    return _with_weights(writer, step, value, "BatchNormalization", config, weights, **fixed)
 
 
 def max_pool(writer: Writer, step: Step) -> Value:
@@ -229,20 +231,19 @@ LAYERS |= {name.replace(".default", "_.default"): one for name, one in LAYERS.it
 
 
 def _with_weights(
-    writer: Writer, step: Step, value: Value, kind: str, config: dict[str, Any], weights: list[tuple[Weight, Tensor]]
+    writer: Writer,
+    step: Step,
+    value: Value,
+    kind: str,
+    config: dict[str, Any],
+    weights: list[tuple[Weight, Tensor]],
+    **options: Any,
 ) -> Value:
     """A layer with weights, under the name of the module that holds them."""
     module = step.keys[1].rpartition(".")[0] if step.keys[1] else writer.place
     arrays = [(weight, tensor.numpy()) for weight, tensor in weights]
-    return writer.layer(
-        value,
-        kind,
-        step.shape,
-        config,
-        weights=arrays,
-        module=module,
-        trainable=all(weight.key for weight, _ in weights),
-    )
+    trainable = all(weight.key for weight, _ in weights)
+    return writer.layer(value, kind, step.shape, config, weights=arrays, module=module, trainable=trainable, **options)
 
 
 def _bias(step: Step, bias: Tensor | None) -> list[tuple[Weight, Tensor]]:

@@ -39,7 +39,7 @@ def translate(graph: Graph) -> Program:
     names = graph.output_names()
     exported = trace(graph)
     program = Program((*graph.size_hw, graph.channels), str(graph.dtype).removeprefix("torch."))
-    walk = _Walk(exported, Writer(program), dict(graph.named_modules()))
+    walk = _Walk(exported, Writer(program, graph.training), dict(graph.named_modules()))
     for name, value in zip(names, walk.run(), strict=True):
         # What is the same for all pictures, such as where a detector looks, is no answer to this one.
         if isinstance(value, Value):

@@ -65,10 +65,12 @@ class Writer:
     Attributes:
         program: What is written.
         place: Dotted name of the module whose work is being translated.
+        training: Whether the network is translated as it is while it trains.
         leaf: Whether that module has none inside, so that its name is the layer's.
     """
 
     program: Program
+    training: bool = False
     place: str = ""
     leaf: bool = False
     _values: int = 1
@@ -94,6 +96,7 @@ class Writer:
         last: bool | None = None,
         suffix: str = "",
         trainable: bool = True,
+        **options: Any,
     ) -> Value:
         """Calls a layer, one with weights that was called before again.
 
@@ -107,6 +110,7 @@ class Writer:
             last: Whether what comes out is a map, channels last; as what goes in where not given.
             suffix: What is added to the name of a step that stands beside the one the module is for.
             trainable: Whether Keras may train it.
+            options: Arguments of the call by name.
         """
         first = value if isinstance(value, Value) else value[0]
         name = named(module) if weights else self._free_name(suffix or kind.lower(), bool(suffix))
@@ -117,7 +121,7 @@ class Writer:
             for weight, array in weights:
                 self.program.arrays[f"{name}/{weight.name}"] = weight.to_keras(array)
         given = {"value": value.number} if isinstance(value, Value) else [{"value": one.number} for one in value]
-        return self._call(shape, first.last if last is None else last, layer=name, inputs=(given,))
+        return self._call(shape, first.last if last is None else last, layer=name, inputs=(given,), options=options)
 
     def operation(
         self, name: str, inputs: Sequence[Any], shape: tuple[int, ...], *, last: bool = False, **options: Any

@@ -9,6 +9,7 @@ an answer, with `{"error": text}` where it went wrong.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -146,6 +147,16 @@ def weights(order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
     return {"names": list(found)}, list(found.values())
 
 
+def keras_training() -> Any:
+    """The script beside this one, which is not found by its name: the folder is not looked through."""
+    spec = importlib.util.spec_from_file_location("keras_training", Path(__file__).with_name("keras_training.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _in_order(given: Any, as_array: Callable[[Any], Any]) -> Arrays:
     """Outputs of a model by their names in alphabetical order, which every format keeps."""
     if isinstance(given, dict):
@@ -170,6 +181,7 @@ class Server:
             "open": self.open,
             "run": self.run,
             "weights": weights,
+            "train": self.train,
         }
 
     def open(self, order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
@@ -180,6 +192,12 @@ class Server:
     def run(self, order: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Outputs for pixels, channels last."""
         return {}, self._open[order["number"]](arrays[0])
+
+    def train(self, order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """Makes ready for steps of training, which further orders ask for."""
+        training = keras_training().Training(model_of(Path(order["folder"])), order)
+        self._orders |= {"step": training.step, "state": training.state, "restore": training.restore}
+        return {}, []
 
     def serve(self) -> None:
         """Answers every order; what goes wrong is an answer, too."""
