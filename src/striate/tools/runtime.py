@@ -15,11 +15,15 @@ from striate.tools.graph import rebuilt
 class RuntimeNetwork(nn.Module):
     """Looks like a network to everything that asks one; another tool computes.
 
+    Normalisation is inside, so it is given stored pixels as they are; see `takes_stored_pixels`.
+
     Args:
         runner: Stored pixels to outputs.
         dtype: Type of stored pixels that it takes.
         template: What the network's outputs look like.
     """
+
+    takes_stored_pixels = True
 
     def __init__(self, runner: Runner, dtype: str, template: Any) -> None:
         super().__init__()
@@ -28,8 +32,8 @@ class RuntimeNetwork(nn.Module):
         self._template = template
 
     def forward(self, pixels: Tensor) -> Any:
-        """Stored pixels as float32, not normalised, `(N, C, H, W)`, to what the network gives."""
-        stored = np.ascontiguousarray(pixels.numpy().astype(self._dtype))
+        """Stored pixels, not normalised, `(N, C, H, W)`, to what the network gives."""
+        stored = np.ascontiguousarray(pixels.numpy().astype(self._dtype, copy=False))
         # Runtimes may hand out memory that they use again.
         tensors = [torch.from_numpy(np.array(given)) for given in self._runner(stored)]
         return rebuilt(self._template, iter(tensors))
