@@ -13,10 +13,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import choice, families, large_picture, parity, spatial, start_up, throughput, time_to_accuracy
+from benchmarks import (
+    choice,
+    families,
+    inference,
+    large_picture,
+    parity,
+    spatial,
+    start_up,
+    throughput,
+    time_to_accuracy,
+)
 from benchmarks.peers import REPOSITORY, PeersMissingError, peer_python
 
-PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial", "large", "parity")
+PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial", "large", "parity", "inference")
 Result = tuple[str, dict[str, Any], Callable[[dict[str, Any]], str]]
 
 
@@ -69,6 +79,10 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
         yield "large", large_picture.measure_large(quick), large_picture.write_large
     if "parity" in parts:
         yield "parity", parity.measure_parity(), parity.write_parity
+    if "inference" in parts:
+        amount = inference.QUICK if quick else inference.FULL
+        for result in inference.measure_inference(options.data, rounds, amount):
+            yield "inference", result, inference.write_inference
     if "time-to-98" in parts:
         yield "time-to-98", time_to_accuracy.measure_race(options.data, peers, rounds), time_to_accuracy.write_race
     if "choice" in parts:
@@ -87,13 +101,14 @@ def describe_machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Model and, where the kernel tells, the instructions that decide how much bf16 gains."""
+    """Model and, where the kernel tells, the instructions that decide how much bf16 and int8 gain."""
     info = Path("/proc/cpuinfo")
     if not info.exists():
         return platform.processor()
     lines = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
     facts = {key.strip(): value.strip() for key, value in lines.items()}
-    flags = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in facts.get("flags", "").split()]
+    known = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+    flags = [flag for flag in known if flag in facts.get("flags", "").split()]
     return f"{facts.get('model name', platform.processor())} ({', '.join(flags)})"
 
 
@@ -110,7 +125,7 @@ def _find_peers(options: argparse.Namespace, parts: tuple[str, ...]) -> tuple[Pa
 def _closing(document: dict[str, Any]) -> str:
     machine = document["machine"]
     versions: dict[str, str] = {}
-    for part in ("throughput", "spatial", "time-to-98"):
+    for part in ("throughput", "spatial", "time-to-98", "inference"):
         for result in document.get(part, []):
             for row in result.get("rows", []):
                 versions |= row["versions"]

@@ -36,7 +36,7 @@ def make_small_photographs(folder: Path, count: int) -> Path:
     return _make(folder, count, ".png", None, lambda label, random: Image.fromarray(_photograph(label, 32, 32, random)))
 
 
-def make_photographs(folder: Path, count: int) -> Path:
+def make_photographs(folder: Path, count: int, validation: int = VALIDATION_PICTURES) -> Path:
     """Colour JPEG files of 500 x 375, about 100 kB each, as in ImageNet."""
     return _make(
         folder,
@@ -44,6 +44,7 @@ def make_photographs(folder: Path, count: int) -> Path:
         ".jpg",
         95,
         lambda label, random: Image.fromarray(_photograph(label, 375, 500, random)),
+        validation,
     )
 
 
@@ -82,10 +83,11 @@ def _make(
     suffix: str,
     quality: int | None,
     draw: Callable[[int, np.random.Generator], Image.Image],
+    validation: int = VALIDATION_PICTURES,
 ) -> Path:
     """Writes train/ and a small validation/; leaves a complete folder of the same number of pictures as it is."""
     done = folder / "complete.json"
-    facts = {"train": count, "validation": VALIDATION_PICTURES}
+    facts = {"train": count, "validation": validation}
     if done.exists() and json.loads(done.read_text()) == facts:
         return folder
     shutil.rmtree(folder, ignore_errors=True)

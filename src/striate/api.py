@@ -61,11 +61,11 @@ class Run(FinishedRun):
 
         return measure_and_write(self, data, page, only=only, effort=THOROUGH if thorough else QUICK, seed=seed)[0]
 
-    def export(self, to: str, folder: str | Path | None = None) -> Export:
+    def export(self, to: str, folder: str | Path | None = None, *, precision: str = "fp32") -> Export:
         """Writes the network for another tool and holds its answers against PyTorch's; see `striate.tools.export`."""
         from striate.tools import export
 
-        return export(self, to, folder)
+        return export(self, to, folder, precision=precision)
 
 
 def open(path: str | Path, *, task: str | None = None, format: str | None = None, seed: int = 0) -> Dataset:

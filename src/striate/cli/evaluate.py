@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from striate.cli.output import Answer, facts, say, table
+from striate.cli.output import RUNTIME_HELP, Answer, facts, say, table
 from striate.cli.train import estimate_document
 
 if TYPE_CHECKING:
@@ -25,10 +25,12 @@ def command(
     data: Annotated[Path | None, typer.Argument(help="Other pictures with the same classes; the run's own.")] = None,
     split: Annotated[str | None, typer.Option(help="Split to measure on: train, validation, test or all.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the run's own.")] = None,
+    runtime: Annotated[str | None, typer.Option(metavar="NAME", help=RUNTIME_HELP)] = None,
 ) -> Answer:
     """Measures a trained network, every figure with its 95 % interval.
 
-    Without DATA on the run's test split, which took no part in training; with DATA on other pictures.
+    Without DATA on the run's test split, which took no part in training; with DATA on other pictures. What another
+    runtime than PyTorch gives is shown and not kept in the run's folder.
 
     Example:
         striate evaluate runs/photos
@@ -38,7 +40,7 @@ def command(
     from striate.tools.exported import open_model
 
     problems: list[Problem] = []
-    measured = open_model(run, device).evaluate(data, split, problems=problems)
+    measured = open_model(run, device, runtime=runtime, say=say).evaluate(data, split, problems=problems)
     for problem in problems:
         say(problem.told)
     return Answer(_document(measured), lambda console: _show(measured, console))

@@ -16,6 +16,11 @@ from rich.text import Text
 
 JSON_HELP = "Print one JSON document on standard output; everything else goes to standard error."
 
+RUNTIME_HELP = (
+    "What computes: torch (where not given), an export of the run by the name of its folder (onnx, openvino-int8), or "
+    "auto: the fastest here of those that passed, measured now."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from striate.cli.output import JSON_HELP, Answer, percent, say, table
+from striate.cli.output import JSON_HELP, RUNTIME_HELP, Answer, percent, say, table
 from striate.cli.progress import TerminalProgress
 from striate.errors import PictureError, RequestError
 
@@ -57,6 +57,7 @@ def command(
         ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the run's own.")] = None,
+    runtime: Annotated[str | None, typer.Option(metavar="NAME", help=RUNTIME_HELP)] = None,
     json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> Answer:
     """Asks a trained network about pictures.
@@ -73,6 +74,7 @@ def command(
         striate predict runs/photos cat.jpg
         striate predict runs/photos new/ --out answers/ --top 1
         striate predict runs/cells new/ --out answers/ --as coco --as csv
+        striate predict runs/photos new/ --runtime auto
     """
     from striate.runs.answers import AnswerFiles, AnswerOrder
     from striate.structures import plural
@@ -80,7 +82,7 @@ def command(
 
     if kinds and out is None:
         raise RequestError("says what to write, and nothing says where.", where="--as", fix="Add --out DIR.")
-    trained = open_model(run, device)
+    trained = open_model(run, device, runtime=runtime, say=say)
     problems: list[Problem] = []
     told = _Told()
     order = AnswerOrder(out or Path(), trained.task.name, trained.classes, paths, top, min_score, trained.count_from)

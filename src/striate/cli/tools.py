@@ -22,6 +22,7 @@ def command() -> Answer:
         {
             "tool": tool.name,
             "title": tool.title,
+            "precisions": list(tool.precisions),
             "versions": {name: installed_version(name) for name in tool.packages if installed_version(name)},
             "missing": list(tool.missing),
             "add": f'pip install "striate[{tool.extra}]"' if tool.missing else None,
@@ -30,10 +31,10 @@ def command() -> Answer:
     ]
 
     def show(console: Console) -> None:
-        shown = table("tool", "what it is", "here")
+        shown = table("tool", "what it is", "precisions", "here")
         for row in rows:
             versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
-            shown.add_row(row["tool"], row["title"], row["add"] or versions)
+            shown.add_row(row["tool"], row["title"], ", ".join(row["precisions"]), row["add"] or versions)
         console.print(shown)
 
     return Answer(rows, show)

@@ -126,11 +126,16 @@ def _starts(side: int, frame: int, overlap: float, whole: int) -> list[tuple[int
     return list(zip(starts, bounds, bounds[1:], strict=False))
 
 
-def prepare(picture: Picture, preparation: Preparation) -> Iterator[Pixels]:
+def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int] | None = None) -> Iterator[Pixels]:
     """A picture in each of its frames, `(C, H, W)` each, dtype unchanged; in the order of `Preparation.place`.
 
     Resizing is bilinear with antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count
     as 0.
+
+    Args:
+        picture: The picture.
+        preparation: How it becomes frames.
+        whole_hw: Height and width of the file, where the picture was read smaller than that.
 
     Raises:
         PictureError: Its channels cannot become the channels asked for.
@@ -138,7 +143,7 @@ def prepare(picture: Picture, preparation: Preparation) -> Iterator[Pixels]:
     pixels = to_channels(picture.pixels, preparation.channels, picture.channel_names)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
-    size_hw = (int(pixels.shape[1]), int(pixels.shape[2]))
+    size_hw = whole_hw or (int(pixels.shape[1]), int(pixels.shape[2]))
     frame_hw = preparation.size_hw
     if preparation.is_cut(size_hw):
         scaled = _resize(pixels, *preparation.scaled_hw(size_hw))

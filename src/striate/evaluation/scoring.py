@@ -59,13 +59,18 @@ def run_network(
     kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
     for place, stored in batches:
         pixels = stored.to(device)
-        if stored.ndim == 4:
+        if stored.ndim == 4 and not takes_stored_pixels(network):
             pixels = normalise(pixels, recipe)
             if channels_last:
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=kinds.get(precision, torch.bfloat16), enabled=precision in kinds):
             output = network(pixels)
         yield place, output
+
+
+def takes_stored_pixels(network: nn.Module) -> bool:
+    """Whether a network normalises its pictures itself; those that other tools compute do."""
+    return bool(getattr(network, "takes_stored_pixels", False))
 
 
 def predict_pictures(

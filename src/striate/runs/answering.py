@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.errors import CheckpointError, PictureError, RequestError
-from striate.evaluation.scoring import run_network
+from striate.evaluation.scoring import run_network, takes_stored_pixels
 from striate.evaluation.words import plural
-from striate.images import FileSource, is_picture_path
+from striate.images import FileSource, is_picture_path, read_header, read_picture
 from striate.recipe import Recipe
 from striate.runs.overlay import is_overlay
 from striate.structures import Frames, Picture, Placement, Prediction, Problem, Sample
@@ -32,7 +34,39 @@ AT_ONCE = 64
 
 BYTES_AHEAD = 256 * 2**20
 
-_THREADS = 4
+BATCH = 32
+"""Frames in one pass through the network."""
+
+_AT_FIRST = 4
+_THREADS = max(_AT_FIRST, min(16, os.cpu_count() or 1))
+"""Threads that read and prepare; decoders and runtimes let each other work."""
+
+_ENOUGH = 2
+"""A picture may be read smaller where both sides stay this many times as long as the network's input.
+
+Down to there it makes half a step of 8 bits on average whether JPEG halves the picture or resizing does it all.
+"""
+
+
+_JPEG_SUFFIXES = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A picture that was read.
+
+    Attributes:
+        size_hw: Of the file, which may have been read smaller.
+        notes: What is unlike the pictures of training.
+        frames: Prepared already, or, of a picture in tiles, as they are asked for.
+        nbytes: Memory that it took while it was read.
+    """
+
+    size_hw: tuple[int, int]
+    notes: list[Problem]
+    placements: tuple[Placement, ...]
+    frames: Iterable[npt.NDArray[np.generic]]
+    nbytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +109,8 @@ class Answering:
         from striate.data.framing import Preparation
 
         # The memory format that was measured as fastest; it changes nothing but the last bits.
-        self._channels_last = bool(recipe.machine.channels_last)
-        if self._channels_last:
+        self.channels_last = bool(recipe.machine.channels_last)
+        if self.channels_last:
             network = network.to(memory_format=torch.channels_last)
         self.network = network
         self.task = task
@@ -86,23 +120,37 @@ class Answering:
         self._dtype = np.dtype(dtype)
         self._channel_names = channel_names
 
+    def stored(self, picture: Picture) -> tuple[tuple[Placement, ...], npt.NDArray[np.generic]]:
+        """How each frame of a picture lies in it, and the frames' stored values `(F, C, H, W)`.
+
+        Raises:
+            PictureError: Its channels cannot become those of the network.
+        """
+        size_hw = picture.size_hw
+        return self._preparation.place(size_hw), np.stack(list(self._framed(picture, size_hw)))
+
     def shown(self, picture: Picture) -> tuple[tuple[Placement, ...], Tensor]:
-        """What the network is shown of a picture: how each frame lies in it, and the frames `(F, C, H, W)`, normalised.
+        """The same as the network is shown it: normalised, but for networks that do this themselves.
 
         Raises:
             PictureError: Its channels cannot become those of the network.
         """
         import torch
 
-        from striate.data.framing import as_dtype, prepare
         from striate.data.pixels import normalise
 
-        frames = [as_dtype(frame, self._dtype) for frame in prepare(picture, self._preparation)]
-        placements = self._preparation.place(picture.size_hw)
-        return placements, normalise(torch.from_numpy(np.stack(frames)), self.recipe.input)
+        placements, frames = self.stored(picture)
+        pixels = torch.from_numpy(frames)
+        return placements, pixels if takes_stored_pixels(self.network) else normalise(pixels, self.recipe.input)
+
+    def _framed(self, picture: Picture, size_hw: tuple[int, int]) -> Iterator[npt.NDArray[np.generic]]:
+        """A picture in each of its frames, in the type that the network learned from."""
+        from striate.data.framing import as_dtype, prepare
+
+        return (as_dtype(frame, self._dtype) for frame in prepare(picture, self._preparation, size_hw))
 
     def predict(
-        self, samples: Iterable[Sample], classes: tuple[str, ...], problems: list[Problem], *, batch_size: int = 64
+        self, samples: Iterable[Sample], classes: tuple[str, ...], problems: list[Problem], *, batch_size: int = BATCH
     ) -> Iterator[tuple[Sample, tuple[int, int], Prediction]]:
         """Sample, size and answer of each picture that can be read, in order; a large one is seen in tiles.
 
@@ -114,7 +162,7 @@ class Answering:
         """
         parts: list[Any] = []
         placements: list[Placement] = []
-        for frames, output in self._outputs(samples, problems, batch_size):
+        for frames, output in self._outputs(samples, problems, batch_size, reduced=True):
             decoded = self.task.decode(output, [frame.placement for frame in frames])
             for frame, part in zip(frames, decoded, strict=True):
                 parts.append(part)
@@ -124,14 +172,15 @@ class Answering:
                     parts, placements = [], []
 
     def measure(
-        self, samples: Iterable[Sample], classes: tuple[str, ...], problems: list[Problem], *, batch_size: int = 64
+        self, samples: Iterable[Sample], classes: tuple[str, ...], problems: list[Problem], *, batch_size: int = BATCH
     ) -> tuple[list[Sample], Scores, Targets]:
         """The pictures that can be read, what is kept of their answers, and their truth; arguments as `predict` has."""
         read: list[Sample] = []
         answers: list[Scores] = []
         pictures: list[int] = []
         placements: list[Placement] = []
-        for frames, output in self._outputs(samples, problems, batch_size):
+        # In full, as training read them: what it measured can be measured again to the last bit.
+        for frames, output in self._outputs(samples, problems, batch_size, reduced=False):
             own = [frame.placement for frame in frames]
             view = View([frame.sample for frame in frames], own, None, exact=True)
             answers.append(self.task.answers(output, view))
@@ -144,7 +193,7 @@ class Answering:
         return read, scores, self.task.targets(read, classes)
 
     def _outputs(
-        self, samples: Iterable[Sample], problems: list[Problem], batch_size: int
+        self, samples: Iterable[Sample], problems: list[Problem], batch_size: int, *, reduced: bool
     ) -> Iterator[tuple[list[_Frame], Any]]:
         """Frames and what the network says about them, batch by batch."""
         import torch
@@ -152,35 +201,67 @@ class Answering:
         shown: list[list[_Frame]] = []
 
         def batches() -> Iterator[tuple[slice, Tensor]]:
-            frames = self._frames(samples, problems)
+            frames = self._frames(samples, problems, reduced=reduced)
             while batch := list(islice(frames, batch_size)):
                 shown.append(batch)
                 yield slice(0, len(batch)), torch.from_numpy(np.stack([frame.pixels for frame in batch]))
 
         outputs = run_network(
-            self.network, batches(), self.recipe.input, device=self.device, channels_last=self._channels_last
+            self.network, batches(), self.recipe.input, device=self.device, channels_last=self.channels_last
         )
         for _, output in outputs:
             _refuse_damage(self.task.scores(output))
             yield shown.pop(), output
 
-    def _frames(self, samples: Iterable[Sample], problems: list[Problem]) -> Iterator[_Frame]:
+    def _frames(self, samples: Iterable[Sample], problems: list[Problem], *, reduced: bool) -> Iterator[_Frame]:
         """Every frame of every picture that can be read."""
-        from striate.data.framing import as_dtype, prepare
-
         noted: set[str] = set()
-        for sample, picture in _read_ahead(samples, problems):
-            placements = self._preparation.place(picture.size_hw)
-            notes = self.unlike_training(sample.name, picture)
-            problems.extend(note for note in notes if note.kind not in noted)
-            noted.update(note.kind for note in notes)
-            pixels = prepare(picture, self._preparation)
-            last = len(placements) - 1
+        for sample, found in _read_ahead(samples, partial(self._read, reduced=reduced), problems):
+            problems.extend(note for note in found.notes if note.kind not in noted)
+            noted.update(note.kind for note in found.notes)
+            last = len(found.placements) - 1
             try:
-                for index, (placement, frame) in enumerate(zip(placements, pixels, strict=True)):
-                    yield _Frame(sample, picture.size_hw, placement, as_dtype(frame, self._dtype), last=index == last)
+                for index, (placement, frame) in enumerate(zip(found.placements, found.frames, strict=True)):
+                    yield _Frame(sample, found.size_hw, placement, frame, last=index == last)
             except PictureError as error:
                 problems.append(_problem(sample, error))
+
+    def _read(self, sample: Sample, *, reduced: bool) -> _Read:
+        """Reads a picture and prepares it, unless it is cut into tiles: those together are larger than the picture.
+
+        Raises:
+            PictureError: It cannot be read, or its channels cannot become those of the network.
+        """
+        size_hw = self._halved_hw(sample) if reduced else None
+        if size_hw is not None and isinstance(sample.source, FileSource):
+            height, width = self._preparation.size_hw
+            picture = read_picture(sample.source.path, (_ENOUGH * height, _ENOUGH * width))
+        else:
+            picture = sample.read()
+            size_hw = picture.size_hw
+        placements = self._preparation.place(size_hw)
+        notes = self.unlike_training(sample.name, picture)
+        frames = self._framed(picture, size_hw)
+        ready = frames if len(placements) > 1 else list(frames)
+        return _Read(size_hw, notes, placements, ready, picture.pixels.nbytes)
+
+    def _halved_hw(self, sample: Sample) -> tuple[int, int] | None:
+        """Size of a JPEG file that may be read smaller; `None` for every other picture.
+
+        JPEG halves blocks of 8 x 8; of a side that is no whole number of them the last pixel would show what is not
+        there, and everything would be shifted by a part of it. Cameras give whole blocks.
+
+        Raises:
+            PictureError: It is damaged.
+        """
+        source, preparation = sample.source, self._preparation
+        cut = preparation.fit == "tiles" or preparation.tile_scale is not None
+        if cut or not isinstance(source, FileSource) or source.kept is not None:
+            return None
+        if source.path.suffix.lower() not in _JPEG_SUFFIXES:
+            return None
+        size_hw = read_header(source.path).size_hw
+        return size_hw if all(side % 8 == 0 for side in size_hw) else None
 
     def unlike_training(self, name: str, picture: Picture) -> list[Problem]:
         """What is unlike the pictures that the network learned from, where an answer may be worth less for it.
@@ -210,21 +291,26 @@ class Answering:
         return [Problem(kind, name, detail, fix) for kind, detail, fix in found]
 
 
-def _read_ahead(samples: Iterable[Sample], problems: list[Problem]) -> Iterator[tuple[Sample, Picture]]:
-    """Pictures in order, decoded by threads a little ahead: many small ones, few large ones."""
+def _read_ahead(
+    samples: Iterable[Sample], read: Callable[[Sample], _Read], problems: list[Problem]
+) -> Iterator[tuple[Sample, _Read]]:
+    """Pictures in order, read by threads a little ahead: many small ones, few large ones."""
 
-    def read(sample: Sample) -> Picture | PictureError:
+    def attempt(sample: Sample) -> _Read | PictureError:
         try:
-            return sample.read()
+            return read(sample)
         except PictureError as error:
             return error
 
     pending = iter(samples)
-    ahead: deque[tuple[Sample, Future[Picture | PictureError]]] = deque()
-    most = _THREADS
+    ahead: deque[tuple[Sample, Future[_Read | PictureError]]] = deque()
+    # How large they are is not known before the first one.
+    most = _AT_FIRST
     with ThreadPoolExecutor(_THREADS) as pool:
         while True:
-            ahead.extend((sample, pool.submit(read, sample)) for sample in islice(pending, max(0, most - len(ahead))))
+            ahead.extend(
+                (sample, pool.submit(attempt, sample)) for sample in islice(pending, max(0, most - len(ahead)))
+            )
             if not ahead:
                 return
             sample, coming = ahead.popleft()
@@ -232,7 +318,7 @@ def _read_ahead(samples: Iterable[Sample], problems: list[Problem]) -> Iterator[
             if isinstance(found, PictureError):
                 problems.append(_problem(sample, found))
                 continue
-            most = min(max(1, BYTES_AHEAD // max(1, found.pixels.nbytes)), AT_ONCE)
+            most = min(max(1, BYTES_AHEAD // max(1, found.nbytes)), AT_ONCE)
             yield sample, found
 
 

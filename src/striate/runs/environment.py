@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("striate", "torch", "torchvision", "timm", "numpy", "pillow", "torchmetrics")
@@ -31,6 +32,17 @@ def describe_environment(device: str = "cpu", threads: int | None = None) -> dic
         found["accelerator"] = torch.cuda.get_device_name(device)
         found["cuda"] = torch.version.cuda
     return found
+
+
+def describe_processor() -> str:
+    """The processor's kind and the instructions that PyTorch uses on it."""
+    import torch
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    name = model or platform.processor() or platform.machine()
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def _version(name: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from striate.errors import PictureError, RequestError
 from striate.recipe import Recipe
-from striate.runs.answering import Answering, find_pictures
+from striate.runs.answering import BATCH, Answering, find_pictures
 from striate.runs.structures import PicturePrediction, RunFacts
 from striate.structures import SHOWN_FROM, Problem, Sample
 from striate.tasks import TASKS, Task
@@ -74,7 +74,7 @@ class Model(ABC):
             channel_names=facts.channel_names,
         )
 
-    def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = 64) -> list[PicturePrediction]:
+    def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = BATCH) -> list[PicturePrediction]:
         """Answers for pictures.
 
         Unreadable pictures among several are warned of and left out.
@@ -97,7 +97,7 @@ class Model(ABC):
         return answers
 
     def predict_each(
-        self, paths: str | Path | Sequence[str | Path], problems: list[Problem], *, batch_size: int = 64
+        self, paths: str | Path | Sequence[str | Path], problems: list[Problem], *, batch_size: int = BATCH
     ) -> Iterator[PicturePrediction]:
         """The same, one by one as they are ready, in constant memory.
 

@@ -38,9 +38,12 @@ class Run(Model):
         device: Where to compute: "cpu", "cuda", ...; the run's own device where that is at hand, else the CPU.
     """
 
+    keeps_measurements = True
+    """Whether what is measured on the run's own data goes to its folder."""
+
     def __init__(self, folder: RunFolder, device: str | None = None) -> None:
         self.folder = folder
-        self._device = device
+        self.wanted_device = device
 
     @classmethod
     def open(cls, path: str | Path, device: str | None = None) -> Run:
@@ -124,12 +127,12 @@ class Run(Model):
         """Where the network is."""
         import torch
 
-        wanted = torch.device(self._device or self.recipe.machine.device or "cpu")
+        wanted = torch.device(self.wanted_device or self.recipe.machine.device or "cpu")
         usable = wanted.type == "cpu" or torch.accelerator.is_available()
         if usable:
             return wanted
-        if self._device:
-            raise RequestError(f"there is no device {self._device!r} here.", where="device", fix="Use cpu.")
+        if self.wanted_device:
+            raise RequestError(f"there is no device {self.wanted_device!r} here.", where="device", fix="Use cpu.")
         return torch.device("cpu")
 
     def evaluate(
@@ -170,7 +173,7 @@ class Run(Model):
             validation=known["validation"].headline if "validation" in known else None,
             seed=seed,
         )
-        if data is None:
+        if data is None and self.keeps_measurements:
             self.folder.write_scores(name, SplitScores(tuple(sample.name for sample in read), scores, targets))
             self.folder.write_evaluation(measured)
         return measured

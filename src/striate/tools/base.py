@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy.typing as npt
 
-from striate.errors import MissingPartError
+from striate.errors import MissingPartError, RequestError
 from striate.registry import Registry
 from striate.tools.graph import Graph
 
 Runner: TypeAlias = Callable[[npt.NDArray[Any]], list[npt.NDArray[Any]]]
 """Stored pixels `(N, C, H, W)`, as `striate.data.framing.prepare` gives them, to the graph's outputs."""
+
+EXACT = "fp32"
+"""The precision of training's own sums, in which a tool has to give PyTorch's outputs but for rounding."""
+
+PRECISIONS = (EXACT, "fp16", "bf16", "int8")
+"""Precisions that a tool may have, the exact one first."""
 
 
 class Tool(ABC):
@@ -30,8 +38,16 @@ class Tool(ABC):
         file: Name of the file or folder that is written; a file's ending tells the tool where only a file is given.
         load: Python source of `load(path)`, for the example that needs no Striate: the artefact as a function from
             pixels to outputs.
+        precisions: Those in which it holds a network.
+        without: Why it has not another one, in a sentence.
+        quantiser: Packages that writing in int8 needs too.
+        precision: The one that this object writes and opens; `at` gives the others.
     """
 
+    precisions: tuple[str, ...] = (EXACT,)
+    without: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    quantiser: tuple[str, ...] = ()
+    precision: str = EXACT
     name: str
     title: str
     packages: tuple[str, ...]
@@ -57,7 +73,7 @@ class Tool(ABC):
 
     @abstractmethod
     def open(self, path: Path) -> Runner:
-        """The network in the tool's own runtime, in fp32.
+        """The network in the tool's own runtime, in this object's precision.
 
         Raises:
             ExportError: The file is damaged or not of this tool.
@@ -68,28 +84,64 @@ class Tool(ABC):
         del path
         return {}
 
+    def at(self, precision: str) -> Self:
+        """The same tool for networks in another precision.
+
+        Raises:
+            RequestError: It has no such precision; says why, and which it has.
+        """
+        if precision not in self.precisions:
+            raise RequestError(
+                self.without.get(precision, f"{self.title} has no precision {precision!r} here."),
+                where="--precision",
+                fix=f"It has {', '.join(self.precisions)}.",
+            )
+        made = copy.copy(self)
+        made.precision = precision
+        return made
+
+    @property
+    def label(self) -> str:
+        """Name and precision: of the folder of an export, and what `--runtime` takes."""
+        return self.name if self.precision == EXACT else f"{self.name}-{self.precision}"
+
+    @property
+    def unable(self) -> str:
+        """Why this machine cannot compute in this precision, in a sentence; empty where it can."""
+        return ""
+
     @property
     def missing(self) -> tuple[str, ...]:
         """Packages that are not installed."""
-        return tuple(name for name in self.packages if not installed_version(name))
+        return absent(self.packages)
 
     @property
     def runtime(self) -> str:
         """What runs it, with versions."""
         return ", ".join(f"{name} {installed_version(name)}" for name in self.packages)
 
-    def require(self) -> None:
+    def require(self, *, to_write: bool = False) -> None:
         """Makes sure that the tool is there.
+
+        Args:
+            to_write: What only writing needs is asked for too.
 
         Raises:
             MissingPartError: It is not; says how to add it.
         """
-        if self.missing:
+        quantises = to_write and self.precision == "int8"
+        missing = (*self.missing, *absent(self.quantiser)) if quantises else self.missing
+        if missing:
             raise MissingPartError(
-                f"{self.title} needs {' and '.join(self.missing)}, which is not installed.",
+                f"{self.title} needs {' and '.join(missing)}, which is not installed.",
                 where=f"--to {self.name}",
                 fix=f'pip install "striate[{self.extra}]"',
             )
+
+
+def absent(packages: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that are not installed."""
+    return tuple(name for name in packages if not installed_version(name))
 
 
 def installed_version(package: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from striate.runs.model import Model
 from striate.runs.run import Run
 from striate.runs.structures import RunFacts
 from striate.structures import Problem
-from striate.tools.base import TOOLS, Runner, Tool
+from striate.tools.base import EXACT, TOOLS, Runner, Tool
 from striate.tools.graph import PLAIN
 from striate.tools.runtime import RuntimeNetwork
 
@@ -29,6 +31,22 @@ SIDECAR = "striate.json"
 """Stands beside an artefact: what the tool's own file cannot hold."""
 
 SIDECAR_VERSION = 1
+
+
+def weights_digest(run: Run) -> str:
+    """By what an export is known to be made of the weights that the run has now.
+
+    Raises:
+        CheckpointError: They are missing.
+    """
+    path = run.folder.weights_path("best")
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(
+            "the weights cannot be read.", where=path, fix="Put the run's own files back, or train again."
+        ) from error
 
 
 def write_sidecar(run: Run, tool: Tool, outputs: tuple[str, ...], folder: Path) -> Path:
@@ -44,6 +62,7 @@ def write_sidecar(run: Run, tool: Tool, outputs: tuple[str, ...], folder: Path) 
     document: dict[str, Any] = {
         "version": SIDECAR_VERSION,
         "tool": tool.name,
+        "precision": tool.precision,
         "file": tool.file,
         "task": facts.task,
         "classes": facts.classes,
@@ -59,6 +78,7 @@ def write_sidecar(run: Run, tool: Tool, outputs: tuple[str, ...], folder: Path) 
         },
         "outputs": outputs,
         "count_from": run.count_from,
+        "weights": weights_digest(run),
         "run": known,
     }
     path = folder / SIDECAR
@@ -97,7 +117,12 @@ class Exported(Model):
     @property
     def tool(self) -> Tool:
         """The tool that runs it."""
-        return TOOLS.get(str(self._document["tool"]))
+        return TOOLS.get(str(self._document["tool"])).at(str(self._document.get("precision", EXACT)))
+
+    @property
+    def weights(self) -> str:
+        """Digest of the weights that it was made of; empty where an older Striate wrote it."""
+        return str(self._document.get("weights", ""))
 
     @cached_property
     def facts(self) -> RunFacts:
@@ -190,19 +215,38 @@ class Exported(Model):
         )
 
 
-def open_model(path: str | Path, device: str | None = None) -> Run | Exported:
+def open_model(
+    path: str | Path,
+    device: str | None = None,
+    *,
+    runtime: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Run | Exported:
     """A run by its folder, or an exported network by its file or folder.
 
     Args:
         path: Where it is.
         device: Where a run computes; exported networks run on the processor.
+        runtime: What computes the answers of a run: "torch" (where not given), the name of an export, or "auto" for the
+            fastest on this machine; see `striate.tools.runtimes.with_runtime`.
+        say: Told what "auto" chose.
 
     Raises:
-        RequestError: There is neither.
+        RequestError: There is neither, or the runtime does not go with it.
         CheckpointError: It is damaged.
     """
+    from striate.tools.runtimes import with_runtime
+
     file = Exported.find(path)
-    return Run.open(path, device) if file is None else Exported(file)
+    if file is None:
+        return with_runtime(Run.open(path, device), runtime, say)
+    if runtime is not None:
+        raise RequestError(
+            "this is an export already; a runtime is chosen among the exports of a run.",
+            where=f"--runtime {runtime}",
+            fix="Leave it out, or give the folder of the run.",
+        )
+    return Exported(file)
 
 
 def _read_sidecar(file: Path) -> dict[str, Any]:
@@ -221,4 +265,4 @@ def _read_sidecar(file: Path) -> dict[str, Any]:
     return found
 
 
-__all__ = ["SIDECAR", "Exported", "open_model", "write_sidecar"]
+__all__ = ["SIDECAR", "Exported", "open_model", "weights_digest", "write_sidecar"]

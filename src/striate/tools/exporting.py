@@ -12,11 +12,15 @@ import torch
 from striate.errors import ExportError, RequestError
 from striate.runs.files import write_json
 from striate.runs.run import Run
-from striate.tools.base import TOOLS, Tool
+from striate.tools.base import EXACT, TOOLS, Tool
+from striate.tools.calibration import calibration_frames
 from striate.tools.exported import SIDECAR, Exported, write_sidecar
 from striate.tools.gate import Parity, check
 from striate.tools.graph import Graph, require_flat
 from striate.tools.page import write_parity_page
+
+EXPORTS = "exports"
+"""Folder in a run that holds its exports, one folder each."""
 
 PARITY = "parity.json"
 
@@ -43,6 +47,7 @@ def export(
     to: str,
     folder: str | Path | None = None,
     *,
+    precision: str = EXACT,
     say: Callable[[str], None] = lambda _: None,
 ) -> Export:
     """Writes the network of a run for another tool and compares what both say about real pictures.
@@ -50,28 +55,36 @@ def export(
     Args:
         run: A finished run, or its folder.
         to: Name of the tool.
-        folder: Where to; `exports/TOOL` in the run folder where not given.
+        folder: Where to; `exports/TOOL` in the run folder where not given, with a precision `exports/TOOL-PRECISION`.
+        precision: fp32; fp16, whose weights take half the room; bf16, in which the processor computes; int8, whole
+            numbers, whose ranges pictures of the training split tell. The lower ones are judged by the metric.
         say: Told what goes on.
 
     Raises:
         UnknownNameError: No such tool.
         MissingPartError: The tool is not installed.
-        RequestError: The folder holds something else, or the network's head cannot go into one graph.
+        RequestError: The folder holds something else, the network's head cannot go into one graph, or the tool or this
+            machine has no such precision.
         ExportError: The tool cannot hold the network, or its answers are not PyTorch's; what was found stays in the
             folder.
         StorageError: Files cannot be written.
     """
-    tool = TOOLS.get(to)
-    tool.require()
+    tool = TOOLS.get(to).at(precision)
+    tool.require(to_write=True)
+    if tool.unable:
+        raise RequestError(tool.unable, where=f"--precision {precision}", fix="Export it on a machine that has them.")
     # Where the network was trained does not matter; it is handed over and compared on the processor.
     run = Run.open(run.path if isinstance(run, Run) else run, "cpu")
-    target = Path(folder) if folder is not None else run.path / "exports" / tool.name
+    target = Path(folder) if folder is not None else run.path / EXPORTS / tool.label
     _refuse_foreign(target)
     target.mkdir(parents=True, exist_ok=True)
     file = target / tool.file
     graph = Graph(run.network, run.recipe.input, run.facts.dtype).eval()
     with torch.inference_mode():
         require_flat(run.network(graph.example(1).to(torch.float32)), str(run.recipe.network.head))
+    if precision == "int8":
+        graph.calibration = calibration_frames(run)
+        say(f"calibrating on {len(graph.calibration)} pictures of the training split")
     say(f"writing {file}")
     outputs = tool.write(graph, file)
     write_sidecar(run, tool, outputs, target)

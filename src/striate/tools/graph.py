@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -21,11 +23,17 @@ class Graph(nn.Module):
 
     Normalisation is inside, so that nobody who runs the artefact can forget it.
 
+    Attributes:
+        calibration: Stored pixels of real pictures, `(1, C, H, W)` each, by which a tool finds out what range values
+            take; empty where no precision is asked for that needs them.
+
     Args:
         network: In evaluation mode.
         recipe: A filled input recipe.
         dtype: Type of the stored pixels.
     """
+
+    calibration: Sequence[npt.NDArray[np.generic]] = ()
 
     def __init__(self, network: nn.Module, recipe: InputRecipe, dtype: str) -> None:
         super().__init__()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
 from striate.errors import ExportError, cause_of
 from striate.tools.base import TOOLS, Runner, Tool
 from striate.tools.graph import Graph
+from striate.tools.onnx_lower import halve_weights, quantise
 
 
 class OnnxTool(Tool):
@@ -23,6 +26,10 @@ class OnnxTool(Tool):
     packages = ("onnx", "onnxscript", "onnxruntime")
     extra = "export"
     file = "model.onnx"
+    precisions = ("fp32", "fp16", "int8")
+    without = MappingProxyType(
+        {"bf16": "ONNX Runtime computes convolutions on the processor in fp32 or in whole numbers, not in bf16."}
+    )
     load = '''
 def load(path):
     """The network: a function from pixels `(N, C, H, W)` to its outputs."""
@@ -34,6 +41,25 @@ def load(path):
 
     def write(self, graph: Graph, path: Path) -> tuple[str, ...]:
         """By PyTorch's own exporter, with any number of pictures in a batch."""
+        if self.precision != "int8":
+            names = self._write_exact(graph, path)
+            if self.precision == "fp16":
+                halve_weights(path)
+            return names
+        with tempfile.TemporaryDirectory() as folder:
+            exact = Path(folder) / self.file
+            names = self._write_exact(graph, exact)
+            try:
+                quantise(exact, path, graph.calibration)
+            except Exception as error:
+                raise ExportError(
+                    f"ONNX Runtime cannot quantise this network ({cause_of(error)}).",
+                    where=path,
+                    fix="Use --precision fp16, or --to openvino.",
+                ) from error
+        return names
+
+    def _write_exact(self, graph: Graph, path: Path) -> tuple[str, ...]:
         names = graph.output_names()
         try:
             with _quiet():

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
 from striate.errors import ExportError, cause_of
-from striate.tools.base import TOOLS, Runner, Tool
+from striate.tools.base import PRECISIONS, TOOLS, Runner, Tool
 from striate.tools.graph import Graph
 from striate.tools.onnx import OnnxTool
+from striate.tools.openvino_lower import quantise
+from striate.tools.telemetry import import_openvino
 
 
 class OpenvinoTool(Tool):
     """Written by way of ONNX, which OpenVINO reads as it is.
 
-    Its own converter would report to its makers; reading, writing and running do not.
+    Its own converter would report to its makers; see `striate.tools.telemetry` for what else would.
     """
 
     name = "openvino"
@@ -25,25 +27,53 @@ class OpenvinoTool(Tool):
     packages = ("openvino", *OnnxTool.packages)
     extra = "export"
     file = "model.xml"
+    precisions = PRECISIONS
+    quantiser = ("nncf",)
     load = '''
 def load(path):
     """The network: a function from pixels `(N, C, H, W)` to its outputs."""
+    import sys
+
+    # Else OpenVINO reports that it was imported to its makers.
+    sys.modules.setdefault("openvino_telemetry", None)
     import openvino
 
     compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda pixels: list(compiled(pixels).values())
 '''
 
+    def at(self, precision: str) -> Self:
+        """The same tool for another precision; bf16 is no other file, but asked for when it is loaded."""
+        made = super().at(precision)
+        made.load = made.load.replace('"f32"', f'"{made._computes_in}"')
+        return made
+
+    @property
+    def unable(self) -> str:
+        """Only bf16 needs a processor that has it."""
+        openvino = import_openvino()
+
+        if self.precision != "bf16" or "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            return ""
+        return "this processor has no instructions for bf16 (AVX-512 BF16 or AMX), so nothing would be gained or shown."
+
+    @property
+    def _computes_in(self) -> str:
+        """What sums are done in where they are not done in whole numbers."""
+        return "bf16" if self.precision == "bf16" else "f32"
+
     def write(self, graph: Graph, path: Path) -> tuple[str, ...]:
-        """Weights go beside it, in `model.bin`, in fp32."""
-        import openvino
+        """Weights go beside it, in `model.bin`."""
+        openvino = import_openvino()
 
         with tempfile.TemporaryDirectory() as folder:
             step = Path(folder) / "model.onnx"
             names = OnnxTool().write(graph, step)
             try:
                 model = openvino.Core().read_model(step)
-                openvino.save_model(model, path, compress_to_fp16=False)
+                if self.precision == "int8":
+                    model = quantise(model, graph.calibration)
+                openvino.save_model(model, path, compress_to_fp16=self.precision == "fp16")
             except Exception as error:
                 raise ExportError(
                     f"OpenVINO cannot hold this network ({cause_of(error)}).", where=path, fix="Use --to onnx."
@@ -51,12 +81,13 @@ def load(path):
         return names
 
     def open(self, path: Path) -> Runner:
-        """On the processor, in fp32, with as many threads as PyTorch has."""
-        import openvino
+        """On the processor, with as many threads as PyTorch has."""
+        openvino = import_openvino()
 
         try:
             core = openvino.Core()
-            options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+            threads = torch.get_num_threads()
+            options = {"INFERENCE_PRECISION_HINT": self._computes_in, "INFERENCE_NUM_THREADS": threads}
             compiled = core.compile_model(core.read_model(path), "CPU", options)
         except Exception as error:
             raise ExportError(

@@ -11,6 +11,22 @@ from striate.runs.run import Run
 from striate.tools.gate import Parity
 
 
+def passed_words(parity: Parity) -> str:
+    """What an export has shown that passed, one sentence."""
+    if parity.exact:
+        return f"All {parity.pictures} real pictures get the same answer."
+    return (
+        f"In {parity.precision} {parity.metric} on {parity.metric_pictures} validation pictures is "
+        f"{parity.metric_there:.4f}, with PyTorch {parity.metric_here:.4f}; it may fall by {parity.allowed_fall:g}."
+    )
+
+
+def _allowed(parity: Parity) -> str:
+    if parity.tolerance is None:
+        return "They are not judged: a lower precision moves them all. What is judged is the metric."
+    return f"Allowed is {parity.tolerance:.0e} of the largest value."
+
+
 def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
     """Writes the page.
 
@@ -18,21 +34,19 @@ def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
         StorageError: It cannot be written.
     """
     tone: Literal["good", "bad"] = "good" if parity.passed else "bad"
-    words = (
-        f"All {parity.pictures} real pictures get the same answer."
-        if parity.passed
-        else "It must not be handed over. " + " ".join(parity.reasons)
-    )
+    words = passed_words(parity) if parity.passed else "It must not be handed over. " + " ".join(parity.reasons)
     speeds = [
         {"by": "PyTorch", "one": parity.milliseconds_here, "rate": parity.rate_here},
         {"by": parity.tool, "one": parity.milliseconds_there, "rate": parity.rate_there},
     ]
     facts: dict[str, object] = {
+        "precision": parity.precision,
         "same final answer": f"{parity.agreeing} of {parity.pictures} pictures",
         f"{parity.metric} on {parity.metric_pictures} validation pictures": f"{parity.metric_there:.4f} "
         f"(PyTorch {parity.metric_here:.4f})",
         "size": f"{parity.bytes / 2**20:.1f} MiB",
         "runtime": parity.runtime,
+        "processor": parity.machine,
     }
     columns = [
         Column("output"),
@@ -52,7 +66,7 @@ def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
     ]
     sections = [
         Section("Verdict", [callout("Passed" if parity.passed else "Refused", words, tone=tone), fact_list(facts)]),
-        Section("Outputs", [table(rows, columns), f"Allowed is {parity.tolerance:.0e} of the largest value."]),
+        Section("Outputs", [table(rows, columns), _allowed(parity)]),
         Section("Speed", [table(speeds, speed_columns), "The network alone, both with the same threads, medians."]),
         Section(
             "How it was compared",
