@@ -33,7 +33,7 @@ class Tool(ABC):
     Attributes:
         name: Registered name, what `--to` takes.
         title: What it is, in a phrase.
-        packages: Packages that it needs, by the names that `pip` knows.
+        packages: Packages that it needs, by the names that `pip` knows; the one that runs it first.
         extra: The extra of Striate that holds them; empty where Striate needs them itself.
         file: Name of the file or folder that is written; a file's ending tells the tool where only a file is given.
         load: Python source of `load(path)`, for the example that needs no Striate: the artefact as a function from
@@ -117,8 +117,8 @@ class Tool(ABC):
 
     @property
     def runtime(self) -> str:
-        """What runs it, with versions."""
-        return ", ".join(f"{name} {installed_version(name)}" for name in self.packages)
+        """What runs it, with its version: the first of its packages."""
+        return f"{self.title.partition(' (')[0]} {installed_version(self.packages[0])}"
 
     def require(self, *, to_write: bool = False) -> None:
         """Makes sure that the tool is there.

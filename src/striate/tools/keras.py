@@ -83,7 +83,8 @@ class FromKeras(Tool):
     @property
     def runtime(self) -> str:
         """TensorFlow under the name by which it is installed here."""
-        return next(f"{name} {installed_version(name)}" for name in TENSORFLOWS if installed_version(name))
+        version = next(found for found in map(installed_version, TENSORFLOWS) if found)
+        return f"{self.title.partition(' (')[0]}, TensorFlow {version}"
 
 
 class KerasTool(FromKeras):

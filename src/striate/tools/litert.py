@@ -32,10 +32,5 @@ def load(path):
     return run
 '''
 
-    @property
-    def runtime(self) -> str:
-        """The interpreter that comes with TensorFlow."""
-        return f"LiteRT of {super().runtime}"
-
 
 TOOLS.add(LiteRtTool.name, LiteRtTool())

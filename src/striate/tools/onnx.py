@@ -22,8 +22,8 @@ class OnnxTool(Tool):
     """The exchange format that most runtimes read."""
 
     name = "onnx"
-    title = "ONNX, run by ONNX Runtime"
-    packages = ("onnx", "onnxscript", "onnxruntime")
+    title = "ONNX Runtime (ONNX)"
+    packages = ("onnxruntime", "onnx", "onnxscript")
     extra = "export"
     file = "model.onnx"
     precisions = ("fp32", "fp16", "int8")

@@ -10,7 +10,7 @@ class TensorflowTool(FromKeras):
     """A folder that TensorFlow Serving and TensorFlow.js take, too."""
 
     name = "tensorflow"
-    title = "TensorFlow (SavedModel)"
+    title = "SavedModel (TensorFlow)"
     file = "saved_model"
     kind = "saved_model"
     load = '''
