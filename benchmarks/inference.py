@@ -47,7 +47,7 @@ class Amount:
     epochs: int
 
 
-FULL = Amount(256, 400, 4)
+FULL = Amount(128, 200, 8)
 QUICK = Amount(32, 40, 1)
 
 
