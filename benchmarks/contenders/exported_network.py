@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -64,15 +65,23 @@ def noise(work: Work) -> Pixels:
 def time_alone(ask: Callable[[], object], work: Work, parameters: int = 0, detail: str = "") -> Timing:
     """Asks about one batch for a while, after one pass that is not counted."""
     ask()
-    passes, began = 0, time.perf_counter()
+    passes, began, used = 0, time.perf_counter(), _processor_s()
     while passes < 3 or time.perf_counter() - began < ENOUGH_S:
         ask()
         passes += 1
-    return Timing(passes * work.batch, 0.0, [time.perf_counter() - began], parameters=parameters, detail=detail)
+    took, cpu_s = time.perf_counter() - began, _processor_s() - used
+    return Timing(passes * work.batch, 0.0, [took], parameters=parameters, detail=detail, cpu_s=cpu_s)
 
 
 def time_files(ask: Callable[[], int], detail: str = "") -> Timing:
     """Answers for all files once."""
-    began = time.perf_counter()
+    began, used = time.perf_counter(), _processor_s()
     images = ask()
-    return Timing(images, 0.0, [time.perf_counter() - began], detail=detail)
+    took, cpu_s = time.perf_counter() - began, _processor_s() - used
+    return Timing(images, 0.0, [took], detail=detail, cpu_s=cpu_s)
+
+
+def _processor_s() -> float:
+    """Processor time so far, with that of loader processes that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

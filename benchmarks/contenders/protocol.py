@@ -60,6 +60,7 @@ class Timing:
         accuracies: Test accuracy after each epoch, or after the last one.
         parameters: Trained parameters of the network.
         detail: What was chosen or used.
+        cpu_s: Processor time of the process and the loaders that it ended, where it was taken.
     """
 
     images: int
@@ -69,6 +70,7 @@ class Timing:
     accuracies: list[float] = field(default_factory=list)
     parameters: int = 0
     detail: str = ""
+    cpu_s: float = 0.0
 
     @property
     def seconds(self) -> float:

@@ -11,6 +11,7 @@ import torch
 from striate.data.synthetic import MakeOptions, make_data
 from striate.recipe import Recipe
 from striate.runs.run import Run
+from striate.tools import export
 from striate.training import train
 from striate.training.progress import Silent
 
@@ -30,3 +31,12 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def own(learned: Run, tmp_path: Path) -> Run:
     """A copy of that run, for exports into its folder."""
     return Run.open(shutil.copytree(learned.path, tmp_path / "run"), "cpu")
+
+
+@pytest.fixture(scope="session")
+def twice_exported(learned: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A copy of that run with exports for ONNX Runtime and OpenVINO in fp32; not to be changed."""
+    run = Run.open(shutil.copytree(learned.path, tmp_path_factory.mktemp("exported") / "run"), "cpu")
+    for tool in ("onnx", "openvino"):
+        export(run, tool)
+    return run

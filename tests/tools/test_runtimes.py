@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,14 @@ import pytest
 from striate.cli import main
 from striate.errors import RequestError, UnknownNameError
 from striate.runs.run import Run
-from striate.tools import export
 from striate.tools.exported import open_model
 from striate.tools.runtimes import RunThrough
 
 
 @pytest.fixture
-def exported(own: Run) -> Run:
-    """The run with two exports."""
-    export(own, "onnx")
-    export(own, "openvino")
-    return own
+def exported(twice_exported: Run, tmp_path: Path) -> Run:
+    """A copy of the run with two exports."""
+    return Run.open(shutil.copytree(twice_exported.path, tmp_path / "exported"), "cpu")
 
 
 def at_rates(monkeypatch: pytest.MonkeyPatch, **rates: float) -> None:
