@@ -1,11 +1,10 @@
-"""The metrics of many resamples at once must be those of the repeated pictures, which torchmetrics computes."""
+"""The metrics of many resamples at once must be those of the repeated pictures, and both those of torchmetrics."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torchmetrics.functional.classification import multilabel_auroc, multilabel_average_precision
 
 from striate.tasks import TASKS, Task
 from striate.tasks.resampling import area_under_roc, average_precision
@@ -42,7 +41,28 @@ def test_only_the_metrics_asked_for(name):
         assert set(task.resampled_metrics(scores, targets, np.ones((2, 20)), names)) == set(names)
 
 
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_metrics_of_classes_agree_with_torchmetrics(classes):
+    from torchmetrics.functional import classification as theirs
+
+    generator = np.random.default_rng(classes)
+    scores = generator.dirichlet(np.ones(classes), 300).astype(np.float32)
+    # One class occurs neither in the truth nor, mostly, in the answers.
+    scores[:, -1] *= 0.1 if classes == 7 else 1
+    targets = generator.integers(0, 6 if classes == 7 else classes, 300)
+    found = TASKS.get("classification").metrics(scores, targets, tuple(map(str, range(classes))))
+    asked = torch.from_numpy(scores), torch.from_numpy(targets)
+    f1 = theirs.multiclass_f1_score(*asked, num_classes=classes, average="macro")
+    error = theirs.multiclass_calibration_error(*asked, num_classes=classes, n_bins=15)
+    areas = [theirs.binary_auroc(asked[0][:, k], (asked[1] == k).long()) for k in np.unique(targets).tolist()]
+    assert found["macro_f1"] == pytest.approx(float(f1), abs=1e-6)
+    assert found["calibration_error"] == pytest.approx(float(error), abs=1e-6)
+    assert found["auroc"] == pytest.approx(float(areas[1] if classes == 2 else np.mean(areas)), abs=1e-6)
+
+
 def test_ranking_metrics_agree_with_torchmetrics():
+    from torchmetrics.functional.classification import multilabel_auroc, multilabel_average_precision
+
     generator = np.random.default_rng(3)
     scores = generator.random((200, 5)).round(2).astype(np.float32)
     positives = (generator.random((200, 5)) < 0.3).astype(np.int64)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from striate.cli.output import Answer, facts
 
-LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow", "tifffile", "torchmetrics", "scikit-learn", "plotly")
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow", "tifffile", "scikit-learn", "plotly")
 GIB = 2**30
 
 

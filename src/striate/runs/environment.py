@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("striate", "torch", "torchvision", "timm", "numpy", "pillow", "torchmetrics")
+_PACKAGES = ("striate", "torch", "torchvision", "timm", "numpy", "pillow")
 
 
 def describe_environment(device: str = "cpu", threads: int | None = None) -> dict[str, Any]:

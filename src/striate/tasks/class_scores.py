@@ -14,6 +14,7 @@ from torch import Tensor
 from striate.errors import DataError
 from striate.structures import Placement, Prediction
 from striate.tasks.base import LossSettings, Scores, Task
+from striate.tasks.resampling import area_under_roc
 
 AUXILIARY_WEIGHT = 0.3
 """Weight of each auxiliary classifier's loss (Szegedy et al. 2015, section 5)."""
@@ -92,12 +93,7 @@ def areas_under_roc(scores: Scores, true: npt.NDArray[np.bool_]) -> npt.NDArray[
         scores: `(N, K)`.
         true: `(N, K)`, whether a picture belongs to a class.
     """
-    from torchmetrics.functional.classification import binary_auroc
-
-    areas = np.full(scores.shape[1], np.nan)
-    for k in np.flatnonzero(true.any(axis=0) & ~true.all(axis=0)):
-        column = torch.from_numpy(np.ascontiguousarray(scores[:, k], dtype=np.float32))
-        areas[k] = float(binary_auroc(column, torch.from_numpy(true[:, k].astype(np.int64)), validate_args=False))
+    areas: npt.NDArray[np.float64] = area_under_roc(scores, true, np.ones((1, len(scores))))[0]
     return areas
 
 

@@ -23,7 +23,7 @@ from striate.tasks.class_scores import (
     main_output,
     share,
 )
-from striate.tasks.resampling import CALIBRATION_BINS, area_under_roc, calibration_error, divided, mean_of_defined
+from striate.tasks.resampling import area_under_roc, calibration_error, divided, mean_of_defined
 
 
 class Classification(ClassScoresTask):
@@ -115,26 +115,21 @@ class Classification(ClassScoresTask):
         or answers; AUROC over those that some but not all pictures belong to, and is left out where there is none.
         For two classes the second one is the positive one.
         """
-        from torchmetrics.functional import classification as torchmetrics
-
         if len(targets) == 0:
             return {}
         kinds = len(classes)
-        predicted, true = torch.from_numpy(np.ascontiguousarray(scores)), torch.from_numpy(targets)
         plain = _picture_values(scores, targets)
-        recall = recall_per_class(confusion_matrix(scores, targets, kinds))
+        table = confusion_matrix(scores, targets, kinds)
+        recall = recall_per_class(table)
         found = {"accuracy": plain["accuracy"].mean(), "balanced_accuracy": np.nanmean(recall)}
         found |= {name: values.mean() for name, values in plain.items() if name.startswith("top")}
-        found["macro_f1"] = torchmetrics.multiclass_f1_score(
-            predicted, true, num_classes=kinds, average="macro", validate_args=False
-        )
+        found["macro_f1"] = np.nanmean(divided(2.0 * np.diag(table), table.sum(axis=1) + table.sum(axis=0)))
         areas = areas_under_roc(scores, targets[:, None] == np.arange(kinds))
         if np.isfinite(areas).any():
             found["auroc"] = areas[1] if kinds == 2 else np.nanmean(areas)
         found["log_loss"] = plain["log_loss"].mean()
-        found["calibration_error"] = torchmetrics.multiclass_calibration_error(
-            predicted, true, num_classes=kinds, n_bins=CALIBRATION_BINS, validate_args=False
-        )
+        right = plain["accuracy"].astype(np.bool_)
+        found["calibration_error"] = calibration_error(scores.max(axis=1), right, np.ones((1, len(right))))[0]
         if kinds == 2:
             found |= {"sensitivity": recall[1], "specificity": recall[0]}
         return {name: float(value) for name, value in found.items() if np.isfinite(float(value))}
