@@ -185,6 +185,7 @@ def test_hue_saturation_value_by_hand() -> None:
 
 
 def test_without_activations_a_network_is_one_matrix(bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.claims.activation.KINDS", ("none", "relu"))
     monkeypatch.setattr("striate.claims.activation.STEPS_FOR_PAIRS", 100)
     found = Activation().measure(bench_of(nn.Identity()))
     assert found.verdict in ("holds", "holds in part")
@@ -194,6 +195,7 @@ def test_without_activations_a_network_is_one_matrix(bench_of: BenchOf, monkeypa
 
 
 def test_a_network_that_only_says_to_have_none_is_found_out(bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.claims.activation.KINDS", ("none", "relu"))
     monkeypatch.setattr("striate.claims.activation.STEPS_FOR_PAIRS", 5)
     rigged = Activation(lambda options: build_network("lenet5", replace(options, activation="relu")))
     assert rigged.measure(bench_of(nn.Identity())).verdict == "does not hold"

@@ -91,8 +91,13 @@ def test_compare_ranks_networks_on_the_same_pictures(digits: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("narrow_heads")
 @pytest.mark.parametrize(("word", "task"), [("classify", "classification"), ("instances", "instances")])
-def test_the_demo_goes_the_whole_road(tmp_path: Path, capsys: Capture, word: str, task: str) -> None:
+def test_the_demo_goes_the_whole_road(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, word: str, task: str
+) -> None:
+    # Which setting is the fastest is not looked at.
+    monkeypatch.setattr("striate.training.machine.TRIAL_S", 0.05)
     asked = ["demo", "--out", str(tmp_path), "--task", word, "--images", "20"]
     found = read_json(capsys, *asked, "--minutes", "0.1")
     assert list(found) == [task]

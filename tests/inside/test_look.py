@@ -39,6 +39,7 @@ def _few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("striate.inside.attribution.STEPS", 4)
     monkeypatch.setattr("striate.inside.sanity.STEPS", 4)
     monkeypatch.setattr("striate.inside.sanity.SHUFFLES", 1)
+    monkeypatch.setattr("striate.inside.sanity.RANDOM_ORDERS", 2)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def picture_of(run: Run) -> Path:
         ("classification", "lenet5_1998"),
         ("classification", "resnet20"),
         ("detection", "lenet5"),
-        ("segmentation", "resnet20"),
+        ("segmentation", "lenet5"),
         ("instances", "lenet5"),
     ],
 )

@@ -46,7 +46,12 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
-def digits() -> Dataset:
+def digits(all_digits: Dataset) -> Dataset:
+    return all_digits
+
+
+@pytest.fixture
+def all_digits() -> Dataset:
     _pixels()
     samples = [Sample(DigitSource(index), Label(int(_CACHE["labels"][index]))) for index in range(500)]
     return Dataset(

@@ -19,7 +19,7 @@ from striate.cli import main
 from striate.data.synthetic import make_digits
 
 KILLS = int(os.environ.get("STRIATE_KILLS", "1"))
-EPOCHS = 6
+EPOCHS = 5
 START_S, EPOCH_S = 3.0, 0.2
 """About what a process spends on imports and data, in which a kill may leave no run, and what on an epoch."""
 SETTINGS = {
@@ -57,7 +57,7 @@ def train_and_kill(moment: float, *arguments: str, run: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
     data = tmp_path / "digits"
-    make_digits(data, images=120)
+    make_digits(data, images=80)
     # Never stopped, and resumed: in this process. Killed: in another one.
     assert main(["train", str(data), "--run", str(tmp_path / "whole"), *FLAGS]) == 0
     expected = load_file(tmp_path / "whole" / "weights" / "last.safetensors")

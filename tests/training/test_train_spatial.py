@@ -15,6 +15,7 @@ from striate.errors import RecipeError
 from striate.evaluation import EpochRecord
 from striate.networks.spatial import SpatialNetwork
 from striate.recipe import Recipe
+from striate.runs.run import Run
 from striate.structures import (
     VOID,
     Boxes,
@@ -61,7 +62,7 @@ class Scene:
         return Picture(scene(self.index)[0][None], ("gray",))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def scenes() -> Dataset:
     samples = [Sample(Scene(i), Mask(scene(i)[1]), size_hw=SIZE) for i in range(80)]
     return Dataset(
@@ -77,7 +78,7 @@ def scenes() -> Dataset:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def quick() -> Recipe:
     return Recipe().with_values(
         {
@@ -92,8 +93,13 @@ def quick() -> Recipe:
     )
 
 
-def test_masks_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe, tmp_path: Path) -> None:
-    run = train(scenes, quick, run=tmp_path / "run")
+@pytest.fixture(scope="module")
+def segmenter(scenes: Dataset, quick: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(scenes, quick, run=tmp_path_factory.mktemp("segmenter") / "run")
+
+
+def test_masks_are_learned_measured_and_predicted(segmenter: Run, scenes: Dataset) -> None:
+    run = segmenter
     assert isinstance(run.network, SpatialNetwork)
     assert run.recipe.input.size_hw == (32, 64)
     measured = run.metrics
@@ -113,14 +119,13 @@ def test_masks_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe
     assert again.headline.value == pytest.approx(measured.headline.value, abs=1e-6)
 
 
-def test_answers_come_at_the_size_of_each_picture(scenes: Dataset, quick: Recipe, tmp_path: Path) -> None:
+def test_answers_come_at_the_size_of_each_picture(segmenter: Run, tmp_path: Path) -> None:
     from PIL import Image
 
-    run = train(scenes, quick, run=tmp_path / "run")
     pixels, mask = scene(70)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     Image.fromarray(np.kron(pixels, np.ones((2, 2), np.uint8))).save(tmp_path / "b.png")
-    small, large = run.predict([tmp_path / "a.png", tmp_path / "b.png"])
+    small, large = segmenter.predict([tmp_path / "a.png", tmp_path / "b.png"])
     assert small.size_hw == SIZE
     assert isinstance(small.prediction, SegmentedPicture)
     assert isinstance(large.prediction, SegmentedPicture)
@@ -147,7 +152,7 @@ def test_boxes_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe
         for name, samples in scenes.splits.items()
     }
     data = replace(scenes, task="detection", format="coco", classes=("square", "disc"), splits=splits)
-    run = train(data, quick.with_values({"epochs": 40}), run=tmp_path / "run")
+    run = train(data, quick.with_values({"epochs": 40, "evaluate_every": 10}), run=tmp_path / "run")
     measured = run.metrics
     assert measured.headline.name == "map50"
     assert measured.headline.value > 0.5 > measured.baseline.value
@@ -206,7 +211,7 @@ def test_objects_with_masks_are_learned_measured_and_predicted(scenes: Dataset, 
         for name, samples in scenes.splits.items()
     }
     data = replace(scenes, task="instances", format="coco", classes=("square", "disc"), splits=splits)
-    run = train(data, quick.with_values({"epochs": 12}), run=tmp_path / "run")
+    run = train(data, quick.with_values({"epochs": 12, "evaluate_every": 4}), run=tmp_path / "run")
     measured = run.metrics
     assert measured.headline.name == "map50"
     assert measured.headline.value > 0.5 > measured.baseline.value

@@ -211,6 +211,11 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._known: dict[int, tuple[Tensor, Reach]] = {id(picture): (picture, Reach())}
         self._weights: set[int] = set()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; torch would load its compiler, for seconds, only to keep it away."""
+        return False
+
     def reach(self, tensor: Tensor) -> Reach:
         """The reach of a tensor; that of one picture pixel where nothing is known."""
         return self._known[id(tensor)][1] if id(tensor) in self._known else Reach()
@@ -231,7 +236,7 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Runs the operation and works out the reach of its result."""
-        result = func(*args, **(kwargs or {}))
+        result = _shape_of_result(func, args, kwargs or {})
         taken = list(_flatten(args))
         sources = [self._known[id(tensor)] for tensor in taken if id(tensor) in self._known]
         self._weights.update(id(tensor) for tensor in taken if id(tensor) not in self._known)
@@ -265,6 +270,32 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if operation in _GLOBAL and sources[0][0].ndim == 4:
             return _gather(reach, sources[0][0], result)
         return reach
+
+
+def _shape_of_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an operation gives on the meta device.
+
+    Those named here torch would spell out in Python, which takes longer than all others together; and a part of them
+    loads its compiler, for seconds.
+    """
+    operation = func.overloadpacket
+    if operation is aten.native_batch_norm:
+        # The statistics come back empty in evaluation mode.
+        return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
+    if operation is aten.relu or (func is aten.add.Tensor and args[0].shape == getattr(args[1], "shape", None)):
+        return torch.empty_like(args[0])
+    if operation in (aten.relu_, aten.add_):
+        return args[0]
+    if func is aten.mean.dim:
+        return args[0].sum(*args[1:], **kwargs)
+    if operation is aten.cat:
+        parts, axis = args[0], args[1] if len(args) > 1 else 0
+        shape = list(parts[0].shape)
+        shape[axis] = sum(part.shape[axis] for part in parts)
+        return parts[0].new_empty(shape)
+    if operation is aten.addmm:
+        return args[1].new_empty(args[1].shape[0], args[2].shape[1])
+    return func(*args, **kwargs)
 
 
 _POOLING = (aten.max_pool2d_with_indices, aten.avg_pool2d)

@@ -128,6 +128,9 @@ def initialise(network: nn.Module, activation: str, class_layers: tuple[nn.Modul
     Normal, with the standard deviation that keeps the signal's size through the layers (He et al. 2015, section 2.2,
     forward case); the class layers start near zero, so that the first loss is that of a guess.
     """
+    if any(weight.is_meta for weight in network.parameters()):
+        # There is nothing to draw, and torch's stand-in for drawing loads its compiler, which takes seconds.
+        return
     gain = _GAINS.get(activation, math.sqrt(2.0))
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
