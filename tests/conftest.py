@@ -38,9 +38,11 @@ def _no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def narrow_heads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heads of a third of their channels: they learn shapes as well, in a tenth of the time."""
+    """Heads of a third of their channels or less: they learn shapes as well, in a tenth of the time."""
     for name in ("points", "one_stage", "two_stage", "mask_rcnn"):
         monkeypatch.setattr(f"striate.networks.heads.{name}.WIDTH", 32)
+    monkeypatch.setattr("striate.networks.heads.two_stage.FEATURES", 64)
+    monkeypatch.setattr("striate.networks.heads.unet.WIDTHS", (64, 48, 32, 24, 16))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from striate.runs.run import Run
 from striate.structures import ClassScores, DetectedObjects
 from striate.tasks import TASKS
 from striate.tools import TOOLS, Exported, export
-from striate.tools.exported import SIDECAR, open_model
+from striate.tools.exported import SIDECAR, open_model, write_sidecar
 from striate.tools.gate import answers_apart
 from striate.tools.graph import Graph, require_flat
 from striate.training import train
@@ -132,12 +133,12 @@ def test_a_broken_export_is_refused_with_its_place(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained(folder, "segmentation")
-    kept = export(run, "onnx", tmp_path / "good")
 
-    def crop(_run: object, _tool: object, _names: object, target: Path) -> None:
-        document = json.loads((kept.folder / SIDECAR).read_text(encoding="utf-8"))
+    def crop(*asked: Any) -> None:
+        path = write_sidecar(*asked)
+        document = json.loads(path.read_text(encoding="utf-8"))
         document["input"]["fit"] = "crop"
-        (target / SIDECAR).write_text(json.dumps(document), encoding="utf-8")
+        path.write_text(json.dumps(document), encoding="utf-8")
 
     monkeypatch.setattr("striate.tools.exporting.write_sidecar", crop)
     with pytest.raises(ExportError, match=r"does not pass: Before the network: .* comes to the tool as other pixels"):

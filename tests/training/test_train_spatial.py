@@ -79,6 +79,12 @@ def scenes() -> Dataset:
 
 
 @pytest.fixture(scope="module")
+def few_scenes(scenes: Dataset) -> Dataset:
+    """Enough for a run whose figures are not looked at."""
+    return replace(scenes, splits={name: samples[:12] for name, samples in scenes.splits.items()})
+
+
+@pytest.fixture(scope="module")
 def quick() -> Recipe:
     return Recipe().with_values(
         {
@@ -238,13 +244,13 @@ class CrashAfter(Silent):
 
 
 def test_a_resumed_run_ends_with_the_same_weights(
-    scenes: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_scenes: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("striate.runs.known_pictures.open_by_recipe", lambda *_, **__: scenes)
+    monkeypatch.setattr("striate.runs.known_pictures.open_by_recipe", lambda *_, **__: few_scenes)
     quick = quick.with_values({"epochs": 4})
-    train(scenes, quick, run=tmp_path / "whole")
+    train(few_scenes, quick, run=tmp_path / "whole")
     with pytest.raises(KeyError, match="crash"):
-        train(scenes, quick, run=tmp_path / "cut", progress=CrashAfter(3))
+        train(few_scenes, quick, run=tmp_path / "cut", progress=CrashAfter(3))
     train(None, run=tmp_path / "cut", resume=True)
     whole, cut = (load_file(tmp_path / name / "weights" / "last.safetensors") for name in ("whole", "cut"))
     assert whole.keys() == cut.keys()
@@ -258,8 +264,8 @@ def test_wishes_that_only_whole_pictures_can_have_are_refused(scenes: Dataset, q
 
 
 def test_pictures_of_other_shapes_are_padded_and_the_padding_is_void(
-    scenes: Dataset, quick: Recipe, tmp_path: Path
+    few_scenes: Dataset, quick: Recipe, tmp_path: Path
 ) -> None:
-    tall = replace(scenes, sizes_hw={SIZE: 79, (40, 20): 1})
+    tall = replace(few_scenes, sizes_hw={SIZE: 35, (40, 20): 1})
     run = train(tall, quick.with_values({"epochs": 1}), run=tmp_path / "run")
     assert run.recipe.input.fit == "pad"

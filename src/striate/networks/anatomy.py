@@ -236,7 +236,7 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Runs the operation and works out the reach of its result."""
-        result = _shape_of_result(func, args, kwargs or {})
+        result = shape_of_result(func, args, kwargs or {})
         taken = list(_flatten(args))
         sources = [self._known[id(tensor)] for tensor in taken if id(tensor) in self._known]
         self._weights.update(id(tensor) for tensor in taken if id(tensor) not in self._known)
@@ -272,7 +272,7 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return reach
 
 
-def _shape_of_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def shape_of_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What an operation gives on the meta device.
 
     Those named here torch would spell out in Python, which takes longer than all others together; and a part of them
@@ -280,8 +280,9 @@ def _shape_of_result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     """
     operation = func.overloadpacket
     if operation is aten.native_batch_norm:
-        # The statistics come back empty in evaluation mode.
-        return torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
+        # Statistics of the batch come back in training only.
+        count = args[0].shape[1] if args[5] else 0
+        return torch.empty_like(args[0]), args[0].new_empty(count), args[0].new_empty(count)
     if operation is aten.relu or (func is aten.add.Tensor and args[0].shape == getattr(args[1], "shape", None)):
         return torch.empty_like(args[0])
     if operation in (aten.relu_, aten.add_):
