@@ -123,7 +123,8 @@ class Classification(ClassScoresTask):
         recall = recall_per_class(table)
         found = {"accuracy": plain["accuracy"].mean(), "balanced_accuracy": np.nanmean(recall)}
         found |= {name: values.mean() for name, values in plain.items() if name.startswith("top")}
-        found["macro_f1"] = np.nanmean(divided(2.0 * np.diag(table), table.sum(axis=1) + table.sum(axis=0)))
+        hits, named = table.diagonal().astype(np.float64), (table.sum(axis=1) + table.sum(axis=0)).astype(np.float64)
+        found["macro_f1"] = np.nanmean(divided(2 * hits, named))
         areas = areas_under_roc(scores, targets[:, None] == np.arange(kinds))
         if np.isfinite(areas).any():
             found["auroc"] = areas[1] if kinds == 2 else np.nanmean(areas)
