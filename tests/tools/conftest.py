@@ -1,8 +1,9 @@
-"""A small network that has learned something, for tests of what exports cost and how runtimes are chosen."""
+"""Small runs to be exported, and one that has learned something, trained once for all tests of a process."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,33 @@ from striate.runs.run import Run
 from striate.tools import export
 from striate.training import train
 from striate.training.progress import Silent
+
+QUICK = {"epochs": 1, "precision": "fp32", "channels_last": False, "threads": 1, "batch_size": 8, "weights": "none"}
+QUICK |= {"fit": "squash", "tile_scale": 0.25}
+
+
+@pytest.fixture(scope="session")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where runs lie that several tests use."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def quick_run(runs_folder: Path, narrow_heads: None) -> Callable[..., Run]:
+    """A function from a task and recipe fields to a run on made scenes, one for each name."""
+    del narrow_heads
+    torch.set_num_threads(1)
+
+    def trained(name: str, task: str, fields: dict[str, object], images: int = 30) -> Run:
+        data, place = runs_folder / f"{task}-{images}", runs_folder / name
+        if not data.exists():
+            make_data("digits", data, MakeOptions(images=images, task=task))
+        if (place / "run.json").exists():
+            return Run.open(place)
+        recipe = Recipe().with_values(QUICK | {"network.name": "lenet5", "input.size_hw": [32, 32]} | fields)
+        return train(data, recipe, run=place, progress=Silent())
+
+    return trained
 
 
 @pytest.fixture(scope="session")

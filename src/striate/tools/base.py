@@ -84,6 +84,15 @@ class Tool(ABC):
         del path
         return {}
 
+    def describe(self, path: Path) -> str:
+        """What a file takes and gives, in words ("takes ... and gives ..."); empty where the tool cannot say.
+
+        Raises:
+            ExportError: The file is damaged or not of this tool.
+        """
+        del path
+        return ""
+
     def at(self, precision: str) -> Self:
         """The same tool for networks in another precision.
 

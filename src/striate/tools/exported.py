@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.errors import CheckpointError, ExportError, RequestError
+from striate.errors import CheckpointError, RequestError
 from striate.evaluation import Evaluation, evaluate
 from striate.networks import resolve_network
 from striate.recipe import Recipe, parse_recipe
-from striate.runs.files import plain, read_json, write_json
+from striate.runs.files import plain, write_json
 from striate.runs.known_pictures import pictures_of_data
 from striate.runs.model import Model
 from striate.runs.run import Run
@@ -20,17 +20,29 @@ from striate.runs.structures import RunFacts
 from striate.structures import Problem
 from striate.tools.base import EXACT, TOOLS, Runner, Tool
 from striate.tools.graph import PLAIN
+from striate.tools.looks import open_looks, require_file
 from striate.tools.runtime import RuntimeNetwork
+from striate.tools.sidecar import INSIDE, RESIZE, SIDECAR, SIDECAR_VERSION, facts_of, normalisation_of, read_sidecar
 
 if TYPE_CHECKING:
     import torch
 
     from striate.data import Dataset
 
-SIDECAR = "striate.json"
-"""Stands beside an artefact: what the tool's own file cannot hold."""
 
-SIDECAR_VERSION = 1
+def input_of(run: Run) -> dict[str, Any]:
+    """How pictures come to a run's network, as the sidecar says it."""
+    facts, recipe = run.facts, run.recipe.input
+    return {
+        "shape": ["batch", facts.options.channels, *facts.options.size_hw],
+        "dtype": facts.dtype,
+        "channels": list(facts.channel_names),
+        "fit": recipe.fit,
+        "tile_scale": recipe.tile_scale,
+        "tile_overlap": recipe.tile_overlap,
+        "resize": RESIZE,
+        "normalisation": INSIDE,
+    }
 
 
 def weights_digest(run: Run) -> str:
@@ -49,14 +61,22 @@ def weights_digest(run: Run) -> str:
         ) from error
 
 
-def write_sidecar(run: Run, tool: Tool, outputs: tuple[str, ...], folder: Path) -> Path:
+def write_sidecar(
+    run: Run, tool: Tool, outputs: tuple[str, ...], folder: Path, looks: dict[str, Any] | None = None
+) -> Path:
     """Writes what is needed to feed an artefact and to understand its answers; docs/tools.md says what is what.
+
+    Args:
+        run: What was exported.
+        tool: To which tool.
+        outputs: Names of the outputs.
+        folder: Where the artefact lies.
+        looks: What `write_looks` gave, for heads of two stages.
 
     Raises:
         StorageError: It cannot be written.
     """
     facts = run.facts
-    recipe = run.recipe.input
     # Where the pictures of training lay is nobody's business who gets the artefact.
     known = facts.with_values(data="", weights={}).as_dict()
     document: dict[str, Any] = {
@@ -66,21 +86,14 @@ def write_sidecar(run: Run, tool: Tool, outputs: tuple[str, ...], folder: Path) 
         "file": tool.file,
         "task": facts.task,
         "classes": facts.classes,
-        "input": {
-            "shape": ["batch", facts.options.channels, *facts.options.size_hw],
-            "dtype": facts.dtype,
-            "channels": facts.channel_names,
-            "fit": recipe.fit,
-            "tile_scale": recipe.tile_scale,
-            "tile_overlap": recipe.tile_overlap,
-            "resize": "bilinear with antialiasing",
-            "normalisation": "inside",
-        },
+        "input": input_of(run),
         "outputs": outputs,
         "count_from": run.count_from,
         "weights": weights_digest(run),
         "run": known,
     }
+    if looks:
+        document |= looks
     path = folder / SIDECAR
     write_json(path, plain(document))
     return path
@@ -95,7 +108,7 @@ class Exported(Model):
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._document = _read_sidecar(file)
+        self._document = read_sidecar(file)
 
     @classmethod
     def find(cls, path: str | Path) -> Path | None:
@@ -107,7 +120,7 @@ class Exported(Model):
             if not (path / SIDECAR).is_file() or (path / "run.json").is_file():
                 return None
             # The name alone: a sidecar does not lead out of its folder.
-            return path / Path(str(_read_sidecar(path / SIDECAR)["file"])).name
+            return path / Path(str(read_sidecar(path / SIDECAR)["file"])).name
         endings = {Path(tool.file).suffix for tool in TOOLS} - {""}
         return path if path.suffix in endings and path.is_file() else None
 
@@ -127,24 +140,22 @@ class Exported(Model):
     @cached_property
     def facts(self) -> RunFacts:
         """What the run's `run.json` said, without where its data lay."""
-        try:
-            return RunFacts.from_dict(self._document["run"])
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(
-                f"this sidecar is damaged ({type(error).__name__}: {error}).",
-                where=self.file.with_name(SIDECAR),
-                fix="Export the run again.",
-            ) from error
+        return facts_of(self._document, self.file.with_name(SIDECAR))
+
+    @property
+    def input_entry(self) -> dict[str, Any]:
+        """What the sidecar says of the input."""
+        return dict(self._document["input"])
 
     @cached_property
     def recipe(self) -> Recipe:
-        """How pictures come to it; normalisation is inside the artefact, so none is left to be done."""
+        """How pictures come to it; normalisation is inside what Striate exports, so none is left to be done."""
         entry = self._document["input"]
-        channels = self.facts.options.channels
         kept = {name: entry[name] for name in ("fit", "tile_scale", "tile_overlap") if entry.get(name) is not None}
-        identity = {"mean": [0.0] * channels, "std": [1.0] * channels, "scale": 1.0}
         size_hw = [int(side) for side in entry["shape"][2:]]
-        return parse_recipe({"input": {**kept, **identity, "size_hw": size_hw}}, self.file.with_name(SIDECAR))
+        return parse_recipe(
+            {"input": kept | normalisation_of(self._document) | {"size_hw": size_hw}}, self.file.with_name(SIDECAR)
+        )
 
     @cached_property
     def device(self) -> torch.device:
@@ -162,13 +173,18 @@ class Exported(Model):
             ExportError: The artefact cannot be read.
         """
         self.tool.require()
-        if not self.file.exists():
-            raise ExportError("the artefact is missing.", where=self.file, fix="Put it back, or export the run again.")
+        require_file(self.file)
         return self.network_of(self.tool.open(self.file))
 
     def network_of(self, runner: Runner) -> RuntimeNetwork:
         """The network as one runtime computes it."""
-        return RuntimeNetwork(runner, self.facts.dtype, self._template(), self._document["outputs"])
+        template = self._template()
+        open_looks(template, self._document.get("looks", {}), self.tool, self.file.parent)
+        entry, names = self.input_entry, self._document["outputs"]
+        inside = entry.get("normalisation", INSIDE) == INSIDE
+        # Where normalisation is not inside, what comes is normalised.
+        dtype, single = self.facts.dtype if inside else "float32", entry["shape"][0] == 1
+        return RuntimeNetwork(runner, dtype, template, names, self.file, single=single, normalised=inside)
 
     def _template(self) -> Any:
         """What the network's outputs look like: from one with the same layers, whose weights do not matter."""
@@ -247,22 +263,6 @@ def open_model(
             fix="Leave it out, or give the folder of the run.",
         )
     return Exported(file)
-
-
-def _read_sidecar(file: Path) -> dict[str, Any]:
-    path = file.with_name(SIDECAR)
-    if not path.is_file():
-        raise RequestError(
-            f"{SIDECAR} is missing beside this file, so nobody knows its classes or how pictures are fed to it.",
-            where=file,
-            fix=f"Put {SIDECAR} of its export beside it, or export the run again.",
-        )
-    found = read_json(path, fix="Export the run again.")
-    if not isinstance(found, dict) or found.get("version", 0) > SIDECAR_VERSION or "tool" not in found:
-        raise CheckpointError(
-            "this is no sidecar that this Striate can read.", where=path, fix="Export the run again, or update Striate."
-        )
-    return found
 
 
 __all__ = ["SIDECAR", "Exported", "open_model", "weights_digest", "write_sidecar"]

@@ -16,7 +16,8 @@ from striate.tools.base import EXACT, TOOLS, Tool
 from striate.tools.calibration import calibration_frames
 from striate.tools.exported import SIDECAR, Exported, write_sidecar
 from striate.tools.gate import Parity, check
-from striate.tools.graph import Graph, require_flat
+from striate.tools.graph import Graph
+from striate.tools.looks import seen_in, write_looks
 from striate.tools.page import write_parity_page
 
 EXPORTS = "exports"
@@ -63,8 +64,7 @@ def export(
     Raises:
         UnknownNameError: No such tool.
         MissingPartError: The tool is not installed.
-        RequestError: The folder holds something else, the network's head cannot go into one graph, or the tool or this
-            machine has no such precision.
+        RequestError: The folder holds something else, or the tool or this machine has no such precision.
         ExportError: The tool cannot hold the network, or its answers are not PyTorch's; what was found stays in the
             folder.
         StorageError: Files cannot be written.
@@ -81,14 +81,16 @@ def export(
     file = target / tool.file
     graph = Graph(run.network, run.recipe.input, run.facts.dtype).eval()
     with torch.inference_mode():
-        require_flat(run.network(graph.example(1).to(torch.float32)), str(run.recipe.network.head))
+        output = run.network(graph.example(1).to(torch.float32))
     if precision == "int8":
         graph.calibration = calibration_frames(run)
         say(f"calibrating on {len(graph.calibration)} pictures of the training split")
+        output = seen_in(run.network, run.recipe.input, graph.calibration)
     say(f"writing {file}")
     outputs = tool.write(graph, file)
-    write_sidecar(run, tool, outputs, target)
-    (target / "example.py").write_text(example_of(tool), encoding="utf-8")
+    looks = write_looks(output, tool, target)
+    write_sidecar(run, tool, outputs, target, looks)
+    (target / "example.py").write_text(example_of(tool, two_stage=bool(looks)), encoding="utf-8")
     parity = check(run, Exported(file), tool.runtime, say)
     write_json(target / PARITY, parity.as_dict())
     page = write_parity_page(run, parity, target / "parity.html")
@@ -112,8 +114,18 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def example_of(tool: Tool) -> str:
-    """A script that asks the artefact about pictures and needs no Striate."""
-    source = (resources.files("striate.tools") / "examples" / "example.py").read_text(encoding="utf-8")
-    before, rest = source.split("# <load>\n")
-    return f"{before}{tool.load.strip()}\n{rest.split('# </load>')[1]}"
+def example_of(tool: Tool, *, two_stage: bool = False) -> str:
+    """A script that asks the artefact about pictures and needs no Striate.
+
+    Args:
+        tool: Runs it.
+        two_stage: Whether the network looks at its maps again.
+    """
+    folder = resources.files("striate.tools") / "examples"
+    before, rest = (folder / "example.py").read_text(encoding="utf-8").split("# <load>\n")
+    after = rest.split("# </load>")[1]
+    if two_stage:
+        # One file that needs no other: all that comes after the preparing of pictures is done in two stages.
+        steps = (folder / "two_stage.py").read_text(encoding="utf-8").split("# <steps>\n")[1]
+        after = f"{after.split('def boxes(')[0]}{steps}"
+    return f"{before}{tool.load.strip()}\n{after}"

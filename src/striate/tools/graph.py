@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from striate.errors import RequestError
 from striate.recipe import InputRecipe
 
 PLAIN = "scores"
@@ -72,11 +71,9 @@ def named_tensors(output: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     elif dataclasses.is_dataclass(output):
         for field in dataclasses.fields(output):
             yield from named_tensors(getattr(output, field.name), _joined(name, field.name))
-    elif isinstance(output, dict):
-        for key, value in output.items():
-            yield from named_tensors(value, _joined(name, str(key)))
-    elif isinstance(output, tuple) and hasattr(output, "_asdict"):
-        yield from named_tensors(output._asdict(), name)
+    elif parts := _parts(output):
+        for key, value in parts:
+            yield from named_tensors(value, _joined(name, key))
 
 
 def rebuilt(template: Any, tensors: Iterator[Tensor]) -> Any:
@@ -93,22 +90,19 @@ def rebuilt(template: Any, tensors: Iterator[Tensor]) -> Any:
         return dataclasses.replace(template, **{name: rebuilt(getattr(template, name), tensors) for name in names})
     if isinstance(template, dict):
         return {key: rebuilt(value, tensors) for key, value in template.items()}
+    if isinstance(template, list):
+        return [rebuilt(value, tensors) for value in template]
+    if isinstance(template, tuple) and hasattr(template, "_fields"):
+        return type(template)(*(rebuilt(value, tensors) for value in template))
     return template
 
 
-def require_flat(output: Any, head: str) -> None:
-    """Makes sure that a network's outputs say all that decoding needs.
-
-    Raises:
-        RequestError: The head looks at its maps again while it decodes, with weights of its own.
-    """
-    if getattr(output, "needs_weights", False):
-        raise RequestError(
-            f"the head {head} looks at its maps a second time while it decodes (its layers `looking`), which one graph "
-            "does not hold.",
-            where="network.head",
-            fix="Train with a head of one stage: --set network.head=points for boxes, distance for objects with masks.",
-        )
+def _parts(output: Any) -> list[tuple[str, Any]]:
+    if isinstance(output, dict):
+        return [(str(key), value) for key, value in output.items()]
+    if isinstance(output, tuple) and hasattr(output, "_fields"):
+        return list(zip(output._fields, output, strict=True))
+    return [(str(index), value) for index, value in enumerate(output)] if isinstance(output, list) else []
 
 
 def _joined(name: str, inner: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -84,19 +85,31 @@ def load(path):
 
     def open(self, path: Path) -> Runner:
         """On the processor, with as many threads as PyTorch has."""
+        session = self._session(path)
+        (entry,) = session.get_inputs()
+        return lambda pixels: list(session.run(None, {entry.name: pixels}))
+
+    def describe(self, path: Path) -> str:
+        """Names, types and shapes, as the file has them."""
+        session = self._session(path)
+        takes, gives = (
+            ", ".join(f"{one.name} {one.type} {one.shape}" for one in ends)
+            for ends in (session.get_inputs(), session.get_outputs())
+        )
+        return f"takes {takes} and gives {gives}"
+
+    def _session(self, path: Path) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
         try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise ExportError(
                 f"ONNX Runtime cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
             ) from error
-        (entry,) = session.get_inputs()
-        return lambda pixels: list(session.run(None, {entry.name: pixels}))
 
 
 @contextmanager

@@ -96,13 +96,13 @@ class LevelledRoIAlign(MultiScaleRoIAlign):  # type: ignore[misc]
 
 class _LevelMapper:
     def __init__(self, borders: Sequence[float]) -> None:
-        self._borders = list(borders)
+        self.borders = list(borders)
 
     def __call__(self, boxes: list[Tensor]) -> Tensor:
         """Index of the level for every box, pictures end to end: `(n,)` int64."""
         joined = torch.cat(boxes)
         sides = (joined[:, 2:] - joined[:, :2]).clamp_min(0).prod(1).sqrt()
-        return torch.bucketize(sides, sides.new_tensor(self._borders))
+        return torch.bucketize(sides, sides.new_tensor(self.borders))
 
 
 def image_list(level: Tensor, size_hw: tuple[int, int]) -> ImageList:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from striate.networks.heads.looks import Look
 from striate.networks.heads.truth import BoxBatch, InstanceBatch
 from striate.structures import Placement
 
@@ -30,13 +31,7 @@ NO_INSTANCES: Found = {
 
 
 class ObjectOutputs(ABC):
-    """What a head says about a batch of pictures.
-
-    Attributes:
-        needs_weights: Whether decoding looks at maps again, with layers of the head.
-    """
-
-    needs_weights: ClassVar[bool] = False
+    """What a head says about a batch of pictures."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -45,6 +40,10 @@ class ObjectOutputs(ABC):
     @abstractmethod
     def float(self) -> Self:
         """The same in float32: what follows needs more than the eight bits of bfloat16."""
+
+    def looks(self) -> dict[str, Look]:
+        """Layers with weights that decoding asks again, by name; none where the outputs say all that it needs."""
+        return {}
 
     @abstractmethod
     def confidence(self) -> Tensor:

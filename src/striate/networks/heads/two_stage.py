@@ -7,8 +7,11 @@ their answers. What is sampled is drawn from torch's own generator, which the tr
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from functools import partial
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +22,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, con
 from striate.networks.base import NetworkOptions
 from striate.networks.heads.anchors import SHAPES, Anchors, LevelledRoIAlign, image_list, level_sides
 from striate.networks.heads.base import Head
+from striate.networks.heads.looks import Look
 from striate.networks.heads.outputs import MOST_FOUND, ObjectOutputs
 from striate.networks.heads.pyramid import FeaturePyramid
 from striate.networks.heads.truth import Scene
@@ -49,8 +53,6 @@ class TwoStageOutputs(ObjectOutputs):
         size_hw: Height and width of the network's input.
     """
 
-    needs_weights: ClassVar[bool] = True
-
     head: TwoStageHead
     levels: list[Tensor]
     objectness: list[Tensor]
@@ -65,6 +67,10 @@ class TwoStageOutputs(ObjectOutputs):
         in_float = ([one.float() for one in maps] for maps in (self.levels, self.objectness, self.edges))
         levels, objectness, edges = in_float
         return replace(self, levels=levels, objectness=objectness, edges=edges)
+
+    def looks(self) -> dict[str, Look]:
+        """Those of the head."""
+        return self.head.looks()
 
     def confidence(self) -> Tensor:
         """How sure every anchor is to show an object: `(N, A)`."""
@@ -151,6 +157,43 @@ class TwoStageHead(Head):
         found: list[dict[str, Tensor]] = rows
         return found
 
+    def looks(self) -> dict[str, Look]:
+        """Layers of the second stage: "boxes", and "masks" where it draws any."""
+        looking, channels = self.looking, self.pyramid.out_channels
+        found = {"boxes": Look([looking.box_head, looking.box_predictor], channels, CELLS)}
+        if looking.has_mask():
+            found["masks"] = Look([looking.mask_head, looking.mask_predictor], channels, 2 * CELLS)
+        return found
+
+    def look_by(self, others: Mapping[str, nn.Module]) -> None:
+        """Lets other modules do what `looks` do, of the same names and with the same answers."""
+        self.looking.box_head, self.looking.box_predictor = nn.Identity(), others["boxes"]
+        if self.looking.has_mask():
+            self.looking.mask_head, self.looking.mask_predictor = nn.Identity(), others["masks"]
+
+    def cut_out(self, output: TwoStageOutputs) -> dict[str, Tensor]:
+        """What each of `looks` is given while these outputs are decoded; pictures end to end."""
+        with _first_inputs({"boxes": self.looking.box_head, "masks": self.looking.mask_head}) as seen:
+            self.second_stage(output)
+        return seen
+
+    def describe(self) -> dict[str, Any]:
+        """How proposals are made, cut out and chosen from, in plain numbers, for those who decode without this code."""
+        proposing, looking = self.proposing, self.looking
+        return {
+            "anchors": [shapes.tolist() for shapes in proposing.anchor_generator.cell_anchors],
+            "scales": list(looking.box_roi_pool.scales),
+            "borders": looking.box_roi_pool.map_levels.borders,
+            "most_of_a_level": proposing.pre_nms_top_n(),
+            "most_proposals": proposing.post_nms_top_n(),
+            "proposals_apart": proposing.nms_thresh,
+            "least_side": proposing.min_size,
+            "edge_weights": list(looking.box_coder.weights),
+            "least_score": looking.score_thresh,
+            "objects_apart": looking.nms_thresh,
+            "most_objects": looking.detections_per_img,
+        }
+
     def _proposal_loss(
         self, output: TwoStageOutputs, scenes: list[Scene], targets: list[dict[str, Tensor]]
     ) -> tuple[Tensor, list[Tensor]]:
@@ -186,3 +229,23 @@ class TwoStageHead(Head):
 
 def _named(levels: list[Tensor]) -> dict[str, Tensor]:
     return {str(index): level for index, level in enumerate(levels)}
+
+
+@contextmanager
+def _first_inputs(layers: Mapping[str, nn.Module | None]) -> Iterator[dict[str, Tensor]]:
+    """What each layer is given, while the context lasts."""
+    seen: dict[str, Tensor] = {}
+    hooks = []
+    for name, layer in layers.items():
+        if layer is not None:
+            note = partial(_note, seen, name)
+            hooks.append(layer.register_forward_pre_hook(note))
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _note(seen: dict[str, Tensor], name: str, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    seen[name] = inputs[0]
