@@ -18,15 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from striate.data.pixels import normalise
-from striate.errors import ExportError
 from striate.evaluation.words import plural
 from striate.runs.environment import describe_processor
 from striate.runs.model import Model
 from striate.runs.run import Run
 from striate.structures import ClassScores, DetectedObjects, Prediction, Problem, Sample, SegmentedPicture
 from striate.tools.base import EXACT
+from striate.tools.differences import Difference, Gaps, look_differences, looked_again, place_of
 from striate.tools.exported import Exported
-from striate.tools.graph import named_tensors
+from striate.tools.fed import pixels_apart, sidecar_apart
 
 PICTURES = 64
 """Pictures that both are asked about."""
@@ -60,23 +60,6 @@ _FRAMES_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """How far one output is from PyTorch's, over all pictures.
-
-    Attributes:
-        output: Its name.
-        largest: Largest difference.
-        mean: Mean difference.
-        relative: The largest difference as a share of the output's largest value.
-    """
-
-    output: str
-    largest: float
-    mean: float
-    relative: float
-
-
-@dataclass(frozen=True, slots=True)
 class Parity:
     """What the gate found.
 
@@ -99,6 +82,7 @@ class Parity:
         milliseconds_there: The same with the tool.
         rate_here: Pictures a second in batches of 8, PyTorch.
         rate_there: The same with the tool.
+        place: Where in the network the tool begins to differ, in words; empty where it does not.
         bytes: Size of the artefact.
         tolerance: What counts as rounding; `None` where outputs are not judged.
         allowed_fall: By how much the metric may fall.
@@ -122,6 +106,7 @@ class Parity:
     milliseconds_there: float
     rate_here: float
     rate_there: float
+    place: str
     bytes: int
     tolerance: float | None
     allowed_fall: float
@@ -161,20 +146,25 @@ def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None]
     chosen = [samples[index] for index in np.unique(np.linspace(0, len(samples) - 1, PICTURES).round().astype(int))]
     say(f"asking both about {len(chosen)} pictures of the validation split")
     stored, unlike = _frames(run, exported, chosen)
-    outputs = tuple(_differences(run, exported.network, stored))
+    outputs = (
+        *_differences(run, exported, exported.network, stored),
+        *look_differences(run, exported, stored[:_FRAMES_AT_ONCE]),
+    )
     others = {
-        name: max(one.relative for one in _differences(run, exported.network_of(runner), stored))
+        name: max(one.relative for one in _differences(run, exported, exported.network_of(runner), stored))
         for name, runner in exported.tool.others(exported.file).items()
     }
-    agreeing, apart = _compare_answers(run, exported, chosen)
     exact = exported.tool.precision == EXACT
+    # A lower precision differs from the first layer on.
+    place = _place_of(run, exported, stored[:1], outputs) if exact else ""
+    agreeing, apart = _compare_answers(run, exported, chosen)
     measured = samples[: METRIC_PICTURES if exact else LOWER_METRIC_PICTURES]
     say(f"measuring both on {len(measured)} pictures")
     here, there = (_headline(model, measured) for model in (run, exported))
     one, many = stored[:1], stored[np.arange(_BATCH) % len(stored)]
     single, batch = _speeds(run, exported, one), _speeds(run, exported, many)
     if exact:
-        reasons = [*_before(unlike), *_reasons(outputs, others, len(chosen) - agreeing, apart, here, there)]
+        reasons = [*_before(unlike), *_reasons(outputs, others, place, len(chosen) - agreeing, apart, here, there)]
     else:
         reasons = [*_before(unlike), *_fall(run.task.headline, here, there, len(measured), exported.tool.precision)]
     return Parity(
@@ -195,6 +185,7 @@ def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None]
         milliseconds_there=1000 * single[1],
         rate_here=_BATCH / batch[0],
         rate_there=_BATCH / batch[1],
+        place=place,
         bytes=_bytes_of(exported.file),
         tolerance=TOLERANCE if exact else None,
         allowed_fall=METRIC_TOLERANCE if exact else ALLOWED_FALL,
@@ -209,35 +200,26 @@ def _frames(run: Run, exported: Exported, samples: Sequence[Sample]) -> tuple[Te
         picture = sample.read()
         own, given = run.answering.shown(picture)[1], exported.answering.shown(picture)[1]
         frames.append(given)
-        same = own.shape == given.shape and torch.allclose(normalise(given.clone(), run.recipe.input), own, atol=1e-5)
-        if not same and not unlike:
-            unlike = sample.name
+        if not unlike and (words := pixels_apart(own, normalise(given.clone(), run.recipe.input))):
+            unlike = f"{sample.name} comes to the tool {words}. {sidecar_apart(run, exported)}"
     return torch.cat(frames), unlike
 
 
 @torch.inference_mode()
-def _differences(run: Run, network: nn.Module, stored: Tensor) -> list[Difference]:
+def _differences(run: Run, exported: Exported, network: nn.Module, stored: Tensor) -> list[Difference]:
     """Largest and mean difference of every output, over all frames."""
-    largest: dict[str, float] = {}
-    sums: dict[str, list[float]] = {}
-    top: dict[str, float] = {}
+    gaps = Gaps(exported.file)
     for part in torch.split(stored, _FRAMES_AT_ONCE):
-        expected = dict(named_tensors(run.network(normalise(part.clone(), run.recipe.input))))
-        for name, found in named_tensors(network(part)):
-            if found.shape != expected[name].shape:
-                raise ExportError(
-                    f"the output {name} has the shape {tuple(found.shape)}, PyTorch's {tuple(expected[name].shape)}.",
-                    where="the gate",
-                    fix="Export the run again.",
-                )
-            gap = (found.double() - expected[name].double()).abs()
-            largest[name] = max(largest.get(name, 0.0), float(gap.max()))
-            sums.setdefault(name, []).append(float(gap.mean()))
-            top[name] = max(top.get(name, 0.0), float(expected[name].abs().max()))
-    return [
-        Difference(name, largest[name], statistics.fmean(sums[name]), largest[name] / max(top[name], 1e-12))
-        for name in largest
-    ]
+        gaps.add(run.network(normalise(part.clone(), run.recipe.input)), network(part))
+    return gaps.found()
+
+
+def _place_of(run: Run, exported: Exported, stored: Tensor, outputs: Sequence[Difference]) -> str:
+    """Where the first output that differs begins to."""
+    for one in outputs:
+        if not one.relative <= TOLERANCE:
+            return place_of(run, exported, stored, one.output, TOLERANCE)
+    return ""
 
 
 def _compare_answers(run: Run, exported: Exported, samples: Sequence[Sample]) -> tuple[int, str]:
@@ -306,7 +288,10 @@ def _headline(model: Model, samples: list[Sample]) -> float:
 def _speeds(run: Run, exported: Exported, stored: Tensor) -> tuple[float, float]:
     """Seconds of one pass through each, by turns, medians; the network alone."""
     shown = normalise(stored.clone(), run.recipe.input)
-    works: tuple[Callable[[], Any], ...] = (lambda: run.network(shown), lambda: exported.network(stored))
+    works: tuple[Callable[[], Any], ...] = (
+        lambda: looked_again(run.network(shown)),
+        lambda: looked_again(exported.network(stored)),
+    )
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(_ROUNDS):
         for work, taken in zip(works, seconds, strict=True):
@@ -319,18 +304,14 @@ def _speeds(run: Run, exported: Exported, stored: Tensor) -> tuple[float, float]
 
 def _bytes_of(file: Path) -> int:
     """Size of an artefact, with what lies beside it under the same name."""
-    parts = file.rglob("*") if file.is_dir() else file.parent.glob(f"{file.stem}.*")
-    return sum(path.stat().st_size for path in parts if path.is_file())
+    parts = {file, *file.parent.glob(f"{file.stem}.*")}
+    files = [path for part in parts for path in (part.rglob("*") if part.is_dir() else [part])]
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def _before(unlike: str) -> list[str]:
     """What is wrong with the pixels that come to the tool."""
-    if not unlike:
-        return []
-    return [
-        f"Before the network: {unlike} comes to the tool as other pixels than to PyTorch. Look at `input` in the "
-        "sidecar: size, fit, channels, resizing."
-    ]
+    return [f"Before the network: {unlike}"] if unlike else []
 
 
 def _fall(metric: str, here: float, there: float, pictures: int, precision: str) -> list[str]:
@@ -344,7 +325,13 @@ def _fall(metric: str, here: float, there: float, pictures: int, precision: str)
 
 
 def _reasons(
-    outputs: Sequence[Difference], others: dict[str, float], apart_count: int, apart: str, here: float, there: float
+    outputs: Sequence[Difference],
+    others: dict[str, float],
+    place: str,
+    apart_count: int,
+    apart: str,
+    here: float,
+    there: float,
 ) -> list[str]:
     """Why an artefact in fp32 does not pass, the earliest place first."""
     found = []
@@ -352,8 +339,10 @@ def _reasons(
         if not one.relative <= TOLERANCE:
             found.append(
                 f"In the network: the output {one.output} differs by {one.largest:.3g}, {one.relative:.1e} of its "
-                f"largest value; {TOLERANCE:.0e} is allowed."
+                f"largest value; {TOLERANCE:.0e} is allowed{f'; {place}' if place else ''}."
             )
+            # Of the first alone: those after it begin to differ no earlier.
+            place = ""
     found += [
         f"With {name} an output differs by {relative:.1e} of its largest value; {TOLERANCE:.0e} is allowed."
         for name, relative in others.items()

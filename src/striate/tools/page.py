@@ -48,6 +48,8 @@ def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
         "runtime": parity.runtime,
         "processor": parity.machine,
     }
+    if parity.place:
+        facts["where it begins"] = parity.place
     columns = [
         Column("output"),
         Column("largest", "largest difference", ".2e"),
