@@ -72,6 +72,7 @@ def answers(keras: KerasProcess, program: Program, pixels: Tensor, folder: Path)
 NETWORKS: dict[str, nn.Module] = {
     "padding and stride": nn.Sequential(nn.Conv2d(4, 6, 3, 2, 1), nn.Conv2d(6, 5, (3, 5), 1, (1, 2), bias=False)),
     "odd padding": nn.Conv2d(4, 3, 4, 1, 2),
+    "enlarged by kernels": nn.Sequential(nn.ConvTranspose2d(4, 3, 2, 2), nn.ConvTranspose2d(3, 5, 3, 2, bias=False)),
     "dilation": nn.Conv2d(4, 3, 3, padding=2, dilation=2),
     "depthwise": nn.Sequential(nn.Conv2d(4, 8, 3, 2, 1, groups=4), nn.Conv2d(8, 6, 1, groups=2)),
     "batch norm": nn.Sequential(nn.BatchNorm2d(4, eps=1e-3, momentum=0.03), nn.BatchNorm2d(4, affine=False)),

@@ -10,7 +10,7 @@ COMMANDS: dict[str, str] = {
     "inside": "Open a trained network up, down to one neuron's sum",
     "claims": "What people say about CNNs, measured on your own network",
     "export": "The trained network in another tool, compared with PyTorch",
-    "import": "Weights that Keras trained further, back into their run",
+    "import": "A network in: from Keras back into its run, or from elsewhere",
     "tools": "What a network can be exported to, and what is installed for it",
     "compare": "Train several networks on the same data, side by side",
     "nets": "The table of networks",

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from striate.errors import CheckpointError, RequestError
 from striate.evaluation import Evaluation, evaluate
 from striate.networks import resolve_network
@@ -22,7 +24,16 @@ from striate.tools.base import EXACT, TOOLS, Runner, Tool
 from striate.tools.graph import PLAIN
 from striate.tools.looks import open_looks, require_file
 from striate.tools.runtime import RuntimeNetwork
-from striate.tools.sidecar import INSIDE, RESIZE, SIDECAR, SIDECAR_VERSION, facts_of, normalisation_of, read_sidecar
+from striate.tools.sidecar import (
+    INSIDE,
+    RESIZE,
+    SHARES,
+    SIDECAR,
+    SIDECAR_VERSION,
+    facts_of,
+    normalisation_of,
+    read_sidecar,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -178,6 +189,8 @@ class Exported(Model):
 
     def network_of(self, runner: Runner) -> RuntimeNetwork:
         """The network as one runtime computes it."""
+        if self._document.get("gives") == SHARES:
+            runner = _as_scores(runner)
         template = self._template()
         open_looks(template, self._document.get("looks", {}), self.tool, self.file.parent)
         entry, names = self.input_entry, self._document["outputs"]
@@ -263,6 +276,11 @@ def open_model(
             fix="Leave it out, or give the folder of the run.",
         )
     return Exported(file)
+
+
+def _as_scores(runner: Runner) -> Runner:
+    """Scores whose softmax is what the runner gives."""
+    return lambda pixels: [np.log(np.maximum(one, np.finfo(np.float32).tiny)) for one in runner(pixels)]
 
 
 __all__ = ["SIDECAR", "Exported", "open_model", "weights_digest", "write_sidecar"]

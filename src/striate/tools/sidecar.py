@@ -21,6 +21,8 @@ SIDECAR_VERSION = 1
 
 RESIZE = "bilinear with antialiasing"
 INSIDE = "inside"
+SHARES = "shares"
+"""What an artefact gives where its outputs sum to 1, and are no scores before a softmax."""
 
 FOREIGN_TASKS = ("classification", "segmentation")
 """Tasks whose outputs everybody lays out alike, so that networks from elsewhere can be asked."""
@@ -139,6 +141,8 @@ def _faults(found: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield "task", f"{' or '.join(FOREIGN_TASKS)} where there is no `run`", found["task"]
         if found["outputs"] != [PLAIN]:
             yield "outputs", f'["{PLAIN}"] where there is no `run`', found["outputs"]
+    if found.get("gives", SHARES) != SHARES:
+        yield "gives", f'"{SHARES}", or nothing where outputs are scores before the softmax', found["gives"]
     if not _is_normalisation(entry.get("normalisation", INSIDE), entry["shape"][1]):
         expected = f'"{INSIDE}", or an object of `mean` and `std`, one value a channel, and `scale`'
         yield "input.normalisation", expected, entry["normalisation"]

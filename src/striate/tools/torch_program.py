@@ -52,7 +52,9 @@ def load(path):
 
         def run(pixels: Any) -> list[Any]:
             with torch.inference_mode():
-                return [tensor.numpy() for tensor in module(torch.from_numpy(pixels))]
+                given = module(torch.from_numpy(pixels))
+                # Networks from elsewhere may give one tensor by itself.
+                return [tensor.numpy() for tensor in ((given,) if isinstance(given, torch.Tensor) else given)]
 
         return run
 

@@ -42,6 +42,19 @@ def conv2d(writer: Writer, step: Step) -> Value:
     return _with_weights(writer, step, value, kind, config, [(own, weight), *_bias(step, bias)])
 
 
+def transposed_conv2d(writer: Writer, step: Step) -> Value:
+    """Enlarging with learned kernels that do not hang over the edge."""
+    weight, bias = step.arguments[1], step.get(2, "bias")
+    stride = step.pair(3, "stride", 1)
+    plain = step.pair(4, "padding", 0) == step.pair(5, "output_padding", 0) == (0, 0)
+    if not plain or step.get(6, "groups", 1) != 1 or step.pair(7, "dilation", 1) != (1, 1):
+        raise writer.refuse("a transposed convolution with padding, groups or holes")
+    _, outputs, *kernel = weight.shape
+    config = {"filters": outputs, "kernel_size": list(kernel), "strides": list(stride), "use_bias": bias is not None}
+    weights = [(Weight("kernel", step.keys[1], (2, 3, 1, 0)), weight), *_bias(step, bias)]
+    return _with_weights(writer, step, writer.channels_last(step.value), "Conv2DTranspose", config, weights)
+
+
 def linear(writer: Writer, step: Step) -> Value:
     """Works on the last axis, as Keras' own does."""
     weight, bias = step.arguments[1], step.get(2, "bias")
@@ -202,6 +215,7 @@ def pad(writer: Writer, step: Step) -> Value:
 LAYERS: dict[str, Translation] = {
     "aten.conv2d.default": conv2d,
     "aten.conv2d.padding": conv2d,
+    "aten.conv_transpose2d.input": transposed_conv2d,
     "aten.linear.default": linear,
     "aten.batch_norm.default": batch_norm,
     "aten.max_pool2d.default": max_pool,

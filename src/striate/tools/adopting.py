@@ -1,0 +1,159 @@
+"""Networks from elsewhere: what is needed to ask them is written beside them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.errors import ExportError, RequestError
+from striate.runs.files import plain, write_json
+from striate.tools.base import TOOLS, Tool
+from striate.tools.exported import Exported
+from striate.tools.graph import PLAIN
+from striate.tools.sidecar import INSIDE, SHARES, SIDECAR, SIDECAR_VERSION
+
+_TRIALS = 4
+
+
+def adopt(
+    file: str | Path,
+    classes: Sequence[str],
+    folder: str | Path,
+    *,
+    size_hw: tuple[int, int],
+    channels: int = 3,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    scale: float = 1.0,
+) -> Exported:
+    """Copies a classifier or a semantic segmenter that Striate did not write, with a sidecar that tells how to ask it.
+
+    The network is run once on noise: that shows its task, and whether it gives scores or shares that sum to 1.
+
+    Args:
+        file: A file of one of the tools; code in it is never run.
+        classes: Names of its classes, in the order of its outputs.
+        folder: Where it goes; must be new or empty.
+        size_hw: Height and width of its input, in pixels.
+        channels: Channels of its input.
+        mean: Subtracted from each channel, after dividing by `scale`; 0 where not given.
+        std: Each channel is divided by it then; 1 where not given.
+        scale: What stored values are divided by; 255 brings those of 8 bits between 0 and 1.
+
+    Raises:
+        RequestError: No such file, or what is said of it does not hold.
+        MissingPartError: Its tool is not installed.
+        ExportError: It cannot be read or run.
+    """
+    file, folder = Path(file), Path(folder)
+    tool = _tool_of(file)
+    tool.require()
+    if folder.exists() and any(folder.iterdir()):
+        raise RequestError("this folder is not empty.", where=folder, fix="Choose a new one with --out.")
+    means, stds = [float(one) for one in mean or [0.0] * channels], [float(one) for one in std or [1.0] * channels]
+    if len(means) != channels or len(stds) != channels or 0 in stds or scale == 0:
+        raise RequestError(
+            f"expected {channels} values other than 0 for --std, {channels} for --mean, and a --scale other than 0.",
+            where=file,
+            fix="Give one value for each channel, with commas between them.",
+        )
+    given = _outputs(tool, file, (channels, *size_hw))
+    task = {2: "classification", 4: "segmentation"}.get(given.ndim)
+    if task is None or given.shape[1] != len(classes):
+        raise RequestError(
+            f"this network gives {tuple(given.shape[1:])} for a picture, and {len(classes)} classes are named.",
+            where=file,
+            fix="Name each class once, in the order of the outputs: scores (classes) or (classes, height, width).",
+        )
+    plainly = means == [0.0] * channels and stds == [1.0] * channels and scale == 1
+    document: dict[str, Any] = {
+        "version": SIDECAR_VERSION,
+        "tool": tool.name,
+        "file": tool.file,
+        "task": task,
+        "classes": list(classes),
+        "input": {
+            "shape": ["batch" if len(given) > 1 else 1, channels, *size_hw],
+            "dtype": "uint8",
+            "fit": "squash",
+            # Even where nothing is to be done it wants floats, which is what normalised pixels are.
+            "normalisation": {"mean": means, "std": stds, "scale": float(scale)},
+        },
+        "outputs": [PLAIN],
+    }
+    if _are_shares(given):
+        document["gives"] = SHARES
+    if plainly and _takes_bytes(tool, file, (channels, *size_hw)):
+        document["input"]["normalisation"] = INSIDE
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in _parts(file):
+        target = folder / f"{Path(tool.file).stem}{part.suffix}"
+        (shutil.copytree if part.is_dir() else shutil.copyfile)(part, target)
+    write_json(folder / SIDECAR, plain(document))
+    return Exported(folder / tool.file)
+
+
+def _tool_of(file: Path) -> Tool:
+    if not file.exists():
+        raise RequestError("there is nothing here.", where=file, fix="Give the file of a network.")
+    if (file / "saved_model.pb").is_file():
+        return TOOLS.get("tensorflow")
+    for tool in TOOLS:
+        if Path(tool.file).suffix and Path(tool.file).suffix == file.suffix:
+            return tool
+    endings = ", ".join(sorted(Path(tool.file).suffix for tool in TOOLS if Path(tool.file).suffix))
+    raise RequestError(
+        f"no tool reads files that end in {file.suffix or 'nothing'!r}.",
+        where=file,
+        fix=f"Give one that ends in {endings}, or the folder of a SavedModel.",
+    )
+
+
+def _outputs(tool: Tool, file: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """What the network gives for noise: for several pictures at once where it takes several."""
+    runner = tool.open(file)
+    noise = np.random.default_rng(0).normal(size=(_TRIALS, *shape)).astype(np.float32)
+    failure = ""
+    for pictures in (noise, noise[:1]):
+        for kind in (np.float32, np.uint8):
+            try:
+                outputs = runner(
+                    np.clip(pictures * 64 + 128, 0, 255).astype(np.uint8) if kind is np.uint8 else pictures
+                )
+            except Exception as error:  # noqa: BLE001 - every runtime has errors of its own
+                failure = failure or str(error).splitlines()[0][:200]
+                continue
+            if len(outputs) == 1:
+                return np.asarray(outputs[0])
+            failure = failure or f"it gives {len(outputs)} outputs, and one is understood here"
+    described = tool.describe(file)
+    raise ExportError(
+        f"this network does not take pictures of {shape[0]} channels and {shape[1]} x {shape[2]} pixels "
+        f"({failure.rstrip('.')})." + (f" It {described}." if described else ""),
+        where=file,
+        fix="Say what it takes: --size and --channels.",
+    )
+
+
+def _takes_bytes(tool: Tool, file: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        tool.open(file)(np.zeros((1, *shape), np.uint8))
+    except Exception:  # noqa: BLE001 - every runtime has errors of its own
+        return False
+    return True
+
+
+def _are_shares(given: npt.NDArray[Any]) -> bool:
+    """Whether outputs are shares of the classes that sum to 1, not scores."""
+    return bool((given >= 0).all() and np.allclose(given.sum(1), 1, atol=1e-3))
+
+
+def _parts(file: Path) -> list[Path]:
+    """A file and what belongs to it: OpenVINO keeps weights beside the graph."""
+    beside = file.with_suffix(".bin")
+    return [file, beside] if file.suffix == ".xml" and beside.is_file() else [file]

@@ -1,0 +1,102 @@
+"""Classifiers and segmenters that Striate did not write, asked and measured like its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from striate.cli import main
+from striate.errors import ExportError, RequestError
+from striate.structures import ClassScores
+from striate.tools.adopting import adopt
+from striate.tools.sidecar import SIDECAR
+
+MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.3, 0.4]
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1))
+    return nn.Sequential(*layers).eval()
+
+
+@pytest.fixture(scope="module")
+def program(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("foreign") / "theirs.pt2"
+    torch.export.save(torch.export.export(network, (torch.zeros(1, 3, 16, 20),)), path)
+    return path
+
+
+def write_picture(path: Path, seed: int = 1) -> torch.Tensor:
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 20, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+
+
+def test_it_is_asked_by_what_was_said_of_it(network: nn.Module, program: Path, tmp_path: Path) -> None:
+    model = adopt(program, "abc", tmp_path / "own", size_hw=(16, 20), mean=MEAN, std=STD, scale=255)
+    pixels = write_picture(tmp_path / "one.png")
+    with torch.inference_mode():
+        normalised = (pixels / 255 - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+        expected = network(normalised)[0].numpy()
+    (found,) = model.predict(tmp_path / "one.png")
+    assert isinstance(found.prediction, ClassScores)
+    # Shares that sum to 1 stay what they are: no second softmax flattens them.
+    assert found.prediction.scores == pytest.approx(expected, abs=1e-5)
+    assert json.loads((tmp_path / "own" / SIDECAR).read_text())["gives"] == "shares"
+
+
+def test_the_command_adopts_and_evaluate_measures(
+    program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abc":
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(4):
+            write_picture(tmp_path / "data" / name / f"{number}.png", 10 * ord(name) + number)
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    asked = ["import", str(program), "--classes", str(tmp_path / "names.txt"), "--size", "16x20", "--scale", "255"]
+    assert main([*asked, "--out", str(tmp_path / "own"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"] == ["a", "b", "c"]
+    assert main(["evaluate", str(tmp_path / "own"), str(tmp_path / "data"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    # A network that never learned says one thing of all noise.
+    assert found["images"] == 12
+    assert found["headline"]["value"] == pytest.approx(1 / 3, abs=0.2)
+
+
+def test_a_segmenter_is_known_by_its_output(tmp_path: Path) -> None:
+    torch.export.save(torch.export.export(nn.Conv2d(3, 2, 1), (torch.zeros(1, 3, 16, 20),)), tmp_path / "pixels.pt2")
+    model = adopt(tmp_path / "pixels.pt2", ("ground", "thing"), tmp_path / "own", size_hw=(16, 20))
+    assert model.task.name == "segmentation"
+    write_picture(tmp_path / "one.png")
+    assert len(model.predict(tmp_path / "one.png")) == 1
+
+
+def test_what_does_not_hold_is_said(program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RequestError, match=r"gives \(3,\) for a picture, and 2 classes are named"):
+        adopt(program, "ab", tmp_path / "a", size_hw=(16, 20))
+    with pytest.raises(ExportError, match="does not take pictures of 3 channels and 99 x 20 pixels"):
+        adopt(program, "abc", tmp_path / "a", size_hw=(99, 20))
+    with pytest.raises(RequestError, match="expected 3 values other than 0 for --std"):
+        adopt(program, "abc", tmp_path / "a", size_hw=(16, 20), std=[1, 0, 1])
+    with pytest.raises(RequestError, match="there is nothing here"):
+        adopt(tmp_path / "none.onnx", "abc", tmp_path / "a", size_hw=(16, 20))
+    (tmp_path / "weights.h5").write_bytes(b"x")
+    with pytest.raises(RequestError, match=r"no tool reads files that end in '\.h5'"):
+        adopt(tmp_path / "weights.h5", "abc", tmp_path / "a", size_hw=(16, 20))
+    assert not (tmp_path / "a").exists()
+    for more, words in (
+        ([], "Add --into RUN, or --classes NAMES"),
+        (["--classes", "a,b,c"], "expected --size and --out"),
+        (["--classes", "a,b,c", "--size", "big", "--out", "x"], "expected a size such as 224"),
+        (["--classes", "a,b,c", "--size", "16", "--out", "x", "--mean", "dark"], "expected numbers with commas"),
+    ):
+        assert main(["import", str(program), *more]) == 2
+        assert words in " ".join(capsys.readouterr().err.split())
