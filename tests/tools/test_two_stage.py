@@ -68,7 +68,14 @@ def pictures_of(run: Run, most: int = 4) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("task", "tool"), [("detection", "torch"), ("detection", "onnx"), ("instances", "onnx"), ("instances", "openvino")]
+    ("task", "tool"),
+    [
+        ("detection", "torch"),
+        ("detection", "onnx"),
+        ("instances", "onnx"),
+        ("instances", "openvino"),
+        ("instances", "litert"),
+    ],
 )
 def test_both_stages_answer_as_the_run_does(
     two_stage: Callable[[str], Run], exported: Callable[[str, str], Path], task: str, tool: str
