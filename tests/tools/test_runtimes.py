@@ -54,7 +54,7 @@ def test_auto_takes_the_fastest_that_passed(exported: Run, monkeypatch: pytest.M
     assert isinstance(chosen, RunThrough)
     assert chosen.exported.tool.name == "openvino"
     assert said == [
-        "openvino computes: 300 pictures/s (onnx 200, torch 100; in batches of 32, the network alone, measured now)."
+        "openvino computes: 300 pictures/s (onnx 200, torch 100; in batches of 8, the network alone, measured now)."
     ]
     change(exported.path / "exports" / "openvino" / "parity.json", passed=False, reasons=["It lies."])
     said.clear()

@@ -19,7 +19,9 @@ WEIGHTED = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMu
 def quantise(model: Any, calibration: Sequence[npt.NDArray[np.generic]]) -> Any:
     """The network with layers that compute in whole numbers of 8 bits.
 
-    Weights take 7 of their 8 bits: processors without VNNI add two products in 16 bits, where 8 would overflow.
+    Processors without VNNI add two products in 16 bits, which can overflow. NNCF's remedy, 7 bits for weights, is taken
+    for the first layer alone, as it is by default: in all layers it cost ResNet-18 1.5 points on such a processor, where
+    8 bits cost nothing. Whether they do elsewhere the gate finds out, on each kind of processor for itself.
 
     Args:
         model: OpenVINO's model in fp32.
@@ -37,7 +39,7 @@ def quantise(model: Any, calibration: Sequence[npt.NDArray[np.generic]]) -> Any:
             target_device=nncf.TargetDevice.CPU,
             subset_size=len(calibration),
             ignored_scope=nncf.IgnoredScope(names=_kept(model), validate=False),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.FIRST_LAYER),
         )
 
 
