@@ -79,7 +79,7 @@ def test_file_options_and_settings_in_that_order(asked: list[Asked], tmp_path: P
 
 
 def test_every_option_sets_its_field(asked: list[Asked]) -> None:
-    values = {"str": "cpu", "int": "7", "float": "0.5"} | {"--precision": "bf16", "--net": "lenet5"}
+    values = {"str": "cpu", "int": "7", "float": "0.5"} | {"--precision": "bf16", "--net": "lenet5", "--tool": "jax"}
     arguments = [
         word for flag in RECIPE_FLAGS for word in (flag.option, values.get(flag.option, values[flag.kind.__name__]))
     ]
