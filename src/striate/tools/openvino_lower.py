@@ -20,7 +20,7 @@ def quantise(model: Any, calibration: Sequence[npt.NDArray[np.generic]]) -> Any:
     """The network with layers that compute in whole numbers of 8 bits.
 
     Processors without VNNI add two products in 16 bits, which can overflow. NNCF's remedy, 7 bits for weights, is taken
-    for the first layer alone, as it is by default: in all layers it cost ResNet-18 1.5 points on such a processor, where
+    for the first layer alone, as by default: in all layers it cost ResNet-18 1.5 points on such a processor, where
     8 bits cost nothing. Whether they do elsewhere the gate finds out, on each kind of processor for itself.
 
     Args:
