@@ -163,7 +163,7 @@ class MachineRecipe(_Section):
     """Where and how the sums are done. `None` fields are measured in the first seconds."""
 
     tool: Literal["torch", "keras", "tensorflow", "jax"] = Field(
-        "torch", description="Who makes the steps: PyTorch, or Keras (on TensorFlow or JAX)."
+        "torch", description="Who makes the steps: torch, or keras, on tensorflow or jax."
     )
     device: str | None = Field(None, description="cpu, cuda, cuda:1, mps.")
     precision: Literal["fp32", "bf16", "fp16"] | None = Field(None, description="Precision of convolutions.")

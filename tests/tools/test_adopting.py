@@ -15,6 +15,7 @@ from striate.cli import main
 from striate.errors import ExportError, RequestError
 from striate.structures import ClassScores
 from striate.tools.adopting import adopt
+from striate.tools.process import KerasProcess
 from striate.tools.sidecar import SIDECAR
 
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.3, 0.4]
@@ -100,3 +101,21 @@ def test_what_does_not_hold_is_said(program: Path, tmp_path: Path, capsys: pytes
     ):
         assert main(["import", str(program), *more]) == 2
         assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_several_outputs_are_refused_with_their_number(tmp_path: Path) -> None:
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x.mean((2, 3)), x.amax((2, 3))
+
+    torch.export.save(torch.export.export(Two(), (torch.zeros(1, 3, 16, 20),)), tmp_path / "two.pt2")
+    with pytest.raises(RequestError, match="gives 2 outputs, and one is understood here"):
+        adopt(tmp_path / "two.pt2", "abc", tmp_path / "own", size_hw=(16, 20))
+
+
+def test_a_killed_process_says_that_it_was_killed() -> None:
+    process = KerasProcess("tensorflow")
+    process._process.kill()
+    process._process.wait()
+    with pytest.raises(ExportError, match=r"the process of Keras on tensorflow ended \(signal 9: it was killed"):
+        process.ask("weights", path="x.keras")

@@ -130,7 +130,11 @@ def _outputs(tool: Tool, file: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]
                 continue
             if len(outputs) == 1:
                 return np.asarray(outputs[0])
-            failure = failure or f"it gives {len(outputs)} outputs, and one is understood here"
+            raise RequestError(
+                f"this network gives {len(outputs)} outputs, and one is understood here.",
+                where=file,
+                fix="Save it again with the output that holds the scores of the classes alone.",
+            )
     described = tool.describe(file)
     raise ExportError(
         f"this network does not take pictures of {shape[0]} channels and {shape[1]} x {shape[2]} pixels "

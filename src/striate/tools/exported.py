@@ -126,6 +126,7 @@ class Exported(Model):
         """The artefact at a path, a file or a folder that `striate export` wrote; `None` where there is none."""
         path = Path(path)
         if path.is_dir():
+            _refuse_without_sidecar(path)
             if (path / "saved_model.pb").is_file():
                 return path
             if not (path / SIDECAR).is_file() or (path / "run.json").is_file():
@@ -276,6 +277,13 @@ def open_model(
             fix="Leave it out, or give the folder of the run.",
         )
     return Exported(file)
+
+
+def _refuse_without_sidecar(folder: Path) -> None:
+    """Tells the folder of an export that lacks its sidecar from one that is none."""
+    files = [folder / tool.file for tool in TOOLS if (folder / tool.file).exists()]
+    if files and not (folder / SIDECAR).is_file():
+        read_sidecar(files[0])
 
 
 def _as_scores(runner: Runner) -> Runner:

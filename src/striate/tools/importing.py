@@ -120,7 +120,8 @@ def merged(
                 f"this is another network: the run's layer {layer.name} wants a {weight.name} of {wanted.shape}, and "
                 f"the file {there}.",
                 where=file,
-                fix="Import into the run that it was exported from; layers must keep their names.",
+                fix="Import into the run that it was exported from; layers must keep their names. For a network from "
+                "elsewhere: --classes NAMES --size N --out DIR.",
             )
         tensor = torch.from_numpy(weight.from_keras(found, tuple(own[weight.key].shape)))
         # Bits are compared, so that not a number equals itself.
@@ -137,7 +138,7 @@ def _weights_of(tool: FromKeras, file: Path) -> dict[str, npt.NDArray[Any]]:
         raise ExportError(
             f"Keras cannot read this file ({error.what.rstrip('.')}).",
             where=file,
-            fix="Save it again with model.save(...); models with code of their own are not opened.",
+            fix="It may be cut off: save or copy it again. Models with code of their own are not opened.",
         ) from error
     return dict(zip(answer["names"], arrays, strict=True))
 

@@ -65,7 +65,7 @@ class FromKeras(Tool):
             raise ExportError(
                 f"{self.title} cannot read this file ({error.what.rstrip('.')}).",
                 where=path,
-                fix="Export the run again.",
+                fix="Copy or export it again; layers with code of their own are not opened.",
             ) from error
 
         def run(pixels: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:

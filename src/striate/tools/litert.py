@@ -19,7 +19,9 @@ def load(path):
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        from tensorflow.lite import Interpreter
+        import tensorflow as tf
+
+        Interpreter = tf.lite.Interpreter
 
     runner = Interpreter(model_path=str(path)).get_signature_runner()
     (name,) = runner.get_input_details()

@@ -42,6 +42,8 @@ class KerasProcess:
             stdout=subprocess.PIPE,
             stderr=self._log,
             env={**os.environ, **_surroundings(backend, threads)},
+            # Ctrl-C is for us, who end it in order: what it has learned is fetched first.
+            start_new_session=True,
         )
         weakref.finalize(self, _end, self._process, self._log)
 
@@ -72,15 +74,15 @@ class KerasProcess:
             line = b""
         if not line:
             raise ExportError(
-                f"the process of {self.backend} ended ({self._last_words()}).",
+                f"the process of Keras on {self.backend} ended ({self._last_words()}).",
                 where="Keras",
-                fix="`striate tools` shows the versions; install those of the extra keras anew.",
+                fix="Try again; a training goes on with --resume. `striate tools` shows the versions here.",
             )
         answer = json.loads(line)
         found = [_read(out, kind, shape) for kind, shape in answer.pop("arrays")]
         if "error" in answer:
             raise ExportError(
-                f"{answer['error'].splitlines()[0][:400].rstrip('.')}.",
+                f"{_first_sentence(answer['error'])}.",
                 where=f"Keras on {self.backend}",
                 fix="Look at what it says; `striate tools` lists the versions here.",
             )
@@ -89,7 +91,15 @@ class KerasProcess:
     def _last_words(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else f"exit code {self._process.poll()}"
+        code = self._process.wait()
+        if code < 0:
+            return f"signal {-code}: it was killed, or memory ran out"
+        return lines[-1][:300] if lines else f"exit code {code}"
+
+
+def _first_sentence(text: str) -> str:
+    """What comes after it is advice for people who write Keras, such as to trust a file."""
+    return text.splitlines()[0].partition(". ")[0][:300].rstrip(".")
 
 
 @lru_cache

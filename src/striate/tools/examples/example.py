@@ -28,7 +28,19 @@ def load(path):
 def prepare(path):
     """A picture as the network takes it, `(1, C, H, W)` uint8, and scale and offset `(y, x)` of the picture in it."""
     _, channels, height, width = ABOUT["input"]["shape"]
-    image = Image.open(path).convert({1: "L", 3: "RGB"}[channels])
+    if ABOUT["input"]["dtype"] != "uint8" or channels not in (1, 3):
+        sys.exit(f"This network takes {channels} channels of {ABOUT['input']['dtype']}; Pillow gives 1 or 3 of uint8.")
+    try:
+        image = Image.open(path)
+        image.load()
+    except OSError as error:
+        sys.exit(f"{path}: expected a picture: {error}")
+    if image.mode.startswith(("I", "F")):
+        sys.exit(f"{path}: the network learned from pictures of 8 bits, and this has more ({image.mode}).")
+    if "A" in image.mode or "transparency" in image.info:
+        # What is transparent lies on white.
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    image = image.convert({1: "L", 3: "RGB"}[channels])
     fit = ABOUT["input"]["fit"] or "squash"
     ratios = height / image.height, width / image.width
     if fit == "squash":
@@ -78,6 +90,9 @@ def answer(run, path):
     if ABOUT["task"] == "classification":
         shares = softmax(scores, 0)
         return f"{classes[int(shares.argmax())]} {shares.max():.4f}"
+    if ABOUT["task"] == "multilabel":
+        shares = 1 / (1 + np.exp(-scores))
+        return ", ".join(f"{classes[kind]} {shares[kind]:.4f}" for kind in np.argsort(-shares))
     if ABOUT["task"] == "segmentation":
         mask = scores.argmax(0)
         return ", ".join(f"{classes[kind]} {(mask == kind).mean():.1%}" for kind in np.unique(mask))
@@ -90,6 +105,8 @@ def answer(run, path):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python example.py PICTURE...")
     network = load(HERE / ABOUT["file"])
     for name in sys.argv[1:]:
         print(f"{name}: {answer(network, name)}")

@@ -145,6 +145,8 @@ def answer(run, looks, path):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python example.py PICTURE...")
     network = load(HERE / ABOUT["file"])
     others = {name: load(HERE / entry["file"]) for name, entry in ABOUT["looks"].items()}
     for name in sys.argv[1:]:

@@ -161,6 +161,8 @@ def _in_order(given: Any, as_array: Callable[[Any], Any]) -> Arrays:
     """Outputs of a model by their names in alphabetical order, which every format keeps."""
     if isinstance(given, dict):
         return [as_array(given[name]) for name in sorted(given)]
+    if isinstance(given, list | tuple):
+        return [as_array(one) for one in given]
     return [as_array(given)]
 
 

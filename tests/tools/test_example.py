@@ -1,0 +1,67 @@
+"""The script that goes with an export, on pictures that it was not made for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.images import read_picture
+from striate.tools import TOOLS
+from striate.tools.exporting import example_of
+
+# The outputs are the pixels' means, so that what is prepared can be seen.
+MEANS = """
+def load(path):
+    return lambda pixels: [pixels.mean((2, 3), dtype=np.float64) / 255]
+"""
+
+
+def asked(folder: Path, task: str, *pictures: Path, dtype: str = "uint8") -> subprocess.CompletedProcess[str]:
+    """The script's answer with a network whose scores are the means of red, green and blue."""
+    tool = TOOLS.get("onnx")
+    source = example_of(tool).replace(tool.load.strip(), MEANS.strip())
+    (folder / "example.py").write_text(source, encoding="utf-8")
+    entry = {"shape": ["batch", 3, 8, 8], "dtype": dtype, "fit": "squash"}
+    about = {"file": "x", "task": task, "classes": ["r", "g", "b"], "outputs": ["scores"], "input": entry}
+    (folder / "striate.json").write_text(json.dumps(about))
+    command = [sys.executable, str(folder / "example.py"), *map(str, pictures)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_several_labels_are_named_and_transparency_lies_on_white(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[..., 0], pixels[:4, :, 3] = 255, 255
+    Image.fromarray(pixels).save(tmp_path / "half.png")
+    found = asked(tmp_path, "multilabel", tmp_path / "half.png").stdout.strip().split(": ")[1]
+    # Red above, white below: 1 of red, half of green and blue.
+    assert found == "r 0.7311, b 0.6225, g 0.6225" or found == "r 0.7311, g 0.6225, b 0.6225"
+    assert read_picture(tmp_path / "half.png").pixels.shape[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name", "words"),
+    [
+        ("uint16", "eight.png", "takes 3 channels of uint16; Pillow gives 1 or 3 of uint8"),
+        ("uint8", "sixteen.png", "learned from pictures of 8 bits, and this has more"),
+        ("uint8", "none.png", "none.png: expected a picture"),
+        ("uint8", "text.png", "text.png: expected a picture"),
+    ],
+)
+def test_what_it_cannot_feed_is_said_in_a_sentence(dtype: str, name: str, words: str, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "eight.png")
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "sixteen.png")
+    (tmp_path / "text.png").write_text("no picture")
+    done = asked(tmp_path, "classification", tmp_path / name, dtype=dtype)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_pictures_it_says_how_it_is_used(tmp_path: Path) -> None:
+    assert asked(tmp_path, "classification").stderr.startswith("usage: python example.py PICTURE")
