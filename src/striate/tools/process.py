@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -129,7 +130,8 @@ def _surroundings(backend: str, threads: int) -> dict[str, str]:
 def _end(process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
     process.terminate()
     process.wait()
     log.close()
