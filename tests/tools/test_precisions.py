@@ -19,6 +19,8 @@ from striate.runs.run import Run
 from striate.tools import TOOLS, export
 from striate.tools.calibration import calibration_frames
 from striate.tools.exported import SIDECAR, open_model
+from striate.tools.graph import Graph
+from striate.tools.onnx import OnnxTool
 from striate.tools.weighted import Node, first_layers, last_layers
 
 with_nncf = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="nncf is not installed")
@@ -50,6 +52,20 @@ def test_a_lower_precision_is_smaller_and_keeps_the_labels(
     paths = [str(Path(own.facts.data) / sample.name) for sample in samples]
     here, there = own.predict(paths), open_model(done.folder).predict(paths)
     assert np.mean([one.label == other.label for one, other in zip(here, there, strict=True)]) >= 0.95
+
+
+def test_the_memory_format_does_not_come_into_the_file(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    own.folder.write_recipe(own.recipe.with_values({"machine.channels_last": True}))
+    write = OnnxTool.write
+    plain: list[bool] = []
+
+    def watch(self: OnnxTool, graph: Graph, path: Path) -> tuple[str, ...]:
+        plain.append(all(weights.is_contiguous() for weights in graph.parameters()))
+        return write(self, graph, path)
+
+    monkeypatch.setattr(OnnxTool, "write", watch)
+    export(own, "onnx", precision="int8")
+    assert plain == [True]
 
 
 def test_a_metric_that_falls_is_refused_and_the_fall_is_named(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,8 @@ def export(
         graph.calibration = calibration_frames(run)
         say(f"calibrating on {len(graph.calibration)} pictures of the training split")
         output = seen_in(run.network, run.recipe.input, graph.calibration)
+    # To be shown pictures it may have been turned channels-last, and exporters write strides down as gathers.
+    graph.to(memory_format=torch.contiguous_format)
     say(f"writing {file}")
     outputs = tool.write(graph, file)
     looks = write_looks(output, tool, target)
