@@ -155,3 +155,23 @@ def test_shares_give_the_loss_of_the_task() -> None:
             work = SimpleNamespace(task=task, classes=4, loss=loss)
             found = -(shares_of(truth, work) * torch.log_softmax(scores, 1)).sum()  # type: ignore[arg-type]
             assert float(found) == pytest.approx(float(task.loss(scores, truth, loss)), rel=1e-6)
+
+
+def test_a_session_names_the_backend_that_is_installed(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Asked(Exception):
+        pass
+
+    def process(backend: str, threads: int) -> None:
+        asked.append(backend)
+        raise Asked
+
+    monkeypatch.setattr("striate.tools.keras_engine.KerasProcess", process)
+    monkeypatch.setattr("striate.tools.keras.KerasTool.backends", ("jax",))
+    values = QUICK | {"network.name": "lenet5", "input.size_hw": [28, 28], "epochs": 1, "machine.tool": "keras"}
+    with pytest.raises(Asked):
+        train(digits, Recipe().with_values(values), run=tmp_path / "run", progress=Silent())
+    assert asked == ["jax"]

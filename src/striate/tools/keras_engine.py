@@ -20,7 +20,7 @@ from striate.recipe import InputRecipe, Recipe
 from striate.tasks.class_scores import AUXILIARY_WEIGHT
 from striate.tools.base import TOOLS
 from striate.tools.graph import Graph
-from striate.tools.keras import TENSORFLOWS, KerasTool
+from striate.tools.keras import KerasTool
 from striate.tools.process import BACKENDS, KerasProcess
 from striate.tools.translation import Program, translate
 from striate.tools.translation.program import Weight
@@ -50,17 +50,7 @@ class KerasEngine(Engine):
 
     def fill(self, recipe: Recipe) -> Recipe:
         """Trains all of the network, in fp32."""
-        tool = _keras()
-        tool.require()
-        self._backend = self._backend or tool.backend
-        if self._backend not in tool.backends:
-            package = TENSORFLOWS[0] if self._backend == "tensorflow" else BACKENDS[self._backend]
-            extra = "keras" if self._backend == "tensorflow" else self._backend
-            raise MissingPartError(
-                f"Keras on {self._backend} needs {package}, which is not installed.",
-                where="--tool",
-                fix=f'pip install "striate[{extra}]"',
-            )
+        self._installed_backend()
         wanted = {
             "machine.precision": "fp32",
             "machine.compile": False,
@@ -92,7 +82,7 @@ class KerasEngine(Engine):
             )
         self._program = program = translate(training_graph(trainee.network, work))
         _refuse_fixed(trainee.network, program)
-        self._process = KerasProcess(self._backend, work.setting.threads)
+        self._process = KerasProcess(self._installed_backend(), work.setting.threads)
         with tempfile.TemporaryDirectory() as folder:
             program.write(Path(folder))
             self._process.ask("train", folder=folder, **_order(trainee, work, program))
@@ -137,6 +127,23 @@ class KerasEngine(Engine):
                     kept[1].copy_(back(found[f"second {name}"]))
                     kept[2].fill_(answer["steps"])
         self._behind = False
+
+    def _installed_backend(self) -> str:
+        """What Keras computes with; asked by every session, since a resumed run fills no recipe.
+
+        Raises:
+            MissingPartError: It is not installed.
+        """
+        tool = _keras()
+        tool.require()
+        backend = self._backend or tool.backend
+        if backend not in tool.backends:
+            raise MissingPartError(
+                f"Keras on {backend} needs {BACKENDS[backend]}, which is not installed.",
+                where="--tool",
+                fix=f'pip install "striate[{"keras" if backend == "tensorflow" else backend}]"',
+            )
+        return backend
 
     def _restore(self, trainee: Trainee) -> None:
         state = trainee.network.state_dict(keep_vars=True)
