@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from striate.errors import ExportError, RequestError
 from striate.runs.files import plain, write_json
-from striate.tools.base import TOOLS, Tool
+from striate.tools.base import TOOLS, Runner, Tool
 from striate.tools.exported import Exported
 from striate.tools.graph import PLAIN
 from striate.tools.sidecar import INSIDE, SHARES, SIDECAR, SIDECAR_VERSION
@@ -62,7 +62,8 @@ def adopt(
             where=file,
             fix="Give one value for each channel, with commas between them.",
         )
-    given = _outputs(tool, file, (channels, *size_hw))
+    shape, runner = (channels, *size_hw), tool.open(file)
+    given = _outputs(tool, runner, file, shape)
     task = {2: "classification", 4: "segmentation"}.get(given.ndim)
     if task is None or given.shape[1] != len(classes):
         raise RequestError(
@@ -78,7 +79,7 @@ def adopt(
         "task": task,
         "classes": list(classes),
         "input": {
-            "shape": ["batch" if len(given) > 1 else 1, channels, *size_hw],
+            "shape": ["batch" if len(given) > 1 else 1, *shape],
             "dtype": "uint8",
             "fit": "squash",
             # Even where nothing is to be done it wants floats, which is what normalised pixels are.
@@ -88,12 +89,10 @@ def adopt(
     }
     if _are_shares(given):
         document["gives"] = SHARES
-    if plainly and _takes_bytes(tool, file, (channels, *size_hw)):
+    if plainly and _takes_bytes(runner, shape):
         document["input"]["normalisation"] = INSIDE
     folder.mkdir(parents=True, exist_ok=True)
-    for part in _parts(file):
-        target = folder / f"{Path(tool.file).stem}{part.suffix}"
-        (shutil.copytree if part.is_dir() else shutil.copyfile)(part, target)
+    _copy(file, folder / tool.file)
     write_json(folder / SIDECAR, plain(document))
     return Exported(folder / tool.file)
 
@@ -114,27 +113,24 @@ def _tool_of(file: Path) -> Tool:
     )
 
 
-def _outputs(tool: Tool, file: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+def _outputs(tool: Tool, runner: Runner, file: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     """What the network gives for noise: for several pictures at once where it takes several."""
-    runner = tool.open(file)
-    noise = np.random.default_rng(0).normal(size=(_TRIALS, *shape)).astype(np.float32)
+    floats = np.random.default_rng(0).normal(size=(_TRIALS, *shape)).astype(np.float32)
+    whole = np.clip(floats * 64 + 128, 0, 255).astype(np.uint8)
     failure = ""
-    for pictures in (noise, noise[:1]):
-        for kind in (np.float32, np.uint8):
-            try:
-                outputs = runner(
-                    np.clip(pictures * 64 + 128, 0, 255).astype(np.uint8) if kind is np.uint8 else pictures
-                )
-            except Exception as error:  # noqa: BLE001 - every runtime has errors of its own
-                failure = failure or str(error).splitlines()[0][:200]
-                continue
-            if len(outputs) == 1:
-                return np.asarray(outputs[0])
-            raise RequestError(
-                f"this network gives {len(outputs)} outputs, and one is understood here.",
-                where=file,
-                fix="Save it again with the output that holds the scores of the classes alone.",
-            )
+    for pictures in (floats, whole, floats[:1], whole[:1]):
+        try:
+            outputs = runner(pictures)
+        except Exception as error:  # noqa: BLE001 - every runtime has errors of its own
+            failure = failure or str(error).splitlines()[0][:200]
+            continue
+        if len(outputs) == 1:
+            return np.asarray(outputs[0])
+        raise RequestError(
+            f"this network gives {len(outputs)} outputs, and one is understood here.",
+            where=file,
+            fix="Save it again with the output that holds the scores of the classes alone.",
+        )
     described = tool.describe(file)
     raise ExportError(
         f"this network does not take pictures of {shape[0]} channels and {shape[1]} x {shape[2]} pixels "
@@ -144,9 +140,9 @@ def _outputs(tool: Tool, file: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]
     )
 
 
-def _takes_bytes(tool: Tool, file: Path, shape: tuple[int, ...]) -> bool:
+def _takes_bytes(runner: Runner, shape: tuple[int, ...]) -> bool:
     try:
-        tool.open(file)(np.zeros((1, *shape), np.uint8))
+        runner(np.zeros((1, *shape), np.uint8))
     except Exception:  # noqa: BLE001 - every runtime has errors of its own
         return False
     return True
@@ -157,7 +153,12 @@ def _are_shares(given: npt.NDArray[Any]) -> bool:
     return bool((given >= 0).all() and np.allclose(given.sum(1), 1, atol=1e-3))
 
 
-def _parts(file: Path) -> list[Path]:
-    """A file and what belongs to it: OpenVINO keeps weights beside the graph."""
+def _copy(file: Path, target: Path) -> None:
+    """Copies a file or folder with what belongs to it: OpenVINO keeps weights beside the graph."""
+    if file.is_dir():
+        shutil.copytree(file, target)
+        return
+    shutil.copyfile(file, target)
     beside = file.with_suffix(".bin")
-    return [file, beside] if file.suffix == ".xml" and beside.is_file() else [file]
+    if file.suffix == ".xml" and beside.is_file():
+        shutil.copyfile(beside, target.with_suffix(beside.suffix))

@@ -72,11 +72,9 @@ class Optimizer(ABC):
             for weight in group.weights:
                 if weight.grad is None:
                     continue
-                if weight not in self._state:
-                    self._state[weight] = self._fresh_state(weight)
                 weights.append(weight)
                 gradients.append(weight.grad)
-                state.append(self._state[weight])
+                state.append(self.state_of(weight))
             if weights:
                 self._update(group, weights, gradients, state)
 
@@ -92,7 +90,9 @@ class Optimizer(ABC):
 
     def state_of(self, weight: nn.Parameter) -> list[Tensor]:
         """What is kept for a weight; what is there before the first step where none was made."""
-        return self._state.setdefault(weight, self._fresh_state(weight))
+        if weight not in self._state:
+            self._state[weight] = self._fresh_state(weight)
+        return self._state[weight]
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: the state of each weight by its place."""

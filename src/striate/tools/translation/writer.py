@@ -141,7 +141,6 @@ class Writer:
         """The same with PyTorch's order of axes."""
         if not value.last:
             return value
-        # Nothing moves in a map of one pixel; a reshape says so.
         return self.layer(value, "Permute", value.shape, {"dims": [3, 1, 2]}, last=False, suffix="channels_first")
 
     def channels_last(self, value: Value) -> Value:
