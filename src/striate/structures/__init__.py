@@ -14,6 +14,7 @@ from striate.structures.annotation import (
 )
 from striate.structures.counting import Count, plural
 from striate.structures.features import FeatureSpec, Stage
+from striate.structures.levels import Levels
 from striate.structures.picture import Picture
 from striate.structures.placement import Frames, Placement
 from striate.structures.prediction import (
@@ -28,9 +29,11 @@ from striate.structures.prediction import (
 from striate.structures.problem import Problem
 from striate.structures.ragged import Ragged
 from striate.structures.sample import PictureSource, Sample
+from striate.structures.volume import PLANES, Geometry, Turn, Volume
 
 __all__ = [
     "MOST_MASK_CLASSES",
+    "PLANES",
     "SHOWN_FROM",
     "SPATIAL_TASKS",
     "VOID",
@@ -43,9 +46,11 @@ __all__ = [
     "DetectedObjects",
     "FeatureSpec",
     "Frames",
+    "Geometry",
     "Instances",
     "Label",
     "Labels",
+    "Levels",
     "Mask",
     "Picture",
     "PictureSource",
@@ -56,6 +61,8 @@ __all__ = [
     "Sample",
     "SegmentedPicture",
     "Stage",
+    "Turn",
+    "Volume",
     "plural",
     "prediction_of_document",
 ]

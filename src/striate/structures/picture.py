@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from striate.structures.levels import Levels
+
 PIXEL_DTYPES = ("uint8", "uint16", "int16", "float32")
 _DTYPES = frozenset(np.dtype(name) for name in PIXEL_DTYPES)
 
@@ -20,6 +22,7 @@ class Picture:
         channel_names: One name for each channel, for example `("red", "green", "blue")`.
         spacing_mm: Height and width of one pixel in millimetres, where known.
         source: Where it came from: a path, or `path#index` for a picture in an archive.
+        levels: What the values of the whole scan are like that it is a slice of; `None` for what is no scan.
 
     Raises:
         ValueError: Wrong dtype, wrong number of dimensions, no pixels, or names that do not fit the channels.
@@ -29,6 +32,7 @@ class Picture:
     channel_names: tuple[str, ...]
     spacing_mm: tuple[float, float] | None = None
     source: str = ""
+    levels: Levels | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype not in _DTYPES:

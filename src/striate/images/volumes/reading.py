@@ -1,0 +1,78 @@
+"""Volumes, read once for all of their slices."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from striate.errors import PictureError
+from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
+from striate.structures import Volume
+
+_KEPT_BYTES = 512 << 20
+_Key = tuple[str, int, int]
+
+_lock = threading.Lock()
+_kept: OrderedDict[_Key, Volume] = OrderedDict()
+
+
+def find_volume_kind(path: Path) -> VolumeKind | None:
+    """The kind of a volume; `None` where a path is none."""
+    return next((kind for kind in VOLUME_KINDS if kind.recognises(path)), None)
+
+
+def read_volume_header(path: Path) -> VolumeHeader:
+    """What a volume says about itself, without decoding it, in the order of the file.
+
+    Raises:
+        PictureError: It is no volume, or cannot be read.
+    """
+    return _kind(path).read_header(path)
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Reads a volume as it is stored, in the order of the file.
+
+    Raises:
+        PictureError: It is no volume, or cannot be read.
+    """
+    return _kind(Path(path)).read(Path(path))
+
+
+def shared_volume(path: Path) -> Volume:
+    """An upright volume that the slices of this process share; do not write to it.
+
+    The last ones read are kept, up to half a gigabyte of them.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
+    status = path.stat() if path.exists() else None
+    key = (str(path), status.st_mtime_ns if status else 0, status.st_size if status else 0)
+    with _lock:
+        if key in _kept:
+            _kept.move_to_end(key)
+            return _kept[key]
+    # Outside the lock: threads read different volumes side by side. That two may read the same one does no harm.
+    volume = read_volume(path).upright()
+    volume.voxels.flags.writeable = False
+    with _lock:
+        _kept[key] = volume
+        while len(_kept) > 1 and sum(one.voxels.nbytes for one in _kept.values()) > _KEPT_BYTES:
+            _kept.popitem(last=False)
+    return volume
+
+
+def _kind(path: Path) -> VolumeKind:
+    kind = find_volume_kind(path)
+    if kind is not None:
+        return kind
+    if not path.exists():
+        raise PictureError("there is no such file or folder.", where=path, fix="Check the path.", kind="missing")
+    raise PictureError(
+        "this is no volume that is read.",
+        where=path,
+        fix="Volumes are NIfTI, NRRD, a folder of DICOM slices, a TIFF or NumPy stack.",
+        kind="not-a-picture",
+    )
