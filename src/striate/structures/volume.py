@@ -62,7 +62,8 @@ class Geometry:
         """Axis of the body (0 left, 1 back, 2 head) that slices, rows and columns follow most nearly, each once."""
         share = np.abs(self.affine[:3, :3]) / np.maximum(self.spacing_mm, 1e-12)
         # Not each for itself: two axes of a slanted volume may be nearest to the same axis of the body.
-        return max(permutations(range(3)), key=lambda axes: sum(share[axes[i], i] for i in range(3)))
+        first, second, third = max(permutations(range(3)), key=lambda axes: sum(share[axes[i], i] for i in range(3)))
+        return first, second, third
 
     def same_grid(self, other: Geometry, tolerance_mm: float = 1e-2) -> bool:
         """Whether voxels lie at the same places, to this many mm (and a rounding of the directions)."""
@@ -109,7 +110,7 @@ class Volume:
         return int(self.voxels.shape[0]), int(self.voxels.shape[2]), int(self.voxels.shape[3])
 
     def upright(self) -> Volume:
-        """Turned by whole axes, without resampling, so that slices go to the head, rows to the back, columns to the left.
+        """Turned by whole axes, without resampling: slices go to the head, rows to the back, columns to the left.
 
         That is how a radiologist sees axial slices. A volume whose geometry is not known stays as it is.
         """
