@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from striate.images import to_channels
+from striate.images.windows import Window, parse_window
 from striate.recipe import InputRecipe
 from striate.structures import Frames, Picture, Placement
 
@@ -36,6 +37,7 @@ class Preparation:
         fit: "squash" both sides, "crop" the middle, "pad" with zeros, or cut into "tiles" at one scale.
         tile_scale: Frame pixels for one picture pixel in tiles. `None`: no picture is ever cut into tiles.
         overlap: Share of a tile's side that its neighbour shows too.
+        window: Range of values that becomes 0..1; `None` leaves values as they are.
     """
 
     size_hw: tuple[int, int]
@@ -43,14 +45,21 @@ class Preparation:
     fit: Fit = "squash"
     tile_scale: float | None = None
     overlap: float = OVERLAP
+    window: Window | None = None
 
     @classmethod
     def of(cls, recipe: InputRecipe, channels: int) -> Preparation:
-        """The preparation a filled recipe asks for."""
+        """The preparation a filled recipe asks for.
+
+        Raises:
+            RecipeError: Its window is none.
+        """
         if recipe.size_hw is None:
             raise ValueError("the recipe has no input.size_hw yet")
         overlap = OVERLAP if recipe.tile_overlap is None else recipe.tile_overlap
-        return cls(recipe.size_hw, channels, recipe.fit or "squash", recipe.tile_scale, overlap)
+        return cls(
+            recipe.size_hw, channels, recipe.fit or "squash", recipe.tile_scale, overlap, parse_window(recipe.window)
+        )
 
     def frames(self, sizes_hw: Iterable[tuple[int, int]]) -> Frames:
         """How pictures of these sizes come to lie in frames."""
@@ -127,10 +136,10 @@ def _starts(side: int, frame: int, overlap: float, whole: int) -> list[tuple[int
 
 
 def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int] | None = None) -> Iterator[Pixels]:
-    """A picture in each of its frames, `(C, H, W)` each, dtype unchanged; in the order of `Preparation.place`.
+    """A picture in each of its frames, `(C, H, W)` each; in the order of `Preparation.place`.
 
-    Resizing is bilinear with antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count
-    as 0.
+    The data type stays, but behind a window values are float32, 0..1. Resizing is bilinear with antialiasing; integers
+    are rounded, never wrapped. Values that are no finite numbers count as 0.
 
     Args:
         picture: The picture.
@@ -143,6 +152,8 @@ def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int
     pixels = to_channels(picture.pixels, preparation.channels, picture.channel_names)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
+    if preparation.window is not None:
+        pixels = preparation.window.apply(pixels, picture.levels)
     size_hw = whole_hw or (int(pixels.shape[1]), int(pixels.shape[2]))
     frame_hw = preparation.size_hw
     if preparation.is_cut(size_hw):

@@ -273,7 +273,7 @@ def _facts(prepared: Prepared) -> RunFacts:
         data=str(data.root.absolute()),
         data_format=data.format,
         channel_names=data.channel_names[: prepared.options.channels],
-        dtype=stored_dtype(data).name,
+        dtype=stored_dtype(data, prepared.recipe).name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         striate=__version__,
         epochs_planned=prepared.recipe.optimisation.epochs or 0,
