@@ -30,6 +30,7 @@ from striate.training.defaults import (
     class_imbalance,
 )
 from striate.training.defaults_heads import choose_for_head
+from striate.training.defaults_scans import choose_for_scans
 from striate.training.defaults_spatial import choose_for_places, choose_spatial_optimisation
 from striate.training.machine import choose_device
 from striate.training.progress import Progress
@@ -149,6 +150,7 @@ def prepare_run(
     chooser = Chooser(recipe)
     task = TASKS.get(data.task)
     _refuse_hopeless(data)
+    choose_for_scans(chooser, data)
     objects: ObjectFacts | None = None
     if task.spatial:
         learned = data["train"]
