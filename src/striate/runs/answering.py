@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import CheckpointError, PictureError, RequestError
+from striate.errors import CheckpointError, PictureError
 from striate.evaluation.scoring import run_network, takes_stored_pixels
-from striate.evaluation.words import plural
-from striate.images import FileSource, is_picture_path, read_header, read_picture
+from striate.images import FileSource, read_header, read_picture
 from striate.recipe import Recipe
-from striate.runs.overlay import is_overlay
 from striate.structures import Frames, Picture, Placement, Prediction, Problem, Sample
 from striate.tasks import Task
 from striate.tasks.base import Scores, Targets, View
@@ -333,53 +330,3 @@ def _refuse_damage(scores: Tensor) -> None:
             where="weights",
             fix="Put weights/best.safetensors back, use the run's last weights, or train again.",
         )
-
-
-def find_pictures(paths: str | Path | Sequence[str | Path], problems: list[Problem]) -> Iterator[Sample]:
-    """The pictures at some paths: files as they are, folders searched through, names in order.
-
-    Args:
-        paths: A picture, a folder of pictures, or several of these.
-        problems: Gets one entry for each link in a folder that leads nowhere, and one for each folder that holds
-            answers which `striate predict` wrote; those are no pictures to ask about.
-
-    Raises:
-        RequestError: Nothing is at a path, or a folder holds no picture.
-    """
-    several = [paths] if isinstance(paths, str | Path) else paths
-    for path in map(Path, several):
-        if path.is_dir():
-            yield from _in_folder(path, problems)
-        elif path.exists():
-            yield Sample(FileSource(path, str(path)))
-        elif path.is_symlink():
-            raise RequestError(
-                f"this link leads to {path.readlink()}, where nothing is.",
-                where=path,
-                fix="Put the picture back there.",
-            )
-        else:
-            raise RequestError("there is no such picture or folder.", where=path, fix="Check the path.")
-
-
-def _in_folder(folder: Path, problems: list[Problem]) -> Iterator[Sample]:
-    empty = True
-    drawn = Counter[Path]()
-    for path in sorted(folder.rglob("*")):
-        if not is_picture_path(path) or path.name.startswith("."):
-            continue
-        if path.is_symlink() and not path.exists():
-            detail = f"this link leads to {path.readlink()}, where nothing is."
-            problems.append(Problem("broken-link", str(path), detail, "Put the picture back there.", "dropped"))
-        elif not path.is_file():
-            continue
-        elif is_overlay(path):
-            drawn[path.parent] += 1
-        else:
-            yield Sample(FileSource(path, str(path)))
-        empty = False
-    for place, count in drawn.items():
-        detail = f"a set of {plural(count, 'picture')} that `striate predict` drew itself."
-        problems.append(Problem("own-answers", str(place), detail, "Give it by name to ask about it.", "dropped"))
-    if empty:
-        raise RequestError("there is no picture in this folder.", where=folder, fix="Give a folder that holds some.")

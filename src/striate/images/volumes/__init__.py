@@ -1,6 +1,13 @@
 """Volumes <-> files: NIfTI, NRRD, DICOM series, stacks of pages and arrays."""
 
-from striate.images.volumes.base import MOST_VOXELS, VOLUME_KINDS, VolumeHeader, VolumeKind
+from striate.images.volumes.base import (
+    MOST_VOXELS,
+    VOLUME_KINDS,
+    VolumeHeader,
+    VolumeKind,
+    upright_size,
+    upright_spacing_mm,
+)
 from striate.images.volumes.reading import find_volume_kind, read_volume, read_volume_header, shared_volume
 from striate.images.volumes.slices import LabelSlice, SliceSource, put_slice, slice_channel_names, slice_of
 
@@ -18,4 +25,6 @@ __all__ = [
     "shared_volume",
     "slice_channel_names",
     "slice_of",
+    "upright_size",
+    "upright_spacing_mm",
 ]
