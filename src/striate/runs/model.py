@@ -17,6 +17,7 @@ from striate.data import slicing_of
 from striate.errors import PictureError, RequestError
 from striate.evaluation import Estimate, Evaluation, evaluate
 from striate.evaluation.cases import assemble, case_rows, pooled
+from striate.evaluation.operating import tells_two_apart
 from striate.recipe import Recipe
 from striate.runs.answering import BATCH, Answering
 from striate.runs.asked import find_pictures
@@ -166,6 +167,8 @@ class Model(ABC):
             answers = ((sample, answer) for sample, _, answer in self.answering.predict(read, self.classes, []))
             rows = case_rows(assemble(answers, truth=True), self.classes)
             measured = replace(measured, cases=tuple(rows))
+        if self.facts.threshold is not None and tells_two_apart(self.task, self.classes):
+            measured = replace(measured, point=what.at(self.facts.threshold, seed).as_dict())
         return measured, SplitScores(tuple(sample.name for sample in read), scores, targets)
 
     def scores_of(

@@ -49,6 +49,7 @@ class RunFacts:
         stopped_early: Whether validation ended training.
         count_from: Score from which found objects are counted, chosen on validation pictures; `None` where the task
             finds none, or nobody chose.
+        threshold: For two classes the score from which the second one is best answered, chosen on validation pictures.
     """
 
     task: str
@@ -74,6 +75,7 @@ class RunFacts:
     augmented: bool = True
     stopped_early: bool = False
     count_from: float | None = None
+    threshold: float | None = None
 
     def with_values(self, **values: Any) -> RunFacts:
         """A copy with some fields changed."""
