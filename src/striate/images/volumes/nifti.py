@@ -109,6 +109,30 @@ class _Nifti(VolumeKind):
         return target
 
 
+def write_nifti(path: Path, voxels: npt.NDArray[Any], geometry: Geometry) -> None:
+    """Writes a volume with every value as it is.
+
+    Args:
+        path: The new file.
+        voxels: `(S, C, H, W)`.
+        geometry: Where voxels lie.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    import nibabel
+
+    ordered = voxels.transpose(3, 2, 0, 1)
+    image: Any = nibabel.Nifti1Image(
+        ordered[..., 0] if ordered.shape[3] == 1 else ordered, _RAS_TO_LPS @ geometry.affine[:, [2, 1, 0, 3]]
+    )
+    image.header.set_xyzt_units("mm")
+    if not geometry.known:
+        image.set_sform(None, code=0)
+        image.set_qform(None, code=0)
+    nibabel.save(image, path)
+
+
 @contextmanager
 def _decoding(path: Path) -> Iterator[None]:
     """Turns what nibabel raises on bad files into a `PictureError`."""
