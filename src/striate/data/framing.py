@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from striate.images import to_channels
+from striate.images import ChannelChoice, to_channels
 from striate.recipe import InputRecipe
 from striate.structures import Frames, Picture, Placement
 
@@ -32,10 +32,11 @@ class Preparation:
 
     Attributes:
         size_hw: Height and width of a frame, in pixels.
-        channels: Channels to keep.
+        channels: Number of channels to keep.
         fit: "squash" both sides, "crop" the middle, "pad" with zeros, or cut into "tiles" at one scale.
         tile_scale: Frame pixels for one picture pixel in tiles. `None`: no picture is ever cut into tiles.
         overlap: Share of a tile's side that its neighbour shows too.
+        choice: Which channels these are; by their number alone where not given.
     """
 
     size_hw: tuple[int, int]
@@ -43,14 +44,20 @@ class Preparation:
     fit: Fit = "squash"
     tile_scale: float | None = None
     overlap: float = OVERLAP
+    choice: ChannelChoice | None = None
 
     @classmethod
-    def of(cls, recipe: InputRecipe, channels: int) -> Preparation:
-        """The preparation a filled recipe asks for."""
+    def of(cls, recipe: InputRecipe, choice: ChannelChoice) -> Preparation:
+        """The preparation a filled recipe asks for.
+
+        Args:
+            recipe: Size and fit; the size must be filled.
+            choice: Its `data.channels`, understood for the pictures.
+        """
         if recipe.size_hw is None:
             raise ValueError("the recipe has no input.size_hw yet")
         overlap = OVERLAP if recipe.tile_overlap is None else recipe.tile_overlap
-        return cls(recipe.size_hw, channels, recipe.fit or "squash", recipe.tile_scale, overlap)
+        return cls(recipe.size_hw, choice.count, recipe.fit or "squash", recipe.tile_scale, overlap, choice)
 
     def frames(self, sizes_hw: Iterable[tuple[int, int]]) -> Frames:
         """How pictures of these sizes come to lie in frames."""
@@ -127,9 +134,9 @@ def _starts(side: int, frame: int, overlap: float, whole: int) -> list[tuple[int
 
 
 def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int] | None = None) -> Iterator[Pixels]:
-    """A picture in each of its frames, `(C, H, W)` each, dtype unchanged; in the order of `Preparation.place`.
+    """A picture in each of its frames, `(C, H, W)` each; in the order of `Preparation.place`.
 
-    Resizing is bilinear with antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count
+    The type of the values is unchanged, but for colour spaces, which are float32. Resizing is bilinear with antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count
     as 0.
 
     Args:
@@ -140,7 +147,15 @@ def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int
     Raises:
         PictureError: Its channels cannot become the channels asked for.
     """
-    pixels = to_channels(picture.pixels, preparation.channels, picture.channel_names)
+    choice, names = preparation.choice, picture.channel_names
+    if choice is None:
+        yield from _frames(to_channels(picture.pixels, preparation.channels, names), preparation, whole_hw)
+        return
+    for frame in _frames(choice.select(picture.pixels, names), preparation, whole_hw):
+        yield choice.convert(frame)
+
+
+def _frames(pixels: Pixels, preparation: Preparation, whole_hw: tuple[int, int] | None) -> Iterator[Pixels]:
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
     size_hw = whole_hw or (int(pixels.shape[1]), int(pixels.shape[2]))

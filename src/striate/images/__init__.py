@@ -4,6 +4,7 @@ Importing this is cheap: decoders are loaded with the first picture.
 """
 
 from striate.images.arrays import ArraySource, array_shapes, load_array, read_entries, read_idx_header
+from striate.images.channel_choice import ChannelChoice, choose_channels
 from striate.images.channels import to_channels
 from striate.images.damage import LineEndingDamage, find_line_ending_damage, lost_carriage_returns
 from striate.images.kinds import KINDS, MAX_PIXELS, Header, PictureKind, natural_channel_names
@@ -23,11 +24,13 @@ __all__ = [
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
     "ArraySource",
+    "ChannelChoice",
     "FileSource",
     "Header",
     "LineEndingDamage",
     "PictureKind",
     "array_shapes",
+    "choose_channels",
     "find_line_ending_damage",
     "is_picture_path",
     "load_array",

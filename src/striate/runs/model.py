@@ -68,10 +68,9 @@ class Model(ABC):
             self.network,
             self.task,
             self.recipe,
-            channels=facts.options.channels,
+            choice=facts.choice(self.recipe),
             dtype=facts.dtype,
             device=self.device,
-            channel_names=facts.channel_names,
         )
 
     def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = BATCH) -> list[PicturePrediction]:
