@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-
 from striate.images import FileSource, choose_channels
 from striate.recipe import Recipe
 from striate.runs.answering import Answering

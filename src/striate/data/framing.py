@@ -136,8 +136,8 @@ def _starts(side: int, frame: int, overlap: float, whole: int) -> list[tuple[int
 def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int] | None = None) -> Iterator[Pixels]:
     """A picture in each of its frames, `(C, H, W)` each; in the order of `Preparation.place`.
 
-    The type of the values is unchanged, but for colour spaces, which are float32. Resizing is bilinear with antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count
-    as 0.
+    The type of the values is unchanged, but for colour spaces, which are float32. Resizing is bilinear with
+    antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count as 0.
 
     Args:
         picture: The picture.

@@ -25,7 +25,6 @@ from striate.errors import PictureError, StorageError
 from striate.recipe import InputRecipe
 from striate.structures import Frames, Problem, Sample
 
-
 _SAME = 1e-11
 """A variance below this share of the mean square is rounding."""
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from striate.data import Dataset
 from striate.data.framing import Preparation
-from striate.images import choose_channels
 from striate.errors import RecipeError
+from striate.images import choose_channels
 from striate.networks.heads import find_head
 from striate.tasks import Task
 from striate.tasks.base import ObjectFacts

@@ -23,9 +23,9 @@ from striate.tasks.base import ObjectFacts, Targets, View
 from striate.tasks.truth import TruthStore
 from striate.training.defaults import (
     Chooser,
+    choice_of,
     choose_augmentation,
     choose_cache,
-    choice_of,
     choose_input,
     choose_optimisation,
     class_imbalance,
