@@ -123,13 +123,13 @@ class ChannelLook:
                 f"{together}, {usual}. A network may see more."
             )
         best = telling[0]
-        opening = f"Only {best.name} alone tells" if len(telling) == 1 else f"{best.name} alone tells most"
+        opening = f"Only {best.name} alone tells the classes apart" if len(telling) == 1 else f"{best.name} tells most"
         rest = (
             "the others are no better than that"
             if len(telling) == 1
             else f"also better than that: {_listed([one.name for one in telling[1:]])}"
         )
-        return f"{opening} of the classes: {best.tells}, all together {together}, {usual}; {rest}."
+        return f"{opening}: {best.tells}, all together {together}, {usual}; {rest}."
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for `--json`."""

@@ -34,7 +34,7 @@ class Share:
         value: The share.
         low: Lower end of its interval.
         high: Upper end.
-        count: Pictures in all.
+        count: What it rests on: pictures, or where several are of one group, groups.
     """
 
     value: float
@@ -43,9 +43,8 @@ class Share:
     count: int
 
     @classmethod
-    def of(cls, right: int, count: int) -> Share:
+    def of(cls, value: float, count: int) -> Share:
         """The share and its interval by Wilson (Journal of the American Statistical Association 22, 1927)."""
-        value = right / count
         spread = _Z_95 * (value * (1 - value) / count + _Z_95**2 / (4 * count**2)) ** 0.5
         middle, scale = value + _Z_95**2 / (2 * count), 1 + _Z_95**2 / count
         return cls(value, max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale), count)
@@ -100,9 +99,9 @@ def probe_channels(features: npt.NDArray[np.float32], samples: Sequence[Sample],
     labels, groups = labels[usable], groups[usable]
     folds = _folds(labels, groups, seed)
     features = features[usable]
-    count = features.shape[1]
-    single = {i: _told(features[:, i], labels, folds) for i in range(min(count, MOST_PROBED)) if count > 1}
-    together = _told(features.reshape(len(features), -1), labels, folds)
+    count, independent = features.shape[1], len(np.unique(groups))
+    single = {i: _told(features[:, i], labels, folds, independent) for i in range(min(count, MOST_PROBED)) if count > 1}
+    together = _told(features.reshape(len(features), -1), labels, folds, independent)
     if count == 1:
         single = {0: together}
     return Probe(single, together, float(np.bincount(labels).max() / len(labels)))
@@ -137,8 +136,10 @@ def _folds(labels: npt.NDArray[Any], groups: npt.NDArray[Any], seed: int) -> lis
         return list(kind(_FOLDS, shuffle=True, random_state=seed).split(labels, labels, groups))
 
 
-def _told(features: npt.NDArray[np.float32], labels: npt.NDArray[Any], folds: Sequence[tuple[Any, Any]]) -> Share:
-    """Share of pictures whose class a logistic regression finds that never saw them."""
+def _told(
+    features: npt.NDArray[np.float32], labels: npt.NDArray[Any], folds: Sequence[tuple[Any, Any]], independent: int
+) -> Share:
+    """Share of pictures whose class a logistic regression finds that never saw them, of so many independent ones."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -152,4 +153,4 @@ def _told(features: npt.NDArray[np.float32], labels: npt.NDArray[Any], folds: Se
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(scaled[learned], labels[learned])
         right += int((model.predict(scaled[asked]) == labels[asked]).sum())
-    return Share.of(right, len(labels))
+    return Share.of(right / len(labels), independent)

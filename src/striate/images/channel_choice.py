@@ -196,8 +196,9 @@ def _positions(rule: str, item: str, names: tuple[str, ...]) -> list[int]:
 
 
 def _refusal(rule: str, fault: str, names: tuple[str, ...]) -> RequestError:
-    listed = ", ".join(f"{position} {name}" for position, name in enumerate(names[:_MOST_NAMED]))
-    more = f", ... {len(names) - 1} {names[-1]}" if len(names) > _MOST_NAMED else ""
+    numbered = [name if name == f"channel {place}" else f"{place} {name}" for place, name in enumerate(names)]
+    listed = ", ".join(numbered[:_MOST_NAMED])
+    more = f", ... {numbered[-1]}" if len(names) > _MOST_NAMED else ""
     plural = "channels are" if len(names) != 1 else "channel is"
     return RequestError(
         f"the rule {rule!r} {fault}; the {plural} {listed}{more}.",
