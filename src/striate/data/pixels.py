@@ -234,7 +234,8 @@ def _fingerprint(samples: Sequence[Sample], preparation: Preparation, dtype: np.
     for sample in samples:
         digest.update(repr(sample.source).encode())
         path = getattr(sample.source, "path", None)
-        if path is not None:
+        paths = getattr(sample.source, "paths", () if path is None else (path,))
+        for path in paths:
             try:
                 facts = Path(path).stat()
             except OSError:

@@ -17,6 +17,7 @@ from striate.images.reading import (
     read_with_header,
     sniff_kind,
 )
+from striate.images.stacks import Stacks, StackSource, beside, find_stacks, gather_stacks
 from striate.images.writing import lossless_suffix, write_picture
 
 __all__ = [
@@ -29,9 +30,14 @@ __all__ = [
     "Header",
     "LineEndingDamage",
     "PictureKind",
+    "StackSource",
+    "Stacks",
     "array_shapes",
+    "beside",
     "choose_channels",
     "find_line_ending_damage",
+    "find_stacks",
+    "gather_stacks",
     "is_picture_path",
     "load_array",
     "lossless_suffix",

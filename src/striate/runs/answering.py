@@ -18,7 +18,15 @@ import numpy.typing as npt
 from striate.errors import CheckpointError, PictureError, RequestError
 from striate.evaluation.scoring import run_network, takes_stored_pixels
 from striate.evaluation.words import plural
-from striate.images import ChannelChoice, FileSource, is_picture_path, read_header, read_picture
+from striate.images import (
+    ChannelChoice,
+    FileSource,
+    beside,
+    gather_stacks,
+    is_picture_path,
+    read_header,
+    read_picture,
+)
 from striate.recipe import Recipe
 from striate.runs.overlay import is_overlay
 from striate.structures import Frames, Picture, Placement, Prediction, Problem, Sample
@@ -337,18 +345,39 @@ def _refuse_damage(scores: Tensor) -> None:
         )
 
 
-def find_pictures(paths: str | Path | Sequence[str | Path], problems: list[Problem]) -> Iterator[Sample]:
+def find_pictures(
+    paths: str | Path | Sequence[str | Path], problems: list[Problem], channels: Sequence[str] = ()
+) -> Iterator[Sample]:
     """The pictures at some paths: files as they are, folders searched through, names in order.
+
+    Where the network learned from pictures whose channels lie in files of their own, files are put together so.
 
     Args:
         paths: A picture, a folder of pictures, or several of these.
         problems: Gets one entry for each link in a folder that leads nowhere, and one for each folder that holds
             answers which `striate predict` wrote; those are no pictures to ask about.
+        channels: Names of the channels, where the network learned from pictures with channels in files of their own.
 
     Raises:
         RequestError: Nothing is at a path, or a folder holds no picture.
     """
     several = [paths] if isinstance(paths, str | Path) else paths
+    found = _find_each(several, problems)
+    yield from _put_together(found, channels, problems) if channels else found
+
+
+def _put_together(found: Iterator[Sample], channels: Sequence[str], problems: list[Problem]) -> Iterator[Sample]:
+    """Pictures with channels in files of their own; of a picture that is named by one file, the others are found."""
+    files = [sample.source.path for sample in found if isinstance(sample.source, FileSource)]
+    gathered, report = gather_stacks(beside(files, channels), channels)
+    for name, lacking in report.missing.items():
+        detail = f"there is no file for {', '.join(lacking)}; the network learned from {', '.join(channels)}."
+        problems.append(Problem("missing-channel", name, detail, "Put the file beside the others.", "dropped"))
+    for one in gathered:
+        yield Sample(FileSource(one, str(one)) if isinstance(one, Path) else one)
+
+
+def _find_each(several: Sequence[str | Path], problems: list[Problem]) -> Iterator[Sample]:
     for path in map(Path, several):
         if path.is_dir():
             yield from _in_folder(path, problems)

@@ -110,7 +110,7 @@ class Model(ABC):
         Raises:
             RequestError: Nothing is at a path.
         """
-        found = find_pictures(paths, problems)
+        found = find_pictures(paths, problems, self.facts.channels_in_files)
         for sample, size_hw, answer in self.answering.predict(found, self.classes, problems, batch_size=batch_size):
             yield PicturePrediction(sample.name, size_hw, answer)
 

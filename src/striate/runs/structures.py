@@ -36,6 +36,7 @@ class RunFacts:
         channel_names: Channels of the network's input.
         picture_channels: Channels of the training pictures, of which the recipe's `data.channels` chose; empty in runs
             of an older Striate.
+        channel_files: Whether the channels of a picture lay in files of their own.
         dtype: Type of the stored pixels that `striate.data.framing.prepare` feeds it with.
         status: running, done, interrupted or failed.
         created: When the run began, ISO 8601 in UTC.
@@ -63,6 +64,7 @@ class RunFacts:
     data_format: str = ""
     channel_names: tuple[str, ...] = ()
     picture_channels: tuple[str, ...] = ()
+    channel_files: bool = False
     dtype: str = "uint8"
     status: Status = "running"
     created: str = ""
@@ -92,6 +94,11 @@ class RunFacts:
         if not isinstance(recipe.data.channels, str):
             return choose_channels(self.options.channels, self.picture_channels or self.channel_names)
         return choose_channels(recipe.data.channels, self.picture_channels)
+
+    @property
+    def channels_in_files(self) -> tuple[str, ...]:
+        """Channels that lie in files of their own; none where a file holds all of a picture."""
+        return self.picture_channels if self.channel_files else ()
 
     def with_values(self, **values: Any) -> RunFacts:
         """A copy with some fields changed."""

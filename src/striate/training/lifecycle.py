@@ -15,6 +15,7 @@ import torch
 from striate import __version__
 from striate.data import Dataset, open_by_recipe
 from striate.errors import CheckpointError, DataError, RequestError
+from striate.images import StackSource
 from striate.networks import resolve_network
 from striate.networks.base import count_parameters
 from striate.networks.weights import WEIGHT_CHOICES
@@ -275,6 +276,7 @@ def _facts(prepared: Prepared) -> RunFacts:
         data_format=data.format,
         channel_names=choice.names,
         picture_channels=data.channel_names,
+        channel_files=any(isinstance(sample.source, StackSource) for sample in data["train"]),
         dtype=choice.dtype(stored_dtype(data)).name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         striate=__version__,
