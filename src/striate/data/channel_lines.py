@@ -11,8 +11,8 @@ from striate.data.channel_facts import ChannelFacts, ChannelLook
 from striate.data.channel_probe import Share
 from striate.pages import (
     COLORWAY,
-    Body,
     Column,
+    Part,
     Section,
     Thumbnail,
     chart,
@@ -66,7 +66,7 @@ def channel_lines(seen: ChannelLook, width: int) -> Iterator[str]:
 
 def channel_section(seen: ChannelLook) -> Section:
     """The channels on a page: values, what each tells, how alike they are, and some pictures one channel at a time."""
-    parts: list[Body] = [lines(seen.sentences()), _values(seen)]
+    parts: list[str | Part] = [lines(seen.sentences()), _values(seen)]
     if seen.probe.together is not None:
         told = f"All channels together: {seen.probe.together}. The commonest class: {seen.probe.baseline:.1%}."
         parts.append(note(f"{told} A linear probe on 8 x 8 pixels, cross-validated; a network may see more."))
@@ -78,7 +78,7 @@ def channel_section(seen: ChannelLook) -> Section:
     return Section("Channels", parts)
 
 
-def _values(seen: ChannelLook) -> Body:
+def _values(seen: ChannelLook) -> Part:
     rows = [_row(one) for one in seen.channels]
     columns = [
         Column("channel"),
@@ -104,7 +104,7 @@ def _row(one: ChannelFacts) -> dict[str, object]:
     }
 
 
-def _matrix(seen: ChannelLook) -> Body:
+def _matrix(seen: ChannelLook) -> Part:
     import plotly.graph_objects as go
 
     names = [one.name for one in seen.channels]
