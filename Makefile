@@ -18,8 +18,8 @@ help:  ## This list
 demo: $(READY)  ## The whole road on real handwritten digits, for all four tasks: look, train, evaluate, predict
 	$(BIN)/striate demo --out demo
 
-test: $(READY)  ## All tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+test: $(READY)  ## The tests; CI=1 adds the slowest ones
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(if $(CI),--slow)
 
 check: $(READY)  ## Style, formatting and types
 	$(BIN)/ruff check

@@ -22,6 +22,21 @@ hypothesis.settings.load_profile("striate")
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--slow` asks for the tests that take long, too; where CI is set they run by themselves."""
+    parser.addoption("--slow", action="store_true", default=False, help="run slow tests, too, as CI does")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips slow tests on a developer's machine, visibly."""
+    if config.getoption("--slow") or os.environ.get("CI"):
+        return
+    skip = pytest.mark.skip(reason="slow: CI runs it; `make test CI=1` or pytest --slow does here")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(skip)
+
+
 @pytest.fixture(autouse=True)
 def _no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that reaches for the network fails; loopback and local sockets are allowed."""

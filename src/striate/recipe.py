@@ -45,6 +45,15 @@ class DataRecipe(_Section):
         description="Channels the network sees: all, gray, hsv, lab, or a list of names, numbers and ranges (r,g or "
         "0-3); a bare number is a count. The commonest of the data, without alpha.",
     )
+    plane: Literal["axial", "coronal", "sagittal"] | None = Field(
+        None, description="Plane in which volumes are cut into slices; the one with the finest pixels."
+    )
+    neighbours: int | None = Field(
+        None,
+        ge=0,
+        le=8,
+        description="Slices of a volume on either side that the network sees as further channels (2.5-D).",
+    )
     cache: Literal["memory", "disk", "none"] | None = Field(
         None,
         description="Where decoded pixels are kept: memory, a memory-mapped file, or nowhere (decoded every time).",
@@ -89,6 +98,11 @@ class InputRecipe(_Section):
         None,
         description="How other shapes become this one: squash both sides, crop the middle, pad with zeros, or cut into "
         "overlapping tiles.",
+    )
+    window: str | None = Field(
+        None,
+        description="Range of a scan's values that becomes 0..1: none, file, percentile, z-score, the name of a window "
+        "in Hounsfield units (brain, bone, lung, liver, mediastinum, soft-tissue), or LOW..HIGH.",
     )
     tile_scale: float | None = Field(
         None,

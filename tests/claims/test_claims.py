@@ -237,6 +237,7 @@ def test_no_single_layer_tells_a_parity() -> None:
 # 5
 
 
+@pytest.mark.slow
 def test_bounds_hold_and_a_rigged_activation_breaks_them(bench_of: BenchOf) -> None:
     found = Bounds().measure(bench_of(nn.Identity()))
     assert found.verdict == "holds"
@@ -309,6 +310,7 @@ def test_a_layer_is_a_sliding_window_unless_it_depends_on_the_place(bench_of: Be
 # 9
 
 
+@pytest.mark.slow
 def test_gaps_close_with_pictures_and_a_network_without_an_inside_shows_nothing(
     bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

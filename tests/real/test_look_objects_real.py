@@ -92,6 +92,7 @@ def test_campus_rooms(look_at: LookAt) -> None:
     assert not set(counts(seen)) & {"size-mismatch", "mask-value", "void-mask", "unreadable"}
 
 
+@pytest.mark.slow
 def test_nuclei(look_at: LookAt) -> None:
     seen = look_at("dsb2018")
     answer = seen.as_dict()
@@ -126,6 +127,7 @@ def test_the_format_zoo(shared_data: Path, name: str, format: str, task: str, im
     assert (answer["format"], answer["task"], answer["images"]) == (format, task, images)
 
 
+@pytest.mark.slow
 def test_boxes_stay_the_same_from_format_to_format(shared_data: Path, tmp_path: Path) -> None:
     """VOC, COCO, YOLO and VOC again: half a pixel at most, and nothing is lost but what has no area."""
     if not (shared_data / "bccd_voc").exists():

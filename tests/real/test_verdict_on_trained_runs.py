@@ -199,6 +199,7 @@ def real_early(plan):
     return pytest.param(plan, marks=pytest.mark.real, id=str(plan))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "plan"),
     [

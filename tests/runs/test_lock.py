@@ -50,6 +50,7 @@ def test_a_second_process_is_refused_with_the_run_and_what_to_do(tmp_path: Path)
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 def test_a_process_killed_with_9_lets_go(tmp_path: Path) -> None:
     process = holder(tmp_path)

@@ -58,12 +58,18 @@ def _narrow(narrow_heads: None) -> None:
 @pytest.mark.parametrize(
     ("task", "tool"),
     [
-        *(("classification", tool) for tool in ("onnx", "openvino", "torch", "keras", "tensorflow")),
+        *(("classification", tool) for tool in ("onnx", "openvino", "torch", "tensorflow")),
         ("segmentation", "onnx"),
         ("segmentation", "litert"),
-        ("detection", "openvino"),
-        ("detection", "keras"),
-        ("instances", "onnx"),
+        *(
+            pytest.param(*pair, marks=pytest.mark.slow)
+            for pair in (
+                ("classification", "keras"),
+                ("detection", "openvino"),
+                ("detection", "keras"),
+                ("instances", "onnx"),
+            )
+        ),
     ],
 )
 def test_an_export_answers_as_the_run_does(

@@ -76,6 +76,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(folder / "data", recipe, run=folder / "run", progress=Silent())
 
 
+@pytest.mark.slow
 def test_weights_come_back_bit_for_bit_and_with_what_keras_learned(run: Run, tmp_path: Path) -> None:
     done = export(run, "keras", tmp_path / "out")
     before = run.folder.weights_path("best").read_bytes()
@@ -95,6 +96,7 @@ def test_weights_come_back_bit_for_bit_and_with_what_keras_learned(run: Run, tmp
     assert again.parity.passed
 
 
+@pytest.mark.slow
 def test_code_is_never_run_and_foreign_files_are_refused(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

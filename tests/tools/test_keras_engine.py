@@ -25,9 +25,13 @@ from striate.training.machine import Setting, apply_setting
 from striate.training.preparation import prepare_run
 from striate.training.progress import Silent
 
-pytestmark = pytest.mark.skipif(
-    not (importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow")), reason="needs the extra keras"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow")),
+        reason="needs the extra keras",
+    ),
+]
 
 QUICK = {"precision": "fp32", "channels_last": False, "threads": 1, "batch_size": 16, "weights": "none"}
 STEPS = 10

@@ -106,6 +106,7 @@ def swapped_weights(graph: Graph) -> nn.Module:
     return graph
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "place"),
     [

@@ -32,6 +32,7 @@ LOWER = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tool", "precision", "size"), LOWER)
 def test_a_lower_precision_is_smaller_and_keeps_the_labels(
     own: Run, twice_exported: Run, tool: str, precision: str, size: float
@@ -150,6 +151,7 @@ def test_first_and_last_layers_stay_as_they_are() -> None:
     assert last_layers(nodes) == ["conv2", "conv3", "score", "corner"]
 
 
+@pytest.mark.slow
 def test_openvino_and_its_quantiser_report_nothing(tmp_path: Path) -> None:
     code = """
 import sys

@@ -25,6 +25,8 @@ from striate.tools.gate import answers_apart
 from striate.tools.looks import file_of
 from striate.tools.sidecar import SIDECAR
 
+pytestmark = pytest.mark.slow
+
 HEADS = {"detection": "faster_rcnn", "instances": "mask_rcnn"}
 
 QuickRun = Callable[..., Run]

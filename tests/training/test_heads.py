@@ -30,6 +30,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_data("digits", tmp_path_factory.mktemp("heads") / "scenes", MakeOptions(images=12, task="detection"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("narrow_heads")
 def test_train_and_predict_with_a_head_that_has_anchors(
     scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

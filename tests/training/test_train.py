@@ -68,6 +68,7 @@ def test_a_run_learns_and_leaves_everything_in_its_folder(all_digits: Dataset, q
     assert [record.epoch for record in run.history] == list(range(1, 13))
 
 
+@pytest.mark.slow
 def test_nothing_is_left_open_in_the_recipe_and_it_repeats_the_run(
     digits: Dataset, quick: Recipe, tmp_path: Path
 ) -> None:
@@ -79,6 +80,7 @@ def test_nothing_is_left_open_in_the_recipe_and_it_repeats_the_run(
     assert not equal(weights(first.path), weights(other.path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_a_crashed_run_resumed_equals_the_uninterrupted_one_bit_for_bit(
     epoch: int, digits: Dataset, quick: Recipe, tmp_path: Path

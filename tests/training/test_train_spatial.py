@@ -152,6 +152,7 @@ def boxes_of(mask: np.ndarray) -> Boxes:
     return Boxes(np.array(rows, np.float32).reshape(-1, 4), np.array(kinds, np.int64))
 
 
+@pytest.mark.slow
 def test_boxes_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe, tmp_path: Path) -> None:
     splits = {
         name: tuple(replace(one, annotation=boxes_of(one.annotation.classes)) for one in samples)
@@ -211,6 +212,7 @@ def instances_of_scene(mask: np.ndarray) -> Instances:
     return Instances.from_dense(planes[seen], np.flatnonzero(seen))
 
 
+@pytest.mark.slow
 def test_objects_with_masks_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe, tmp_path: Path) -> None:
     splits = {
         name: tuple(replace(one, annotation=instances_of_scene(one.annotation.classes)) for one in samples)

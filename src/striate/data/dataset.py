@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.recipe import Recipe
-from striate.structures import Problem, Sample
+from striate.structures import Problem, Sample, Slicing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ def open_dataset(
     validation_share: float = 0.15,
     test_share: float = 0.15,
     seed: int = 0,
+    slicing: Slicing | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Opens a folder or file of pictures: recognises it, checks every picture, keeps or makes the splits.
@@ -76,6 +77,7 @@ def open_dataset(
         validation_share: Share of the pictures for validation, where that split is made.
         test_share: Share of the pictures for the test, where that split is made; 0 makes none.
         seed: Seed of the splits.
+        slicing: How volumes are cut into slices; chosen by their voxels where not given.
         progress: Called with the number of pictures checked and the number of all.
 
     Raises:
@@ -86,7 +88,7 @@ def open_dataset(
     from striate.data.survey import SplitWishes, survey_data
 
     wishes = SplitWishes(validation_share, test_share, seed)
-    return survey_data(path, task=task, format=format, wishes=wishes, progress=progress).dataset
+    return survey_data(path, task=task, format=format, wishes=wishes, slicing=slicing, progress=progress).dataset
 
 
 def open_by_recipe(
@@ -118,5 +120,11 @@ def open_by_recipe(
         validation_share=recipe.data.validation_share,
         test_share=recipe.data.test_share,
         seed=recipe.optimisation.seed,
+        slicing=slicing_of(recipe),
         progress=progress,
     )
+
+
+def slicing_of(recipe: Recipe) -> Slicing:
+    """How a recipe wants volumes to be cut."""
+    return Slicing(recipe.data.plane, recipe.data.neighbours)

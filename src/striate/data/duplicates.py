@@ -56,6 +56,38 @@ class DuplicateSet:
     kind: Literal["exact", "near"]
 
 
+def find_copies(samples: Sequence[Sample], facts: Sequence[PictureFacts]) -> list[DuplicateSet]:
+    """Duplicates in a set in which some pictures are slices of volumes.
+
+    Neighbouring slices are alike by nature, and so are those of two patients. A volume is told by the one slice that
+    shows most, and counts as a copy only where that is equal in every pixel.
+
+    Args:
+        samples: The pictures.
+        facts: Their facts, in the same order.
+    """
+    shown: dict[str, int] = {}
+    for index, sample in enumerate(samples):
+        case = sample.case
+        if case is not None:
+            best = shown.get(case)
+            if best is None or facts[index].deviation.mean() > facts[best].deviation.mean():
+                shown[case] = index
+    whole = [index for index, sample in enumerate(samples) if sample.case is None]
+    found = []
+    alike = find_duplicates([facts[i] for i in whole]) if whole else []
+    for chosen, copies in ((whole, alike), _equal_volumes(shown, facts)):
+        found += [DuplicateSet(tuple(chosen[i] for i in one.indices), one.kind) for one in copies]
+    return found
+
+
+def _equal_volumes(shown: Mapping[str, int], facts: Sequence[PictureFacts]) -> tuple[list[int], list[DuplicateSet]]:
+    chosen = list(shown.values())
+    groups = _Groups(len(chosen))
+    _link_equal([facts[i] for i in chosen], groups)
+    return chosen, [DuplicateSet(tuple(indices), "exact") for indices in groups.members()]
+
+
 def find_duplicates(facts: Sequence[PictureFacts], likeness: float = LIKENESS) -> list[DuplicateSet]:
     """Sets of exact and near duplicates, in the order of their first pictures.
 

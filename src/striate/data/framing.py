@@ -14,8 +14,9 @@ import torch
 from torch.nn import functional
 
 from striate.images import ChannelChoice, to_channels
+from striate.images.windows import Window, parse_window
 from striate.recipe import InputRecipe
-from striate.structures import Frames, Picture, Placement
+from striate.structures import Frames, Levels, Picture, Placement
 
 Pixels = npt.NDArray[np.generic]
 Fit = Literal["squash", "crop", "pad", "tiles"]
@@ -37,6 +38,7 @@ class Preparation:
         tile_scale: Frame pixels for one picture pixel in tiles. `None`: no picture is ever cut into tiles.
         overlap: Share of a tile's side that its neighbour shows too.
         choice: Which channels these are; by their number alone where not given.
+        window: Range of values that becomes 0..1; `None` leaves values as they are.
     """
 
     size_hw: tuple[int, int]
@@ -45,6 +47,7 @@ class Preparation:
     tile_scale: float | None = None
     overlap: float = OVERLAP
     choice: ChannelChoice | None = None
+    window: Window | None = None
 
     @classmethod
     def of(cls, recipe: InputRecipe, choice: ChannelChoice) -> Preparation:
@@ -53,11 +56,22 @@ class Preparation:
         Args:
             recipe: Size and fit; the size must be filled.
             choice: Its `data.channels`, understood for the pictures.
+
+        Raises:
+            RecipeError: Its window is none.
         """
         if recipe.size_hw is None:
             raise ValueError("the recipe has no input.size_hw yet")
         overlap = OVERLAP if recipe.tile_overlap is None else recipe.tile_overlap
-        return cls(recipe.size_hw, choice.count, recipe.fit or "squash", recipe.tile_scale, overlap, choice)
+        return cls(
+            recipe.size_hw,
+            choice.count,
+            recipe.fit or "squash",
+            recipe.tile_scale,
+            overlap,
+            choice,
+            parse_window(recipe.window),
+        )
 
     def frames(self, sizes_hw: Iterable[tuple[int, int]]) -> Frames:
         """How pictures of these sizes come to lie in frames."""
@@ -136,8 +150,8 @@ def _starts(side: int, frame: int, overlap: float, whole: int) -> list[tuple[int
 def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int] | None = None) -> Iterator[Pixels]:
     """A picture in each of its frames, `(C, H, W)` each; in the order of `Preparation.place`.
 
-    The type of the values is unchanged, but for colour spaces, which are float32. Resizing is bilinear with
-    antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count as 0.
+    The type of the values is unchanged, but for colour spaces and behind a window, where they are float32. Resizing is
+    bilinear with antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count as 0.
 
     Args:
         picture: The picture.
@@ -149,15 +163,20 @@ def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int
     """
     choice, names = preparation.choice, picture.channel_names
     if choice is None:
-        yield from _frames(to_channels(picture.pixels, preparation.channels, names), preparation, whole_hw)
+        pixels = to_channels(picture.pixels, preparation.channels, names)
+        yield from _frames(pixels, picture.levels, preparation, whole_hw)
         return
-    for frame in _frames(choice.select(picture.pixels, names), preparation, whole_hw):
+    for frame in _frames(choice.select(picture.pixels, names), picture.levels, preparation, whole_hw):
         yield choice.convert(frame)
 
 
-def _frames(pixels: Pixels, preparation: Preparation, whole_hw: tuple[int, int] | None) -> Iterator[Pixels]:
+def _frames(
+    pixels: Pixels, levels: Levels | None, preparation: Preparation, whole_hw: tuple[int, int] | None
+) -> Iterator[Pixels]:
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
+    if preparation.window is not None:
+        pixels = preparation.window.apply(pixels, levels)
     size_hw = whole_hw or (int(pixels.shape[1]), int(pixels.shape[2]))
     frame_hw = preparation.size_hw
     if preparation.is_cut(size_hw):

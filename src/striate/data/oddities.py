@@ -56,8 +56,15 @@ def _most_common(items: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return Counter(items).most_common(1)[0][0]
 
 
-def find_oddities(facts: Sequence[PictureFacts]) -> list[Problem]:
-    """Mixed channels, bit depths and sizes, among readable pictures."""
+def find_oddities(facts: Sequence[PictureFacts], cases: Sequence[str | None] = ()) -> list[Problem]:
+    """Mixed channels, bit depths and sizes, among readable pictures.
+
+    Args:
+        facts: Their facts.
+        cases: The volume that each is a slice of, where there are volumes; each of these counts once.
+    """
+    if any(cases):
+        facts = list({case or fact.name: fact for case, fact in zip(cases, facts, strict=True)}.values())
     return [
         *_mixed(
             "mixed-channels",

@@ -8,7 +8,7 @@ from pathlib import Path
 from striate.data.annotations import ConvertedAnnotation, annotation_for
 from striate.errors import DataError, UnknownNameError
 from striate.formats import FORMATS, Reading, read_folder
-from striate.structures import AnnotationSource, Sample
+from striate.structures import AnnotationSource, Sample, Slicing
 
 TURNS_INTO = {
     "instances": ("detection", "segmentation", "multilabel"),
@@ -34,7 +34,7 @@ def read_for_task(path: Path, format: str | None = None, task: str | None = None
     return reading
 
 
-def read_turned(path: Path, format: str | None, task: str | None) -> Reading:
+def read_turned(path: Path, format: str | None, task: str | None, slicing: Slicing | None = None) -> Reading:
     """The same, but annotation that does not tell enough for the task is given as it is.
 
     Raises:
@@ -42,7 +42,7 @@ def read_turned(path: Path, format: str | None, task: str | None) -> Reading:
         UnknownNameError: No such format or task.
     """
     check_task_name(task)
-    return _turned(read_folder(path, format, task), task)
+    return _turned(read_folder(path, format, task, slicing), task)
 
 
 class OtherTaskError(DataError):

@@ -13,7 +13,7 @@ import numpy as np
 
 from striate.data.annotations import ObjectFacts, check_annotations, renumbered
 from striate.data.dataset import Dataset
-from striate.data.duplicates import DuplicateSet, duplicate_problems, find_duplicates
+from striate.data.duplicates import DuplicateSet, duplicate_problems, find_copies
 from striate.data.facts import PictureFacts
 from striate.data.learnable import (
     Pool,
@@ -37,7 +37,7 @@ from striate.data.splits import class_counts, class_indices, make_splits, merge_
 from striate.errors import DataError, RequestError
 from striate.formats import Reading
 from striate.formats.foreign import find_damage
-from striate.structures import SPATIAL_TASKS, VOID, Count, Problem, Sample
+from striate.structures import SPATIAL_TASKS, VOID, Count, Problem, Sample, Slicing
 
 _LARGEST_SHARE = 0.5
 
@@ -108,6 +108,7 @@ def survey_data(
     task: str | None = None,
     format: str | None = None,
     wishes: SplitWishes | None = None,
+    slicing: Slicing | None = None,
     progress: Callable[[int, int], None] | None = None,
     found: Found | None = None,
 ) -> Survey:
@@ -119,14 +120,14 @@ def survey_data(
     found = found if found is not None else Found()
     check_path(root)
     wishes = wishes or SplitWishes()
-    found.reading = reading = read_turned(root, format, task)
+    found.reading = reading = read_turned(root, format, task, slicing)
     refuse_other_task(root, reading, task)
     check_reading(root, reading)
     if damage := find_damage(root):
         raise damage
     pool = _scan(root, reading, progress, found)
     check_classes(root, reading, pool)
-    duplicates = find_duplicates(pool.facts)
+    duplicates = find_copies(pool.samples, pool.facts)
     splits, given, notes = _split(pool, duplicates, wishes)
     check_splits(root, splits)
     given_splits = {name: splits[name] for name in given if name in splits}
@@ -231,7 +232,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
         kept = list(objects)
         refuse_unusable(root, checked)
     labels = [objects[i].present if objects else class_indices(samples[i]) for i in kept]
-    problems += find_oddities([facts[i] for i in kept])
+    problems += find_oddities([facts[i] for i in kept], [samples[i].case for i in kept])
     return Pool(
         [samples[i] for i in kept],
         [facts[i] for i in kept],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.evaluation.intervals import RESAMPLES, headline_estimate, metric_estimates, resample
+from striate.evaluation.intervals import RESAMPLES, Groups, headline_estimate, metric_estimates, resample
 from striate.evaluation.mistakes import mistake_rows
 from striate.evaluation.shift import class_share_shift, headline_shift
 from striate.evaluation.structures import Estimate, Evaluation
@@ -33,6 +33,7 @@ def evaluate(
     shift: Sequence[str] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
+    groups: Groups = None,
 ) -> Evaluation:
     """Measures a split: all metrics with intervals, the baseline, each class, and what a reader must be warned of.
 
@@ -47,6 +48,7 @@ def evaluate(
         shift: Sentences on how the split's pictures differ from the training pictures, where that was looked at.
         seed: Fixes the resamples.
         resamples: Number of resamples of the headline.
+        groups: A number for each picture; those of one patient have the same and are drawn together.
 
     Raises:
         ValueError: There are no pictures, or the numbers of scores and targets differ.
@@ -57,16 +59,16 @@ def evaluate(
         )
     resamples = min(resamples, task.most_resamples)
     constant = task.baseline_scores(train_targets, targets, classes)
-    metrics = metric_estimates(task, scores, targets, classes, seed=seed, resamples=resamples)
+    metrics = metric_estimates(task, scores, targets, classes, seed=seed, resamples=resamples, groups=groups)
     headline = next((one for one in metrics if one.name == task.headline), None)
     if headline is None:
-        headline = headline_estimate(task, scores, targets, seed=seed, resamples=resamples)
+        headline = headline_estimate(task, scores, targets, seed=seed, resamples=resamples, groups=groups)
     per_class = tuple(task.per_class(scores, targets, classes))
     trap = task.trap(scores, targets, classes)
     warnings = [
         *_split_warnings(split),
         *([trap[1]] if trap is not None else []),
-        *_constant_warnings(task, scores, constant, targets, _without(metrics, trap), classes),
+        *_constant_warnings(task, scores, constant, targets, _without(metrics, trap), classes, groups),
         *_class_warnings(per_class, split),
         *(() if task.spatial else class_share_shift(train_targets, targets, classes, split)),
         *map(capitalised, shift),
@@ -78,7 +80,7 @@ def evaluate(
         split=split,
         images=len(targets),
         headline=headline,
-        baseline=headline_estimate(task, constant, targets, seed=seed, resamples=resamples),
+        baseline=headline_estimate(task, constant, targets, seed=seed, resamples=resamples, groups=groups),
         metrics=metrics,
         per_class=per_class,
         warnings=tuple(warnings),
@@ -154,11 +156,14 @@ def _constant_warnings(
     targets: Targets,
     metrics: tuple[Estimate, ...],
     classes: tuple[str, ...],
+    groups: Groups,
 ) -> list[str]:
     """Metrics that an answer which ignores the picture would also reach."""
     reached = task.metrics(constant, targets, classes)
     resamples = min(_RESAMPLES_OF_WARNINGS, task.most_resamples)
-    own, other = (resample(task, answers, targets, resamples=resamples) for answers in (scores, constant))
+    own, other = (
+        resample(task, answers, targets, resamples=resamples, groups=groups) for answers in (scores, constant)
+    )
     values = {one.name: one for one in metrics}
     empty = []
     for name in values:

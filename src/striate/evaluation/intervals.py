@@ -1,12 +1,15 @@
 """Bootstrap intervals (Efron and Tibshirani 1993, chapter 13: the percentile interval).
 
 Whole pictures are drawn with replacement from the whole split, not class by class: how many pictures of a class a
-split holds is itself a matter of chance. The same seed gives the same interval.
+split holds is itself a matter of chance. Pictures of one patient are no independent witnesses, so where groups are
+known whole groups are drawn (Field and Welsh 2007, "Bootstrapping clustered data"). The same seed gives the same
+interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +27,8 @@ _CELLS_AT_ONCE = 4_000_000
 _WORK = 40_000_000
 
 Floats = npt.NDArray[np.float64]
+Groups: TypeAlias = npt.NDArray[np.int64] | None
+"""A number for each picture, `(N,)`; pictures of equal number are drawn together. `None`: each for itself."""
 
 
 def resample(
@@ -34,15 +39,16 @@ def resample(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    groups: Groups = None,
 ) -> dict[str, Floats]:
     """Metrics of bootstrap resamples: `(resamples,)` for each name, NaN where one is not defined.
 
-    Two calls with the same number of pictures, seed and resamples draw the same pictures, so their values can be
-    compared pair by pair.
+    Pictures of one group, by the numbers of `groups`, are drawn together. Two calls with the same number of pictures,
+    seed, resamples and groups draw the same pictures, so their values can be compared pair by pair.
     """
     parts: dict[str, list[Floats]] = {}
     done = 0
-    for weights in _draw(len(targets), resamples, seed):
+    for weights in _draw(len(targets), resamples, seed, groups):
         found = task.resampled_metrics(scores, targets, weights, names)
         for name, values in found.items():
             parts.setdefault(name, [np.full(done, np.nan)] if done else []).append(values)
@@ -53,12 +59,18 @@ def resample(
 
 
 def headline_estimate(
-    task: Task, scores: Scores, targets: Targets, *, seed: int = 0, resamples: int = RESAMPLES
+    task: Task,
+    scores: Scores,
+    targets: Targets,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    groups: Groups = None,
 ) -> Estimate:
     """The deciding metric with its interval."""
     value = task.headline_value(scores, targets)
-    draws = resample(task, scores, targets, (task.headline,), seed=seed, resamples=resamples)
-    return estimate(task.headline, value, draws.get(task.headline, np.array([])), support=len(targets))
+    draws = resample(task, scores, targets, (task.headline,), seed=seed, resamples=resamples, groups=groups)
+    return estimate(task.headline, value, draws.get(task.headline, np.array([])), support=_drawn(targets, groups))
 
 
 def metric_estimates(
@@ -69,16 +81,16 @@ def metric_estimates(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    groups: Groups = None,
 ) -> tuple[Estimate, ...]:
     """All metrics of a split with their intervals, the headline first."""
     values = task.metrics(scores, targets, classes)
-    draws = resample(
-        task, scores, targets, seed=seed, resamples=affordable_resamples(len(targets), len(classes), resamples)
-    )
-    draws |= resample(task, scores, targets, (task.headline,), seed=seed, resamples=resamples)
+    affordable = affordable_resamples(len(targets), len(classes), resamples)
+    draws = resample(task, scores, targets, seed=seed, resamples=affordable, groups=groups)
+    draws |= resample(task, scores, targets, (task.headline,), seed=seed, resamples=resamples, groups=groups)
     support = _support(targets, len(classes))
     return tuple(
-        estimate(name, value, draws.get(name, np.array([])), support=support.get(name, len(targets)))
+        estimate(name, value, draws.get(name, np.array([])), support=support.get(name, _drawn(targets, groups)))
         for name, value in values.items()
     )
 
@@ -118,17 +130,33 @@ def affordable_resamples(images: int, classes: int, wanted: int = RESAMPLES) -> 
     return min(wanted, max(200, _WORK // max(images * classes, 1)))
 
 
-def _draw(images: int, resamples: int, seed: int) -> Iterator[Floats]:
+def group_numbers(groups: Sequence[str | None]) -> Groups:
+    """A number for each picture by the name of its group; `None` where no picture has one."""
+    if not any(groups):
+        return None
+    own = [f"#{index}" if name is None else name for index, name in enumerate(groups)]
+    return np.unique(own, return_inverse=True)[1].astype(np.int64)
+
+
+def _drawn(targets: Targets, groups: Groups) -> int:
+    """How many independent things a figure rests on."""
+    return len(targets) if groups is None else len(np.unique(groups))
+
+
+def _draw(images: int, resamples: int, seed: int, groups: Groups = None) -> Iterator[Floats]:
     """Rows of counts, `(rows, images)` at a time so that memory stays small."""
     generator = np.random.default_rng(seed)
     if images == 0:
         return
+    owner = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    drawn = images if owner is None else int(owner.max()) + 1
     rows = max(1, _CELLS_AT_ONCE // images)
     for start in range(0, resamples, rows):
         count = min(rows, resamples - start)
-        picks = generator.integers(0, images, size=(count, images))
-        picks += np.arange(count)[:, None] * images
-        yield np.bincount(picks.ravel(), minlength=count * images).reshape(count, images).astype(np.float64)
+        picks = generator.integers(0, drawn, size=(count, drawn))
+        picks += np.arange(count)[:, None] * drawn
+        counts = np.bincount(picks.ravel(), minlength=count * drawn).reshape(count, drawn).astype(np.float64)
+        yield counts if owner is None else counts[:, owner]
 
 
 def _support(targets: Targets, classes: int) -> Mapping[str, int]:

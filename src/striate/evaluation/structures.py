@@ -83,6 +83,8 @@ class Evaluation:
         warnings: Sentences a reader must see (a metric that a constant answer also reaches, a shifted test split).
         trap: The one of them about a metric that looks good whatever is answered; empty where there is none.
         mistakes: For tasks that look for objects one row a kind of mistake: `kind`, `count` and `gain`.
+        cases: For classes of voxels one row a volume and class: `case`, `class`, `dice`, `hd95_mm`, `hd_mm`, `true_ml`
+            and `found_ml`.
     """
 
     split: str
@@ -94,6 +96,7 @@ class Evaluation:
     warnings: tuple[str, ...] = field(default=())
     trap: str = ""
     mistakes: tuple[dict[str, Any], ...] = field(default=())
+    cases: tuple[dict[str, Any], ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for `--json` and the run folder."""
@@ -116,4 +119,5 @@ class Evaluation:
             warnings=tuple(tree["warnings"]),
             trap=tree.get("trap", ""),
             mistakes=tuple(tree.get("mistakes", ())),
+            cases=tuple(tree.get("cases", ())),
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from striate.errors import DataError
 from striate.registry import Registry
-from striate.structures import Problem, Sample
+from striate.structures import Problem, Sample, Slicing
 
 GIVEN_SPLITS = ("train", "validation", "test")
 """The names of splits inside Striate. Formats map `val`, `valid`, `validate`, `dev`, ... onto them."""
@@ -82,6 +82,15 @@ class Format(ABC):
             DataError: It cannot be understood.
         """
 
+    def read_sliced(self, path: Path, task: str | None, slicing: Slicing) -> Reading:
+        """The same, for a caller who says how volumes are cut; formats of pictures have none.
+
+        Raises:
+            DataError: It cannot be understood.
+        """
+        del slicing
+        return self.read(path, task)
+
     @abstractmethod
     def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
         """Writes pictures and annotation so that `read` gives the same samples again.
@@ -137,8 +146,16 @@ def _others_in_words(chosen: Format, others: Sequence[tuple[Format, Sniff]]) -> 
     ]
 
 
-def read_folder(path: Path, format: str | None = None, task: str | None = None) -> Reading:
+def read_folder(
+    path: Path, format: str | None = None, task: str | None = None, slicing: Slicing | None = None
+) -> Reading:
     """Reads the annotation at a path in the named format, or in the one that fits best, for a task where one is named.
+
+    Args:
+        path: The folder or file.
+        format: Name of the format.
+        task: Name of the task.
+        slicing: How volumes are cut into slices, where there are volumes.
 
     Raises:
         DataError: See `find_format`.
@@ -146,7 +163,7 @@ def read_folder(path: Path, format: str | None = None, task: str | None = None) 
     """
     if format is None:
         (surest, _), *others = _find_formats(path)
-        reading = surest.read(path, task)
+        reading = surest.read_sliced(path, task, slicing or Slicing())
         reading.notes += _others_in_words(surest, others)
         return reading
     from striate.formats.foreign import find_damage
@@ -155,4 +172,4 @@ def read_folder(path: Path, format: str | None = None, task: str | None = None) 
     damage = find_damage(path)
     if damage is not None:
         raise damage
-    return chosen.read(path, task)
+    return chosen.read_sliced(path, task, slicing or Slicing())

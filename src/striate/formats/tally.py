@@ -118,7 +118,7 @@ def some_of(names: Iterable[str], most: int = _NAMED) -> str:
     return ", ".join(different[:most]) + (", ..." if len(different) > most else "")
 
 
-def left_out(kind: str, names: Sequence[str], noun: str, what: str, advice: str) -> list[Problem]:
+def left_out(kind: str, names: Sequence[str], noun: str, what: str, advice: str, named: int = 1) -> list[Problem]:
     """One problem for all files that are left out for the same reason; none where there are none.
 
     Args:
@@ -127,8 +127,9 @@ def left_out(kind: str, names: Sequence[str], noun: str, what: str, advice: str)
         noun: What they are, with a verb, as `Count` takes it ("picture has|pictures have").
         what: The rest of the reason ("no mask").
         advice: What can be done, a sentence.
+        named: How many files are named.
     """
     if not names:
         return []
-    detail = f"{format(Count(len(names)), noun)} {what} ({some_of(names, 1)})."
+    detail = f"{format(Count(len(names)), noun)} {what} ({some_of(names, named)})."
     return [Problem(kind, names[0], detail, f"Left out. {advice}", "dropped")]

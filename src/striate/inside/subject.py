@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import PictureError, RequestError, StriateError
+from striate.images import FileSource
 from striate.inside.objectives import Objective, objectives_of, planes_of
 from striate.inside.recording import Recording, record
 from striate.networks import Network
 from striate.networks.anatomy import Anatomy, describe_network
 from striate.networks.spatial import backbone_of
-from striate.runs.answering import find_pictures
+from striate.runs.asked import find_pictures
 from striate.runs.known_pictures import pictures_of_split
 from striate.runs.run import Run
 from striate.structures import Picture, Placement, Prediction, Problem, Sample
@@ -179,8 +180,11 @@ def _read(path: Path, opened: Run) -> Picture:
         PictureError: It cannot be read.
         RequestError: A channel has no file.
     """
+    channels = opened.facts.channels_in_files
+    if not channels:
+        return FileSource(path, str(path)).read()
     problems: list[Problem] = []
-    for sample in find_pictures(path, problems, opened.facts.channels_in_files):
+    for sample in find_pictures(path, problems, channels=channels):
         return sample.read()
     raise RequestError(problems[0].detail, where=path, fix=problems[0].fix)
 

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import CheckpointError, PictureError, RequestError
+from striate.errors import CheckpointError, PictureError
 from striate.evaluation.scoring import run_network, takes_stored_pixels
-from striate.evaluation.words import plural
-from striate.images import (
-    ChannelChoice,
-    FileSource,
-    beside,
-    gather_stacks,
-    is_picture_path,
-    read_header,
-    read_picture,
-)
+from striate.images import ChannelChoice, FileSource, read_header, read_picture
 from striate.recipe import Recipe
-from striate.runs.overlay import is_overlay
 from striate.structures import Frames, Picture, Placement, Prediction, Problem, Sample
 from striate.tasks import Task
 from striate.tasks.base import Scores, Targets, View
@@ -343,74 +332,3 @@ def _refuse_damage(scores: Tensor) -> None:
             where="weights",
             fix="Put weights/best.safetensors back, use the run's last weights, or train again.",
         )
-
-
-def find_pictures(
-    paths: str | Path | Sequence[str | Path], problems: list[Problem], channels: Sequence[str] = ()
-) -> Iterator[Sample]:
-    """The pictures at some paths: files as they are, folders searched through, names in order.
-
-    Where the network learned from pictures whose channels lie in files of their own, files are put together so.
-
-    Args:
-        paths: A picture, a folder of pictures, or several of these.
-        problems: Gets one entry for each link in a folder that leads nowhere, and one for each folder that holds
-            answers which `striate predict` wrote; those are no pictures to ask about.
-        channels: Names of the channels, where the network learned from pictures with channels in files of their own.
-
-    Raises:
-        RequestError: Nothing is at a path, or a folder holds no picture.
-    """
-    several = [paths] if isinstance(paths, str | Path) else paths
-    found = _find_each(several, problems)
-    yield from _put_together(found, channels, problems) if channels else found
-
-
-def _put_together(found: Iterator[Sample], channels: Sequence[str], problems: list[Problem]) -> Iterator[Sample]:
-    """Pictures with channels in files of their own; of a picture that is named by one file, the others are found."""
-    files = [sample.source.path for sample in found if isinstance(sample.source, FileSource)]
-    gathered, report = gather_stacks(beside(files, channels), channels)
-    for name, lacking in report.missing.items():
-        detail = f"there is no file for {', '.join(lacking)}; the network learned from {', '.join(channels)}."
-        problems.append(Problem("missing-channel", name, detail, "Put the file beside the others.", "dropped"))
-    for one in gathered:
-        yield Sample(FileSource(one, str(one)) if isinstance(one, Path) else one)
-
-
-def _find_each(several: Sequence[str | Path], problems: list[Problem]) -> Iterator[Sample]:
-    for path in map(Path, several):
-        if path.is_dir():
-            yield from _in_folder(path, problems)
-        elif path.exists():
-            yield Sample(FileSource(path, str(path)))
-        elif path.is_symlink():
-            raise RequestError(
-                f"this link leads to {path.readlink()}, where nothing is.",
-                where=path,
-                fix="Put the picture back there.",
-            )
-        else:
-            raise RequestError("there is no such picture or folder.", where=path, fix="Check the path.")
-
-
-def _in_folder(folder: Path, problems: list[Problem]) -> Iterator[Sample]:
-    empty = True
-    drawn = Counter[Path]()
-    for path in sorted(folder.rglob("*")):
-        if not is_picture_path(path) or path.name.startswith("."):
-            continue
-        if path.is_symlink() and not path.exists():
-            detail = f"this link leads to {path.readlink()}, where nothing is."
-            problems.append(Problem("broken-link", str(path), detail, "Put the picture back there.", "dropped"))
-        elif not path.is_file():
-            continue
-        elif is_overlay(path):
-            drawn[path.parent] += 1
-        else:
-            yield Sample(FileSource(path, str(path)))
-        empty = False
-    for place, count in drawn.items():
-        detail = f"a set of {plural(count, 'picture')} that `striate predict` drew itself."
-        problems.append(Problem("own-answers", str(place), detail, "Give it by name to ask about it.", "dropped"))
-    if empty:
-        raise RequestError("there is no picture in this folder.", where=folder, fix="Give a folder that holds some.")

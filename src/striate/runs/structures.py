@@ -13,7 +13,7 @@ from striate.evaluation import Estimate
 from striate.images import ChannelChoice, choose_channels
 from striate.networks import NetworkOptions
 from striate.recipe import Recipe
-from striate.structures import DetectedObjects, Prediction, Ragged
+from striate.structures import DetectedObjects, PictureSource, Prediction, Ragged
 from striate.tasks.base import Scores, Targets
 
 FORMAT_VERSION = 1
@@ -138,11 +138,13 @@ class PicturePrediction:
         path: The picture.
         size_hw: Its own height and width, in pixels.
         prediction: Scores of all classes.
+        source: Where its pixels are; `None` for a whole volume.
     """
 
     path: str
     size_hw: tuple[int, int]
     prediction: Prediction
+    source: PictureSource | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:

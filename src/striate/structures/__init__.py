@@ -29,7 +29,7 @@ from striate.structures.prediction import (
 from striate.structures.problem import Problem
 from striate.structures.ragged import Ragged
 from striate.structures.sample import PictureSource, Sample
-from striate.structures.volume import PLANES, Geometry, Turn, Volume
+from striate.structures.volume import PLANES, Geometry, Slicing, Turn, Volume
 
 __all__ = [
     "MOST_MASK_CLASSES",
@@ -60,6 +60,7 @@ __all__ = [
     "Ragged",
     "Sample",
     "SegmentedPicture",
+    "Slicing",
     "Stage",
     "Turn",
     "Volume",

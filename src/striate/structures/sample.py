@@ -46,6 +46,12 @@ class Sample:
         """Name of the source."""
         return self.source.name
 
+    @property
+    def case(self) -> str | None:
+        """The volume that the picture is a slice of; `None` for a picture that stands for itself."""
+        case: str | None = getattr(self.source, "volume", None)
+        return case
+
     def read(self) -> Picture:
         """Reads the picture.
 

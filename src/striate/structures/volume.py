@@ -163,3 +163,16 @@ class Turn:
             if back:
                 turned[:, 3] += affine[:, old] * (size_shw[old] - 1)
         return turned
+
+
+@dataclass(frozen=True, slots=True)
+class Slicing:
+    """How volumes become the slices that a network sees.
+
+    Attributes:
+        plane: Name of the plane, one of `PLANES`; the one with the finest pixels where `None`.
+        neighbours: Slices on either side that are shown with each; by the distance of slices where `None`.
+    """
+
+    plane: str | None = None
+    neighbours: int | None = None

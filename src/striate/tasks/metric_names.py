@@ -76,6 +76,10 @@ METRICS: dict[str, MetricInfo] = {
     "mean_dice": MetricInfo("mean Dice", "Twice the intersection over the sum of truth and answer, averaged likewise."),
     "foreground_iou": MetricInfo("foreground IoU", "Mean IoU without the first class, which is background as a rule."),
     "foreground_dice": MetricInfo("foreground Dice", "Mean Dice without the first class."),
+    "case_dice": MetricInfo(
+        "Dice of a volume",
+        "Foreground Dice of each whole volume, averaged over the volumes, so that each counts as much.",
+    ),
     "boundary_iou": MetricInfo(
         "boundary IoU",
         "Mean IoU of the pixels within 2 % of the picture's diagonal from an edge: how well outlines fit "

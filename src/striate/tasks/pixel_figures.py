@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,19 @@ def pixel_counts_type(classes: int) -> np.dtype[Any]:
     """The record of one picture.
 
     `confusion` are its pixels by true class (row) and answered class (column), `(K, K)`; `boundary` those near edges of
-    each class, see `boundary_counts`, `(K, 3)`, all 0 where they were not measured.
+    each class, see `boundary_counts`, `(K, 3)`, all 0 where they were not measured; `case` the number of the volume
+    that it is a slice of, see `case_number`.
     """
-    return np.dtype([("confusion", np.int64, (classes, classes)), ("boundary", np.int64, (classes, 3))])
+    return np.dtype(
+        [("confusion", np.int64, (classes, classes)), ("boundary", np.int64, (classes, 3)), ("case", np.int64)]
+    )
+
+
+def case_number(case: str | None) -> int:
+    """A number for a volume by its name, the same wherever it is asked for; 0 for a picture that is no slice."""
+    if case is None:
+        return 0
+    return int.from_bytes(hashlib.blake2b(case.encode(), digest_size=8).digest(), "big") >> 1 or 1
 
 
 def count_pixels(
@@ -86,3 +97,33 @@ def pixel_figures(tables: Floats, near: Floats) -> dict[str, Floats]:
     found["balanced_pixel_accuracy"] = mean_of_defined(divided(right, tables.sum(2)))
     found["pixel_accuracy"] = divided(right.sum(1), tables.sum((1, 2)))
     return found
+
+
+def case_overlaps(records: npt.NDArray[Any]) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Dice of each class in each volume, `(V, K)`, and the position of each record's volume, `(N,)`.
+
+    NaN where neither truth nor answer of a volume shows the class.
+    """
+    _, place = np.unique(records["case"], return_inverse=True)
+    tables = np.zeros((int(place.max(initial=-1)) + 1, *records["confusion"].shape[1:]))
+    np.add.at(tables, place, records["confusion"])
+    return class_overlaps(tables, np.zeros((*tables.shape[:2], 3)))["dice"], place
+
+
+def case_dice(records: npt.NDArray[Any], weights: Floats) -> Floats:
+    """Mean over volumes of each volume's mean Dice without the first class, `(B,)`; NaN where there are no volumes.
+
+    Args:
+        records: `(N,)`.
+        weights: `(B, N)`, how often each picture occurs in each resample; slices of one volume occur equally often.
+    """
+    # Scores that an earlier version wrote know of no volumes.
+    slices = records["case"] != 0 if "case" in (records.dtype.names or ()) else np.zeros(len(records), np.bool_)
+    if not slices.any() or records["confusion"].shape[1] < 2:
+        return np.full(len(weights), np.nan)
+    overlaps, place = case_overlaps(records[slices])
+    dice = mean_of_defined(overlaps[:, 1:])
+    counts = np.bincount(place)
+    member = place[:, None] == np.arange(len(counts))
+    occurring = weights[:, slices] @ (member * (np.isfinite(dice) / counts))
+    return divided(occurring @ np.nan_to_num(dice), occurring.sum(1))

@@ -21,6 +21,8 @@ from striate.tasks.base import TASKS, LossSettings, Scores, Targets, Task, View
 from striate.tasks.boundary import boundary_width
 from striate.tasks.class_scores import defined
 from striate.tasks.pixel_figures import (
+    case_dice,
+    case_number,
     class_overlaps,
     count_pixels,
     pixel_counts_type,
@@ -133,7 +135,9 @@ class Segmentation(Task):
             answered = output.argmax(1).cpu().numpy()
             owned = [placement.owned_in_frame for placement in view.placements]
             parts = zip(view.truth.numpy(), answered, owned, strict=True)
-            return np.concatenate([count_pixels(true[own], one[own], classes) for true, one, own in parts])
+            found = np.concatenate([count_pixels(true[own], one[own], classes) for true, one, own in parts])
+            found["case"] = [case_number(sample.case) for sample in view.samples]
+            return found
         records = []
         frames = zip(view.samples, output, view.placements, strict=True)
         for rows in (list(group) for _, group in groupby(frames, lambda row: id(row[0]))):
@@ -143,7 +147,9 @@ class Segmentation(Task):
                 count_pixels(true[placement.owned], enlarged_answer(one, placement), classes, width_px)
                 for _, one, placement in rows
             ]
-        return np.concatenate(records)
+        found = np.concatenate(records)
+        found["case"] = [case_number(sample.case) for sample in view.samples]
+        return found
 
     def stitch(self, answers: Scores, frames: Frames) -> Scores:
         """Records by picture: frames answer for parts of it that do not overlap."""
@@ -151,8 +157,9 @@ class Segmentation(Task):
             return answers
         starts = np.flatnonzero(np.diff(frames.pictures, prepend=-1))
         whole = np.zeros(len(starts), answers.dtype)
-        for name in answers.dtype.names:
+        for name in ("confusion", "boundary"):
             whole[name] = np.add.reduceat(answers[name], starts, axis=0)
+        whole["case"] = answers["case"][starts]
         return whole
 
     def headline_value(self, scores: Scores, targets: Targets) -> float:
@@ -170,6 +177,7 @@ class Segmentation(Task):
         """The same metrics as `metrics`, for many resamples at once: their counts are weighted sums."""
         del targets
         found = pixel_figures(*weighted_totals(scores, weights))
+        found["case_dice"] = case_dice(scores, weights)
         return {name: values for name, values in found.items() if names is None or name in names}
 
     def class_weights(self, train_targets: Targets, classes: tuple[str, ...]) -> npt.NDArray[np.float32]:
@@ -182,11 +190,13 @@ class Segmentation(Task):
     def metrics(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> dict[str, float]:
         """Mean IoU, mean Dice, the same without the first class, boundary IoU, balanced and plain pixel accuracy.
 
-        Means go over the classes that the truth or the answers show. The first class is background in most sets; where
-        it takes most of every picture, plain pixel accuracy says next to nothing.
+        Of slices of volumes also the mean over volumes of each one's foreground Dice (`case_dice`). Other means go over
+        the classes that the truth or the answers show. The first class is background in most sets; where it takes most
+        of every picture, plain pixel accuracy says next to nothing.
         """
         del targets, classes
         found = pixel_figures(*total(scores))
+        found["case_dice"] = case_dice(scores, np.ones((1, len(scores))))
         return {name: float(values[0]) for name, values in found.items() if np.isfinite(values[0])}
 
     def per_class(self, scores: Scores, targets: Targets, classes: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.errors import CheckpointError, RequestError
-from striate.evaluation import Evaluation, evaluate
+from striate.evaluation import Evaluation
 from striate.networks import resolve_network
 from striate.recipe import Recipe, parse_recipe
 from striate.runs.files import plain, write_json
@@ -245,10 +245,7 @@ class Exported(Model):
             )
         samples, name = pictures_of_data(data, self.facts.task, self.classes, split)
         # What was frequent in training is not handed over: the baseline is that of the pictures measured on.
-        _, scores, targets = self.scores_of(samples, name, [] if problems is None else problems)
-        return evaluate(
-            self.task, scores, targets, self.classes, split=name, train_targets=targets, validation=None, seed=seed
-        )
+        return self.measure(samples, name, seed=seed, problems=problems)[0]
 
 
 def open_model(

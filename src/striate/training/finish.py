@@ -13,12 +13,13 @@ import numpy.typing as npt
 from striate.data.batches import in_order
 from striate.evaluation import Estimate, Evaluation, evaluate, judge_fit
 from striate.evaluation.advice import FitContext
+from striate.evaluation.cases import assemble, case_rows, pooled
 from striate.evaluation.scoring import predict_pictures, run_network
 from striate.networks.weights import has_published_weights
 from striate.runs.report import write_report
 from striate.runs.report_content import MOST_MISTAKES
 from striate.runs.structures import RunFacts, SplitScores
-from striate.structures import Problem
+from striate.structures import Prediction, Problem, Sample
 from striate.training.defaults import EMBEDDED
 from striate.training.distribution import World
 from striate.training.features import features_of
@@ -74,7 +75,8 @@ def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], float | No
     folder, prepared = session.folder, session.prepared
     evaluations: dict[str, Evaluation] = {}
     count_from: float | None = None
-    for name, split in _splits(session).items():
+    splits = _splits(session)
+    for name, split in splits.items():
         session.progress.say(f"measuring the {name} split")
         scores, targets = session.score(prepared.trained, split, World(), exact=True)
         if not math.isfinite(prepared.task.headline_value(scores, targets)):
@@ -87,17 +89,23 @@ def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], float | No
         names = tuple(split.samples[index].name for index in split.usable.tolist())
         folder.write_scores(name, SplitScores(names, scores, targets))
         validation = evaluations.get("validation")
+        usable = [split.samples[index] for index in split.usable.tolist()]
+        measured = pooled(prepared.task, scores, targets, usable)
         evaluations[name] = evaluate(
             prepared.task,
-            scores,
-            targets,
+            measured.scores,
+            measured.targets,
             prepared.data.classes,
             split=name,
             train_targets=prepared.train.targets[prepared.train.usable],
             validation=validation.headline if validation is not None else None,
-            shift=_shift_sentences(session, name),
+            shift=[*measured.notes, *_shift_sentences(session, name)],
             seed=prepared.recipe.optimisation.seed,
+            groups=measured.groups,
         )
+        if name == list(splits)[-1] and prepared.task.name == "segmentation":
+            rows = case_rows(assemble(_answers(session, split, split.usable), truth=True), prepared.data.classes)
+            evaluations[name] = replace(evaluations[name], cases=tuple(rows))
         folder.write_evaluation(evaluations[name])
         if prepared.task.spatial:
             # The last split measured is the one that the report is about.
@@ -107,18 +115,24 @@ def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], float | No
 
 def _worst_answers(session: Session, split: SplitPixels, worst: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     """Plain data of the answers to the pictures with the worst mistakes, which the report draws."""
+    for sample, answer in _answers(session, split, split.usable[worst[:MOST_MISTAKES]]):
+        yield {"path": sample.name, **answer.as_document()}
+
+
+def _answers(
+    session: Session, split: SplitPixels, chosen: npt.NDArray[np.int64]
+) -> Iterator[tuple[Sample, Prediction]]:
+    """Pictures of a split by their positions, and what the network says about each."""
     prepared = session.prepared
-    chosen = split.usable[worst[:MOST_MISTAKES]]
-    frames = split.frames.of_pictures(chosen)
     outputs = run_network(
         prepared.trained,
         in_order(split.store, split.frames.positions_of(chosen), 8),
         prepared.recipe.input,
         device=prepared.device,
     )
-    answers = predict_pictures(outputs, frames, prepared.task, prepared.data.classes)
+    answers = predict_pictures(outputs, split.frames.of_pictures(chosen), prepared.task, prepared.data.classes)
     for index, answer in zip(chosen.tolist(), answers, strict=True):
-        yield {"path": split.samples[index].name, **answer.as_document()}
+        yield split.samples[index], answer
 
 
 def _splits(session: Session) -> dict[str, SplitPixels]:

@@ -277,7 +277,7 @@ def _facts(prepared: Prepared) -> RunFacts:
         channel_names=choice.names,
         picture_channels=data.channel_names,
         channel_files=any(isinstance(sample.source, StackSource) for sample in data["train"]),
-        dtype=choice.dtype(stored_dtype(data)).name,
+        dtype=choice.dtype(stored_dtype(data, prepared.recipe)).name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         striate=__version__,
         epochs_planned=prepared.recipe.optimisation.epochs or 0,

@@ -14,6 +14,7 @@ from striate.data.framing import Preparation
 from striate.data.pixels import ArrayStore, PixelStore, channel_statistics, store_pixels
 from striate.errors import DataError
 from striate.images import natural_channel_names
+from striate.images.windows import parse_window
 from striate.networks import NetworkInfo, NetworkOptions, WeightsUsed, build_network, resolve_network
 from striate.networks.weights import load_weights
 from striate.recipe import Recipe
@@ -31,6 +32,7 @@ from striate.training.defaults import (
     class_imbalance,
 )
 from striate.training.defaults_heads import choose_for_head
+from striate.training.defaults_scans import choose_for_scans
 from striate.training.defaults_spatial import choose_for_places, choose_spatial_optimisation
 from striate.training.machine import choose_device
 from striate.training.progress import Progress
@@ -150,6 +152,7 @@ def prepare_run(
     chooser = Chooser(recipe)
     task = TASKS.get(data.task)
     _refuse_hopeless(data)
+    choose_for_scans(chooser, data)
     objects: ObjectFacts | None = None
     if task.spatial:
         learned = data["train"]
@@ -213,7 +216,7 @@ def read_split(
     store, found = store_pixels(
         samples,
         preparation,
-        dtype=choice.dtype(stored_dtype(data)),
+        dtype=choice.dtype(stored_dtype(data, recipe)),
         cache=recipe.data.cache or "memory",
         frames=frames,
         progress=lambda done, total: progress.part(f"reading {split} pictures", done, total),
@@ -280,6 +283,8 @@ def _fill_scale(chooser: Chooser, data: Dataset, store: PixelStore, weights: Wei
     choice = choice_of(chooser.recipe, data)
     if choice.converts:
         chooser.fill("input.scale", 1.0, f"{choice.space} comes in 0..1")
+    if parse_window(chooser.recipe.input.window) is not None:
+        chooser.fill("input.scale", 1.0, "the window gives values from 0 to 1")
     scale = {8: 255.0, 16: 65535.0}.get(data.bit_depth)
     if scale != 255.0 and isinstance(store, ArrayStore):
         # 12 bits in a 16-bit file, or floats of any range: the data itself says what full scale is.
@@ -299,8 +304,10 @@ def _fill_scale(chooser: Chooser, data: Dataset, store: PixelStore, weights: Wei
     chooser.fill("input.std", std, "standard deviation of the training split")
 
 
-def stored_dtype(data: Dataset) -> np.dtype[np.generic]:
-    """Type that prepared pixels are kept in: that of most pictures; signed 16 bits become float32."""
+def stored_dtype(data: Dataset, recipe: Recipe) -> np.dtype[np.generic]:
+    """Type that prepared pixels are kept in: that of most pictures; signed 16 bits and windows become float32."""
+    if parse_window(recipe.input.window) is not None:
+        return np.dtype(np.float32)
     return np.dtype({8: np.uint8, 16: np.uint16}.get(data.bit_depth, np.float32))
 
 

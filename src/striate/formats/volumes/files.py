@@ -1,0 +1,115 @@
+"""Which files of a folder are volumes, and which of them hold a class for each voxel of another one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from striate.formats.folder_names import place_of
+from striate.formats.listing import visit, walk
+from striate.formats.masks.sets import MaskSet, find_mask_sets
+from striate.images.volumes import VOLUME_KINDS
+
+_FOLDERS_LOOKED_AT, _FILES_LOOKED_AT, _DEPTH = 100, 400, 8
+_SHARED_WITH_PICTURES = (".tif", ".tiff", ".npy", ".npz")
+_CHANNEL = re.compile(r"(.+)_(\d{4})")
+_STAND_IN = ".nii"
+_DICOM = (".dcm", ".dicom", ".ima")
+
+
+@dataclass(slots=True)
+class VolumeFiles:
+    """Volumes of a folder, relative to it with forward slashes.
+
+    Attributes:
+        labels: Label volume of each volume that has one.
+        alone: Volumes without a label volume.
+        orphans: Label volumes without a volume.
+        others: Further files of a volume (second channels as nnU-Net names them), which are left out.
+        how: In words, how pairs were told.
+        all: Every volume.
+    """
+
+    labels: dict[str, str] = field(default_factory=dict)
+    alone: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    how: str = ""
+    all: list[str] = field(default_factory=list)
+
+
+def single_file_suffixes() -> tuple[str, ...]:
+    """Endings of files that are volumes and nothing else."""
+    return tuple(
+        suffix for kind in VOLUME_KINDS for suffix in kind.suffixes if suffix not in _SHARED_WITH_PICTURES + _DICOM
+    )
+
+
+def look_for_volumes(path: Path) -> VolumeFiles:
+    """Volumes of some folders, the upper ones first: enough to tell what kind of set it is."""
+    if not path.is_dir():
+        return VolumeFiles()
+    suffixes = single_file_suffixes()
+    found = []
+    for folder, listing in visit(path, _FOLDERS_LOOKED_AT, _DEPTH):
+        names = sorted(name for name in listing.others if name.lower().endswith(suffixes))[:_FILES_LOOKED_AT]
+        found += [(folder / name).relative_to(path).as_posix() for name in names]
+    return sort_volumes(found)
+
+
+def read_volume_files(path: Path) -> VolumeFiles:
+    """All volumes of a folder."""
+    suffixes = single_file_suffixes()
+    return sort_volumes([name for name in walk(path)[1] if name.lower().endswith(suffixes)])
+
+
+def sort_volumes(files: Sequence[str]) -> VolumeFiles:
+    """Tells volumes from label volumes by the names of files and folders, as masks are told from pictures.
+
+    Args:
+        files: Paths relative to the set.
+    """
+    found = VolumeFiles(all=list(files))
+    stems = {without_suffix(file) for file in files}
+    stand_ins: dict[str, str] = {}
+    for file in files:
+        stem = without_suffix(file)
+        channel = _CHANNEL.fullmatch(stem)
+        # nnU-Net writes each channel of a volume into a file of its own, counted in four digits from 0000.
+        if channel is not None and channel[2] != "0000" and f"{channel[1]}_0000" in stems:
+            found.others.append(file)
+            continue
+        stand_ins[(channel[1] if channel is not None else stem) + _STAND_IN] = file
+    sets = [one for one in find_mask_sets(list(stand_ins)) if one.sure]
+    chosen: MaskSet | None = sets[0] if sets else None
+    if chosen is None:
+        found.alone = list(stand_ins.values())
+        return found
+    pairing = chosen.pairing
+    found.labels = {stand_ins[picture]: stand_ins[mask] for picture, mask in pairing.pairs.items()}
+    found.alone = [stand_ins[name] for name in pairing.pictures]
+    found.orphans = [stand_ins[name] for name in pairing.annotations]
+    found.how = f"Labels are {chosen.kind}: {len(found.labels)} volumes have one of {pairing.how}."
+    return found
+
+
+def without_suffix(file: str) -> str:
+    """A path without the ending that says what kind of volume it is (`.nii.gz` counts as one)."""
+    lower = file.lower()
+    for suffix in sorted(single_file_suffixes(), key=len, reverse=True):
+        if lower.endswith(suffix):
+            return file[: -len(suffix)]
+    return file
+
+
+def patients_of(files: Sequence[str]) -> dict[str, str]:
+    """Which patient each volume is of: the folder that only it and its like lie in, or its own name.
+
+    Args:
+        files: Volumes relative to the set.
+    """
+    places = {file: "/".join(place_of(file)) for file in files}
+    per_patient = len(set(places.values())) > 1 and "" not in places.values()
+    return {file: places[file] if per_patient else without_suffix(file) for file in files}

@@ -1,0 +1,218 @@
+"""NIfTI-1 and NIfTI-2 (Cox et al. 2004), read by nibabel.
+
+The file's axes (i, j, k, t) become columns, rows, slices and channels, in its order. What values become: scale factors
+are applied in double precision; whole numbers that fit stay uint8, int16 or uint16, all else becomes float32.
+Coordinates are turned from NIfTI's RAS into LPS by the signs of x and y.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.errors import PictureError, StorageError
+from striate.images.kinds import damaged, natural_channel_names, too_large, truncated, unsupported
+from striate.images.volumes.base import MOST_VOXELS, VOLUME_KINDS, VolumeHeader, VolumeKind
+from striate.images.volumes.values import narrowest
+from striate.structures import Geometry, Levels, Volume
+
+_MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "meter": 1000.0, "micron": 0.001}
+_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_MET_IN_DAMAGED_FILES = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, AssertionError)
+
+
+class _Nifti(VolumeKind):
+    """NIfTI in one file, compressed or not."""
+
+    name = "nifti"
+    title = "NIfTI"
+    suffixes = (".nii.gz", ".nii")
+
+    def recognises(self, path: Path) -> bool:
+        return path.name.lower().endswith(self.suffixes) and path.is_file()
+
+    def read_header(self, path: Path) -> VolumeHeader:
+        with _decoding(path):
+            image = _open(path)
+            return _header(image, self._dtype_of(image))
+
+    def _dtype_of(self, image: Any) -> str:
+        """What reading gives; float32 where that hangs on values that nobody has read yet."""
+        scaled = (float(image.dataobj.slope), float(image.dataobj.inter)) != (1.0, 0.0)
+        stored = np.dtype(image.get_data_dtype())
+        return "float32" if scaled else narrowest(np.zeros(1, stored)).dtype.name
+
+    def read(self, path: Path) -> Volume:
+        with _decoding(path):
+            image = _open(path)
+            raw = np.asarray(image.dataobj.get_unscaled())
+            slope, inter = float(image.dataobj.slope), float(image.dataobj.inter)
+            values = raw if (slope, inter) == (1.0, 0.0) else raw.astype(np.float64) * slope + inter
+            voxels = narrowest(values)
+            header = _header(image, voxels.dtype.name)
+        notes = header.notes
+        if voxels.dtype == np.float32 and raw.dtype.itemsize > voxels.dtype.itemsize:
+            notes = (*notes, f"{raw.dtype.name} values, turned into the nearest float32")
+        ordered = _to_slices(voxels)
+        return Volume(
+            np.ascontiguousarray(ordered),
+            header.channel_names,
+            header.geometry,
+            Levels.of(ordered),
+            notes=notes,
+            source=str(path),
+        )
+
+    def write_labels(self, labels: npt.NDArray[np.uint8], like: Path, classes: tuple[str, ...], out: Path) -> Path:
+        """Writes `NAME_seg.nii.gz` with the affine and the codes of the volume it answers for.
+
+        The class names are in the header's description as far as its 79 letters reach (`0 background; 1 lesion`).
+        """
+        import nibabel
+
+        with _decoding(like):
+            source = _open(like)
+            header = source.header.copy()
+        header.set_data_dtype(np.uint8)
+        header.set_slope_inter(1.0, 0.0)
+        header["cal_min"], header["cal_max"] = 0, 0
+        for field in ("descrip", "aux_file", "intent_name", "db_name"):
+            # Free text may name the patient.
+            if field in header:
+                header[field] = b""
+        header["descrip"] = "; ".join(f"{index} {name}" for index, name in enumerate(classes)).encode(
+            "ascii", "replace"
+        )[:79]
+        header.extensions.clear()
+        image = type(source)(labels.transpose(2, 1, 0), source.affine, header)
+        image.set_sform(*source.get_sform(coded=True))
+        image.set_qform(*source.get_qform(coded=True))
+        stem = like.name[: -len(next(end for end in self.suffixes if like.name.lower().endswith(end)))]
+        target = out / f"{stem}_seg.nii.gz"
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            nibabel.save(image, target)
+        except OSError as error:
+            raise StorageError(
+                f"the labels cannot be written ({error.strerror or error}).",
+                where=target,
+                fix="Free some space, or name another folder.",
+            ) from error
+        return target
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Turns what nibabel raises on bad files into a `PictureError`."""
+    import nibabel
+
+    try:
+        yield
+    except PictureError:
+        raise
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise truncated(path, str(error)) from error
+    except MemoryError as error:
+        raise too_large(path) from error
+    except OSError as error:
+        if error.errno is None:
+            # nibabel's own words for fewer bytes than the header promises.
+            raise truncated(path, str(error)) from error
+        raise PictureError(
+            f"the file cannot be opened ({error.strerror}).",
+            where=path,
+            fix="Check the path and the right to read it.",
+            kind="missing" if isinstance(error, FileNotFoundError) else "unreadable",
+        ) from error
+    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:
+        raise damaged(path, str(error)) from error
+    except _MET_IN_DAMAGED_FILES as error:
+        raise damaged(path, str(error) or type(error).__name__) from error
+
+
+def _open(path: Path) -> Any:
+    import logging
+
+    import nibabel
+
+    if path.stat().st_size == 0:
+        raise PictureError(
+            "the file is empty (0 bytes).", where=path, fix="Get it again from its origin, or delete it.", kind="empty"
+        )
+    # Its remarks on odd headers would go to standard error.
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
+    image: Any = nibabel.load(path)
+    if not isinstance(image, nibabel.Nifti1Image):
+        raise unsupported(path, f"the file is {type(image).__name__}, which is no NIfTI")
+    _check(path, image)
+    return image
+
+
+def _check(path: Path, image: Any) -> None:
+    shape = tuple(int(side) for side in image.shape)
+    if len(shape) > 4 and all(side == 1 for side in shape[4:]):
+        shape = shape[:4]
+    if not 1 <= len(shape) <= 4:
+        raise unsupported(path, f"its array has {len(shape)} axes ({' x '.join(map(str, shape))})")
+    if any(side <= 0 for side in shape):
+        raise damaged(path, f"its header says {' x '.join(map(str, shape))} voxels")
+    if math.prod(shape) > MOST_VOXELS:
+        raise PictureError(
+            f"its header says {' x '.join(map(str, shape))} voxels; at most {MOST_VOXELS / 1e6:,.0f} million are read, "
+            "because a damaged or hostile file can claim any size.",
+            where=path,
+            fix="Cut it into parts first.",
+            kind="too-large",
+        )
+    stored = np.dtype(image.get_data_dtype())
+    if stored.kind not in "iuf" or stored.itemsize > 8:
+        raise unsupported(path, f"its values are of the type {stored}")
+
+
+def _to_slices(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """`(i, j, k, t)` with as many axes as there are to `(S, C, H, W)`."""
+    while values.ndim > 4:
+        values = values[..., 0]
+    values = values.reshape(*values.shape, *[1] * (4 - values.ndim))
+    return values.transpose(2, 3, 1, 0)
+
+
+def _header(image: Any, dtype: str) -> VolumeHeader:
+    shape = [*map(int, image.shape), 1, 1, 1, 1][:4]
+    notes: list[str] = []
+    names = natural_channel_names(1) if shape[3] == 1 else tuple(f"time {index}" for index in range(shape[3]))
+    return VolumeHeader(
+        (shape[2], shape[1], shape[0]), names, dtype, "nifti", _geometry(image, notes), notes=tuple(notes)
+    )
+
+
+def _geometry(image: Any, notes: list[str]) -> Geometry:
+    header = image.header
+    unit = str(header.get_xyzt_units()[0])
+    factor = _MILLIMETRES.get(unit, 1.0)
+    if factor != 1.0:
+        notes.append(f"lengths in {unit}, turned into mm")
+    affine = np.asarray(image.affine, np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        notes.append("its geometry makes no sense, so voxels count as cubes of 1 mm")
+        return Geometry.unknown()
+    lps = _RAS_TO_LPS @ affine
+    lps[:3] *= factor
+    # NIfTI counts (column, row, slice), we count (slice, row, column).
+    ordered = lps[:, [2, 1, 0, 3]]
+    if int(header["sform_code"]) == 0 and int(header["qform_code"]) == 0:
+        notes.append("it does not say how the scanner's axes lie in the body; only the size of voxels is known")
+        spacing = np.sqrt((ordered[:3, :3] ** 2).sum(0)).tolist()
+        return Geometry.of((spacing[0], spacing[1], spacing[2]), known=False)
+    return Geometry(ordered)
+
+
+VOLUME_KINDS.add(_Nifti.name, _Nifti())
