@@ -77,10 +77,9 @@ class Model(ABC):
             self.network,
             self.task,
             self.recipe,
-            channels=facts.options.channels,
+            choice=facts.choice(self.recipe),
             dtype=facts.dtype,
             device=self.device,
-            channel_names=facts.channel_names,
         )
 
     def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = BATCH) -> list[PicturePrediction]:
@@ -120,7 +119,7 @@ class Model(ABC):
         Raises:
             RequestError: Nothing is at a path.
         """
-        found = find_pictures(paths, problems, slicing_of(self.recipe))
+        found = find_pictures(paths, problems, slicing_of(self.recipe), self.facts.channels_in_files)
         answers = self.answering.predict(found, self.classes, problems, batch_size=batch_size)
         for _, rows in groupby(answers, lambda row: row[0].case or row[0].name):
             yield from _of_one_thing(rows)

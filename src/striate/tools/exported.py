@@ -43,11 +43,13 @@ if TYPE_CHECKING:
 
 def input_of(run: Run) -> dict[str, Any]:
     """How pictures come to a run's network, as the sidecar says it."""
-    facts, recipe = run.facts, run.recipe.input
+    facts, recipe, rule = run.facts, run.recipe.input, run.recipe.data.channels
     return {
         "shape": ["batch", facts.options.channels, *facts.options.size_hw],
         "dtype": facts.dtype,
         "channels": list(facts.channel_names),
+        "picture_channels": list(facts.picture_channels),
+        "rule": rule if isinstance(rule, str) else None,
         "fit": recipe.fit,
         "tile_scale": recipe.tile_scale,
         "tile_overlap": recipe.tile_overlap,
@@ -166,7 +168,11 @@ class Exported(Model):
         kept = {name: entry[name] for name in ("fit", "tile_scale", "tile_overlap") if entry.get(name) is not None}
         size_hw = [int(side) for side in entry["shape"][2:]]
         return parse_recipe(
-            {"input": kept | normalisation_of(self._document) | {"size_hw": size_hw}}, self.file.with_name(SIDECAR)
+            {
+                "input": kept | normalisation_of(self._document) | {"size_hw": size_hw},
+                "data": {"channels": entry.get("rule")},
+            },
+            self.file.with_name(SIDECAR),
         )
 
     @cached_property
