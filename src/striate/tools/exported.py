@@ -53,6 +53,9 @@ def input_of(run: Run) -> dict[str, Any]:
         "fit": recipe.fit,
         "tile_scale": recipe.tile_scale,
         "tile_overlap": recipe.tile_overlap,
+        "window": recipe.window,
+        "plane": run.recipe.data.plane,
+        "neighbours": run.recipe.data.neighbours,
         "resize": RESIZE,
         "normalisation": INSIDE,
     }
@@ -165,12 +168,15 @@ class Exported(Model):
     def recipe(self) -> Recipe:
         """How pictures come to it; normalisation is inside what Striate exports, so none is left to be done."""
         entry = self._document["input"]
-        kept = {name: entry[name] for name in ("fit", "tile_scale", "tile_overlap") if entry.get(name) is not None}
+        kept, slicing = (
+            {name: entry[name] for name in names if entry.get(name) is not None}
+            for names in (("fit", "tile_scale", "tile_overlap", "window"), ("plane", "neighbours"))
+        )
         size_hw = [int(side) for side in entry["shape"][2:]]
         return parse_recipe(
             {
                 "input": kept | normalisation_of(self._document) | {"size_hw": size_hw},
-                "data": {"channels": entry.get("rule")},
+                "data": {"channels": entry.get("rule"), **slicing},
             },
             self.file.with_name(SIDECAR),
         )
