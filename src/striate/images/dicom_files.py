@@ -158,6 +158,7 @@ def open_header(path: Path, tags: tuple[str, ...] | None = None) -> tuple[Any, b
     from pydicom.filereader import read_partial
 
     seen: list[int] = []
+    wanted = [pydicom.tag.Tag(keyword) for keyword in tags] if tags else None
 
     def stop(tag: Any, vr: str | None, length: int) -> bool:  # noqa: ARG001
         if tag in _PIXEL_TAGS:
@@ -166,7 +167,7 @@ def open_header(path: Path, tags: tuple[str, ...] | None = None) -> tuple[Any, b
 
     with decoding_dicom(path), path.open("rb") as file:
         _check_deflated(path)
-        dataset = read_partial(file, stop, force=True, specific_tags=list(tags) if tags else None)
+        dataset = read_partial(file, stop, force=True, specific_tags=wanted)
         rest = path.stat().st_size - file.tell()
         if seen and seen[0] != 0xFFFFFFFF and seen[0] > rest and _syntax(dataset) != _DEFLATED:
             raise truncated(path, f"{seen[0]} bytes of pixels are announced, {max(rest, 0)} are left")

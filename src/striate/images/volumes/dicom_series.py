@@ -5,7 +5,8 @@ several frames is one by itself. Slices are ordered by their positions along the
 names. Where every position occurs equally often, the repetitions become channels (times, echoes, b-values).
 
 How a series is addressed: by its folder, where that holds no other series; else by any of its files, which then stands
-for all files of the series in its folder. A file of several frames is its own address.
+for all files of the series in its folder. A file of several frames is its own address. A series of one slice is a
+picture, and its address is that of the file.
 """
 
 from __future__ import annotations
@@ -140,8 +141,7 @@ def series_of_files(root: Path, files: Iterable[Path], problems: list[Problem]) 
             groups.append([head])
         else:
             same.append(head)
-    alone = len(groups) == 1
-    series = [_series(root, group, alone) for group in groups]
+    series = [_series(root, group, alone=len(groups) == 1 and len(group) > 1) for group in groups]
     several = [one for one in series if one.slices > 1]
     if len(groups) > 1 and several:
         parent = groups[0][0].path.parent
@@ -279,7 +279,7 @@ def _without_copies(root: Path, heads: list[_Head], problems: list[Problem]) -> 
 
 def _series(root: Path, group: list[_Head], alone: bool) -> Series:
     first = group[0]
-    address = first.path.parent if alone and first.form.frames == 1 else first.path
+    address = first.path.parent if alone else first.path
     spacing, spacing_notes = spacing_of(first.dataset)
     ordered: Ordered = order_frames(
         [found for head in group for found in head.found],
