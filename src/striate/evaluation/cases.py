@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.evaluation.intervals import Groups, group_numbers
+from striate.evaluation.operating import OperatingPoint, operating_point
 from striate.images.volumes import SliceSource, put_slice, shared_volume
 from striate.structures import VOID, Mask, Prediction, Sample, SegmentedPicture
 from striate.tasks import Task
@@ -34,6 +35,10 @@ class Measured:
     targets: Targets
     groups: Groups
     notes: tuple[str, ...] = ()
+
+    def at(self, threshold: float, seed: int = 0) -> OperatingPoint:
+        """What a threshold on the second of two classes is worth."""
+        return operating_point(self.scores[:, 1], self.targets, threshold, seed=seed, groups=self.groups)
 
 
 def pooled(task: Task, scores: Scores, targets: Targets, samples: Sequence[Sample]) -> Measured:
@@ -134,3 +139,26 @@ def case_rows(volumes: Iterable[AnsweredVolume], classes: tuple[str, ...]) -> It
                 "true_ml": round(int(true.sum()) * voxel_ml, 4),
                 "found_ml": round(int(found.sum()) * voxel_ml, 4),
             }
+
+
+def case_summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a class: volumes that have it or were said to, mean and least Dice, median HD95.
+
+    Volumes in which the class was missed whole, or made up, have no distance; they are counted.
+    """
+    found = []
+    for name in dict.fromkeys(row["class"] for row in rows):
+        own = [row for row in rows if row["class"] == name and row["dice"] is not None]
+        distances = [row["hd95_mm"] for row in own if row["hd95_mm"] is not None]
+        dice = [row["dice"] for row in own]
+        found.append(
+            {
+                "class": name,
+                "volumes": len(own),
+                "dice": float(np.mean(dice)) if dice else None,
+                "least": min(dice, default=None),
+                "hd95_mm": float(np.median(distances)) if distances else None,
+                "missed": len(own) - len(distances),
+            }
+        )
+    return found

@@ -85,6 +85,8 @@ class Evaluation:
         mistakes: For tasks that look for objects one row a kind of mistake: `kind`, `count` and `gain`.
         cases: For classes of voxels one row a volume and class: `case`, `class`, `dice`, `hd95_mm`, `hd_mm`, `true_ml`
             and `found_ml`.
+        point: For two classes what the threshold chosen on validation pictures is worth here, as `OperatingPoint` has
+            it; nothing where none was chosen.
     """
 
     split: str
@@ -97,6 +99,7 @@ class Evaluation:
     trap: str = ""
     mistakes: tuple[dict[str, Any], ...] = field(default=())
     cases: tuple[dict[str, Any], ...] = field(default=())
+    point: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for `--json` and the run folder."""
@@ -120,4 +123,5 @@ class Evaluation:
             trap=tree.get("trap", ""),
             mistakes=tuple(tree.get("mistakes", ())),
             cases=tuple(tree.get("cases", ())),
+            point=tree.get("point", {}),
         )

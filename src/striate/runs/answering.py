@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from striate.errors import CheckpointError, PictureError
 from striate.evaluation.scoring import run_network, takes_stored_pixels
-from striate.images import FileSource, read_header, read_picture
+from striate.images import ChannelChoice, FileSource, read_header, read_picture
 from striate.recipe import Recipe
 from striate.structures import Frames, Picture, Placement, Prediction, Problem, Sample
 from striate.tasks import Task
@@ -84,10 +84,10 @@ class Answering:
         network: Weights loaded.
         task: What its outputs mean.
         recipe: The filled recipe of the run.
-        channels: Channels of its input.
+        choice: Channels of its input. Where it does not say which channels pictures have, nobody is told of pictures
+            that have others.
         dtype: Type of stored pixels.
         device: Where to run.
-        channel_names: Their names; where not given nobody is told of pictures that have others.
     """
 
     def __init__(
@@ -96,9 +96,8 @@ class Answering:
         task: Task,
         recipe: Recipe,
         *,
-        channels: int,
+        choice: ChannelChoice,
         dtype: str,
-        channel_names: tuple[str, ...] = (),
         device: torch.device,
     ) -> None:
         import torch
@@ -113,9 +112,9 @@ class Answering:
         self.task = task
         self.recipe = recipe
         self.device = device
-        self._preparation = Preparation.of(recipe.input, channels)
+        self._preparation = Preparation.of(recipe.input, choice)
         self._dtype = np.dtype(dtype)
-        self._channel_names = channel_names
+        self._choice = choice
 
     def stored(self, picture: Picture) -> tuple[tuple[Placement, ...], npt.NDArray[np.generic]]:
         """How each frame of a picture lies in it, and the frames' stored values `(F, C, H, W)`.
@@ -273,12 +272,15 @@ class Answering:
             share = 1.0 - float(np.isfinite(picture.pixels).mean())
             found.append(("not-finite", f"{share:.1%} of its values are no finite numbers.", "They count as 0."))
         names = tuple(name for name in picture.channel_names if name != "alpha")
-        if self._channel_names and names != tuple(name for name in self._channel_names if name != "alpha"):
-            detail = (
-                f"it has {', '.join(picture.channel_names)}; the network learned from {', '.join(self._channel_names)}."
-            )
+        learned = self._choice.source
+        if learned and names != tuple(name for name in learned if name != "alpha"):
+            detail = f"it has {', '.join(picture.channel_names)}; the network learned from {', '.join(learned)}."
             found.append(("other-channels", detail, "Channels are converted; answers may be worth less."))
-        if picture.pixels.dtype != self._dtype and np.float32 not in (picture.pixels.dtype, self._dtype):
+        if (
+            picture.pixels.dtype != self._dtype
+            and not self._choice.converts
+            and np.float32 not in (picture.pixels.dtype, self._dtype)
+        ):
             detail = f"its values are {picture.pixels.dtype.name}; the network learned from {self._dtype.name}."
             found.append(("other-depth", detail, "Full scale is taken for full scale; answers may be worth less."))
         if tiles > 1 and self._preparation.fit != "tiles":

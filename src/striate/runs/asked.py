@@ -8,28 +8,54 @@ from pathlib import Path
 
 from striate.errors import PictureError, RequestError
 from striate.evaluation.words import plural
-from striate.images import FileSource, is_picture_path
+from striate.images import FileSource, beside, gather_stacks, is_picture_path
 from striate.images.volumes import VOLUME_KINDS, SliceSource, find_volume_kind, read_volume_header, upright_size
 from striate.runs.overlay import is_overlay
 from striate.structures import PLANES, Problem, Sample, Slicing
 
 
 def find_pictures(
-    paths: str | Path | Sequence[str | Path], problems: list[Problem], slicing: Slicing | None = None
+    paths: str | Path | Sequence[str | Path],
+    problems: list[Problem],
+    slicing: Slicing | None = None,
+    channels: Sequence[str] = (),
 ) -> Iterator[Sample]:
     """The pictures at some paths: files as they are, volumes slice by slice, folders searched through, names in order.
+
+    Where the network learned from pictures whose channels lie in files of their own, files are put together so.
 
     Args:
         paths: A picture, a volume, a folder of these, or several of them.
         problems: Gets one entry for each link in a folder that leads nowhere, and one for each folder that holds
             answers which `striate predict` wrote; those are no pictures to ask about.
         slicing: How the network saw volumes.
+        channels: Names of the channels, where the network learned from pictures with channels in files of their own.
 
     Raises:
         RequestError: Nothing is at a path, or a folder holds no picture.
     """
     several = [paths] if isinstance(paths, str | Path) else paths
-    slicing = slicing or Slicing()
+    found = _find_each(several, problems, slicing or Slicing())
+    yield from _put_together(found, channels, problems) if channels else found
+
+
+def _put_together(found: Iterator[Sample], channels: Sequence[str], problems: list[Problem]) -> Iterator[Sample]:
+    """Pictures with channels in files of their own; of a picture that is named by one file, the others are found."""
+    files = []
+    for sample in found:
+        if isinstance(sample.source, FileSource):
+            files.append(sample.source.path)
+        else:
+            yield sample
+    gathered, report = gather_stacks(beside(files, channels), channels)
+    for name, lacking in report.missing.items():
+        detail = f"there is no file for {', '.join(lacking)}; the network learned from {', '.join(channels)}."
+        problems.append(Problem("missing-channel", name, detail, "Put the file beside the others.", "dropped"))
+    for one in gathered:
+        yield Sample(FileSource(one, str(one)) if isinstance(one, Path) else one)
+
+
+def _find_each(several: Sequence[str | Path], problems: list[Problem], slicing: Slicing) -> Iterator[Sample]:
     for path in map(Path, several):
         if path.exists() and find_volume_kind(path) is not None:
             yield from _slices(path, problems, slicing)

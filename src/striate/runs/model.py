@@ -17,6 +17,7 @@ from striate.data import slicing_of
 from striate.errors import PictureError, RequestError
 from striate.evaluation import Estimate, Evaluation, evaluate
 from striate.evaluation.cases import assemble, case_rows, pooled
+from striate.evaluation.operating import tells_two_apart
 from striate.recipe import Recipe
 from striate.runs.answering import BATCH, Answering
 from striate.runs.asked import find_pictures
@@ -76,10 +77,9 @@ class Model(ABC):
             self.network,
             self.task,
             self.recipe,
-            channels=facts.options.channels,
+            choice=facts.choice(self.recipe),
             dtype=facts.dtype,
             device=self.device,
-            channel_names=facts.channel_names,
         )
 
     def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = BATCH) -> list[PicturePrediction]:
@@ -119,7 +119,7 @@ class Model(ABC):
         Raises:
             RequestError: Nothing is at a path.
         """
-        found = find_pictures(paths, problems, slicing_of(self.recipe))
+        found = find_pictures(paths, problems, slicing_of(self.recipe), self.facts.channels_in_files)
         answers = self.answering.predict(found, self.classes, problems, batch_size=batch_size)
         for _, rows in groupby(answers, lambda row: row[0].case or row[0].name):
             yield from _of_one_thing(rows)
@@ -166,6 +166,8 @@ class Model(ABC):
             answers = ((sample, answer) for sample, _, answer in self.answering.predict(read, self.classes, []))
             rows = case_rows(assemble(answers, truth=True), self.classes)
             measured = replace(measured, cases=tuple(rows))
+        if self.facts.threshold is not None and tells_two_apart(self.task, self.classes):
+            measured = replace(measured, point=what.at(self.facts.threshold, seed).as_dict())
         return measured, SplitScores(tuple(sample.name for sample in read), scores, targets)
 
     def scores_of(

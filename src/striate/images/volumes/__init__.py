@@ -8,6 +8,7 @@ from striate.images.volumes.base import (
     upright_size,
     upright_spacing_mm,
 )
+from striate.images.volumes.nifti import write_nifti
 from striate.images.volumes.reading import find_volume_kind, read_volume, read_volume_header, shared_volume
 from striate.images.volumes.slices import LabelSlice, SliceSource, put_slice, slice_channel_names, slice_of
 
@@ -27,4 +28,5 @@ __all__ = [
     "slice_of",
     "upright_size",
     "upright_spacing_mm",
+    "write_nifti",
 ]
