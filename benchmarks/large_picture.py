@@ -85,7 +85,7 @@ def _ask(run: Run, picture: Path) -> dict[str, Any]:
 
 def _tiles(run: Run) -> list[tuple[int, int, int, int]]:
     """The part of the large picture that each tile alone answers for: left, top, right, bottom."""
-    preparation = Preparation.of(run.recipe.input, int(run.facts.options.channels))
+    preparation = Preparation.of(run.recipe.input, run.facts.choice(run.recipe))
     return [place.owned_xyxy or (0, 0, SIDE, SIDE) for place in preparation.place((SIDE, SIDE))]
 
 

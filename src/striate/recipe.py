@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from striate.errors import RecipeError
 
+Channels = typing.Annotated[int, Field(ge=1)] | typing.Annotated[str, Field(min_length=1)]
 Share = typing.Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -39,7 +40,11 @@ class DataRecipe(_Section):
         le=0.5,
         description="Share of pictures put aside for the final figure, where the folder has none.",
     )
-    channels: int | None = Field(None, ge=1, description="Channels the network sees; the commonest of the data.")
+    channels: Channels | None = Field(
+        None,
+        description="Channels the network sees: all, gray, hsv, lab, or a list of names, numbers and ranges (r,g or "
+        "0-3); a bare number is a count. The commonest of the data, without alpha.",
+    )
     plane: Literal["axial", "coronal", "sagittal"] | None = Field(
         None, description="Plane in which volumes are cut into slices; the one with the finest pixels."
     )
@@ -199,8 +204,12 @@ class Recipe(_Section):
     optimisation: OptimisationRecipe = Field(default_factory=OptimisationRecipe, description="Finding the weights.")
     machine: MachineRecipe = Field(default_factory=MachineRecipe, description="Where the sums are done.")
 
-    def with_values(self, values: dict[str, Any]) -> Recipe:
+    def with_values(self, values: dict[str, Any], *, as_typed: bool = False) -> Recipe:
         """A copy with some fields set, by dotted name (`optimisation.epochs`) or by the last part where unique.
+
+        Args:
+            values: Values by field. A text is read as the recipe file would read it.
+            as_typed: Take a text as it is: `3` stays a text, and is no number.
 
         Raises:
             RecipeError: No such field, or the value does not hold.
@@ -209,7 +218,7 @@ class Recipe(_Section):
         kinds = {name: kind for name, kind, _, _ in recipe_fields()}
         for key, value in values.items():
             section, field = find_field(key)
-            tree[section][field] = _parse_text(value, kinds[f"{section}.{field}"])
+            tree[section][field] = _parse_text(value, "text" if as_typed else kinds[f"{section}.{field}"])
         return parse_recipe(tree, where="recipe")
 
 
@@ -296,7 +305,8 @@ def parse_recipe(tree: Any, where: str | Path) -> Recipe:
         return Recipe.model_validate(tree)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        # Behind section and field stand positions in a list, or what pydantic calls the kinds of a union.
+        name = ".".join(str(part) for place, part in enumerate(first["loc"]) if place < 2 or isinstance(part, int))
         if first["type"] == "extra_forbidden":
             find_field(name, where)
         wanted = first["msg"].replace("Input should be", "it has to be")

@@ -24,6 +24,7 @@ from striate.claims.human_like import HumanLike, attack, shuffled
 from striate.claims.invariance import Invariance, rotated, shifted, translation_gap
 from striate.claims.pooling import Pooling, additivity_gaps, as_convolution_gap
 from striate.claims.statistics import difference, share
+from striate.data.bands import compose_bands
 from striate.errors import DataError, UnknownNameError
 from striate.networks import build_network
 from striate.networks.layers import build_activation
@@ -171,6 +172,22 @@ def test_one_channel_is_too_little_where_the_difference_counts_and_enough_where_
     assert Channels().measure(bench_of(nn.Identity(), train, test)).verdict == "does not hold"
     noisy = {"all": lambda pixels: torch.rand_like(pixels.repeat(1, 2, 1, 1)), "one": lambda pixels: pixels}
     assert Channels(noisy).measure(bench_of(nn.Identity())).verdict == "holds"
+
+
+def test_the_one_band_that_carries_the_class_is_named(bench_of: BenchOf) -> None:
+    samples = compose_bands(440, 1, 0)
+    pixels = torch.from_numpy(np.stack([sample.read().pixels for sample in samples]))
+    labels = torch.tensor([sample.annotation.index for sample in samples])
+    bench = bench_of(nn.Identity(), Pictures(pixels[:320], labels[:320]), Pictures(pixels[320:], labels[320:]))
+    bench.run.facts.channel_names = tuple(f"channel {index}" for index in range(5))
+    bench.effort = replace(bench.effort, steps=120)
+    found = Channels().measure(bench)
+    assert "Only channel 3 carries the class: each of the others (channel 0, channel 1, channel 2, channel 4)" in (
+        found.summary
+    )
+    assert "The best of them, channel 3 alone" in found.summary
+    rows = [row for row in found.table if "best channel alone" in row]
+    assert {row["best channel alone"] for row in rows} >= {"channel 3 alone"}
 
 
 def test_grey_pictures_have_nothing_to_compare(bench_of: BenchOf) -> None:

@@ -128,3 +128,24 @@ def test_the_demo_shares_its_minutes_out(tmp_path: Path, capsys: Capture, monkey
     assert given["detection"] == 3
     assert main(["demo", "--out", str(tmp_path), "--task", "video"]) == 2
     assert "the demo shows no 'video'" in capsys.readouterr().err
+
+
+def test_look_at_channels_with_and_without_a_rule(tmp_path: Path, capsys: Capture, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "make", "bands", "set", "--images", "100"]) == 0
+    wanted = [f"channel {index}" for index in range(5)]
+    for arguments in (
+        ["set", "--channels"],
+        ["--channels", "set"],
+        ["--channels", "all", "set"],
+        ["set", "--channels=all"],
+    ):
+        found = read_json(capsys, "look", *arguments, "--no-page")["channel_facts"]
+        assert [one["name"] for one in found["channels"]] == wanted
+    found = read_json(capsys, "look", "set", "--channels", "3", "--no-page")["channel_facts"]
+    assert [one["name"] for one in found["channels"]] == ["channel 3"]
+    assert read_json(capsys, "look", "set", "--no-page")["channel_facts"] is None
+    assert main(["look", "set", "--channels", "nir", "--no-page"]) == 2
+    assert "the rule 'nir' takes 'nir'; the channels are channel 0, channel 1," in capsys.readouterr().err
+    assert main(["look", "set", "--channels"]) == 0
+    assert "Each channel, over" in (tmp_path / "runs" / "look-set.html").read_text(encoding="utf-8")

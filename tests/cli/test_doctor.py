@@ -19,7 +19,15 @@ def test_the_machine_for_a_program(capsys: Capture) -> None:
     assert seen["precision"]["speeds"]["fp32"] == 1.0
     assert seen["memory_gib"] > 0
     assert seen["disk_free_gib"] >= 0
-    assert {part["part"] for part in seen["parts"]} == {"dev", "export", "jax", "keras", "medmnist", "tensorboard"}
+    assert {part["part"] for part in seen["parts"]} == {
+        "dev",
+        "export",
+        "jax",
+        "keras",
+        "medmnist",
+        "scans",
+        "tensorboard",
+    }
     assert seen["weights"]["embedded"] == "timm/tf_efficientnet_lite0"
     assert seen["weights"]["offline"] is True
 

@@ -5,6 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from striate.data import open_dataset
+from striate.data.bands import TELLING, compose_bands
 from striate.data.synthetic import MAKERS, TASK_WORDS, USUAL_FORMATS, MakeOptions, Maker, make_data, make_digits
 from striate.errors import RequestError, UnknownNameError
 from striate.formats import FORMATS, Reading, read_folder
@@ -123,3 +124,18 @@ def test_objects_are_of_one_class_where_the_format_names_none(format: str, tmp_p
 
     # A picture without an object may be left out, where nothing says that it has none.
     assert [count for count in counts(found) if count] == [count for count in counts(named) if count]
+
+
+def test_bands_carry_the_class_in_one_of_five_channels(tmp_path: Path) -> None:
+    data = open_dataset(make_data("bands", tmp_path / "bands", MakeOptions(images=20, seed=3)))
+    assert (data.classes, data.images, data.channels, data.bit_depth) == (("dry", "wet"), 20, 5, 32)
+    assert data.median_size_hw == (32, 32)
+    for sample in compose_bands(20, 1, 3):
+        pixels = sample.read().pixels
+        assert (pixels.dtype.name, pixels.shape) == ("float32", (5, 32, 32))
+        assert 0 <= pixels.min() <= pixels.max() <= 1
+        # Farthest from the middle of its ground lies the patch.
+        band = pixels[TELLING] - np.median(pixels[TELLING])
+        assert (band.mean() > 0) == bool(sample.annotation.index)
+    with pytest.raises(RequestError, match="ten or more at a time, got 3"):
+        make_data("bands", tmp_path / "few", MakeOptions(images=3))

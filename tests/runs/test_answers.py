@@ -189,5 +189,5 @@ def test_a_file_has_its_name_only_when_it_is_complete(tmp_path: Path) -> None:
 
 
 def test_every_kind_says_what_it_writes() -> None:
-    assert set(ANSWER_WRITERS.names()) == {"overlays", "json", "csv", "coco", "masks"}
+    assert set(ANSWER_WRITERS.names()) == {"overlays", "json", "csv", "coco", "masks", "volumes"}
     assert all(writer.title and writer.tasks for writer in ANSWER_WRITERS)

@@ -11,6 +11,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
+from striate.images import choose_channels
 from striate.networks.heads.point_outputs import PointOutputs
 from striate.recipe import InputRecipe, Recipe
 from striate.runs import answering
@@ -79,7 +80,12 @@ def detector() -> Answering:
         )
     )
     return Answering(
-        BrightSpots(), TASKS.get("detection"), recipe, channels=1, dtype="uint8", device=torch.device("cpu")
+        BrightSpots(),
+        TASKS.get("detection"),
+        recipe,
+        choice=choose_channels(1, ()),
+        dtype="uint8",
+        device=torch.device("cpu"),
     )
 
 
@@ -131,10 +137,9 @@ def test_pictures_unlike_those_learned_from_are_noted_once_a_kind(detector: Answ
         detector.network,
         detector.task,
         detector.recipe,
-        channels=1,
+        choice=choose_channels(1, ("gray",)),
         dtype="uint8",
         device=detector.device,
-        channel_names=("gray",),
     )
     problems: list = []
     samples = [Sample(Spots(FRAME, box)), *(Sample(Coloured(500, box, f"{index}.png")) for index in range(3))]

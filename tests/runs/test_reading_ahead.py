@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from striate.images import FileSource
+from striate.images import FileSource, choose_channels
 from striate.recipe import Recipe
 from striate.runs.answering import Answering
 from striate.structures import Label, Problem, Sample
@@ -36,7 +36,7 @@ def answering(network: nn.Module, **values: object) -> Answering:
     known |= {"input.mean": [0.0] * 3, "input.std": [1.0] * 3, "input.scale": 1.0}
     recipe = Recipe().with_values(known | values)
     task = TASKS.get("classification")
-    return Answering(network, task, recipe, channels=3, dtype="uint8", device=torch.device("cpu"))
+    return Answering(network, task, recipe, choice=choose_channels(3, ()), dtype="uint8", device=torch.device("cpu"))
 
 
 def photograph(path: Path, height: int, width: int) -> Sample:

@@ -38,11 +38,11 @@ def test_the_network_is_the_one_that_was_kept(run, finished):
 def test_a_picture_is_shown_to_the_network_as_in_training(run, finished, pictures, filled_recipe):
     from striate.data.framing import Preparation, prepare
     from striate.data.pixels import normalise
-    from striate.images import read_picture
+    from striate.images import choose_channels, read_picture
 
     path = pictures / "test" / "cross" / "1.png"
     (found,) = run.predict(path)
-    (stored,) = prepare(read_picture(path), Preparation.of(filled_recipe.input, 1))
+    (stored,) = prepare(read_picture(path), Preparation.of(filled_recipe.input, choose_channels(1, ())))
     with torch.inference_mode():
         expected = finished.network(normalise(torch.from_numpy(stored[None]), filled_recipe.input)).softmax(1)[0]
     np.testing.assert_allclose(found.prediction.scores, expected.numpy(), atol=1e-6)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, VerdictWord
+from striate.claims.base import CLAIMS, Claim, Drawing, Finding, Line, Measure, VerdictWord
 from striate.claims.bench import Bench, Pictures
 from striate.claims.statistics import Bools, difference, is_above, is_below, share_over_seeds
 from striate.errors import DataError
@@ -18,6 +18,10 @@ from striate.errors import DataError
 NET = "lenet5"
 EQUAL = 0.03
 """A difference in accuracy up to which nothing is lost."""
+
+ALONE = " alone"
+MOST_ALONE = 12
+"""Channels that are tried one at a time, at most."""
 
 GREY = torch.tensor([0.299, 0.587, 0.114])
 
@@ -51,7 +55,8 @@ class Channels(Claim):
         """One training for each variant and seed."""
         if bench.channels < 2:
             return 0.0
-        return 8 * bench.effort.seeds * bench.effort.steps * bench.step_seconds()
+        variants = len(self._variants or variants_of(bench.channels, bench.run.facts.channel_names))
+        return variants * bench.effort.seeds * bench.effort.steps * bench.step_seconds()
 
     def measure(self, bench: Bench) -> Finding:
         """Trains alike on every variant, and notes bytes, time and accuracy."""
@@ -110,7 +115,7 @@ class Channels(Claim):
                 f"One channel is {fewer:.0%} of the data of {every}. The best of them, {best}, comes to "
                 f"{shares[best].value:.1%}, all channels to {shares[every].value:.1%} ({gap.value:+.1%}). Time hardly "
                 f"falls: only the first layer sees the channels ({took[best]:.1f} s a training against "
-                f"{took[every]:.1f} s)."
+                f"{took[every]:.1f} s).{_carriers(shares, bench.small_test)}"
             ),
             measures=(gap, *(gaps[name] for name in single if name != best), *shares.values()),
             drawing=Drawing(
@@ -139,6 +144,22 @@ class Channels(Claim):
         return tuple(rows)
 
 
+def _carriers(shares: Mapping[str, Measure], test: Pictures) -> str:
+    """Which channels alone carry the class, where some do and some do not: a sentence, or nothing."""
+    alone = [name.removesuffix(ALONE) for name in shares if name.endswith(ALONE)]
+    usual = float(np.bincount(test.labels.numpy()).max() / len(test))
+    carrying = [name for name in alone if is_above(shares[name + ALONE], usual)]
+    if len(alone) < 2 or len(carrying) in (0, len(alone)):
+        return ""
+    silent = [name for name in alone if name not in carrying]
+    if len(carrying) == 1:
+        return (
+            f" Only {carrying[0]} carries the class: each of the others ({', '.join(silent)}) alone comes no further "
+            f"than always naming the commonest class ({usual:.1%})."
+        )
+    return f" Alone no better than always naming the commonest class ({usual:.1%}): {', '.join(silent)}."
+
+
 def _channels(change: Callable[[Tensor], Tensor], pictures: Pictures) -> int:
     return int(change(pictures.pixels[:1]).shape[1])
 
@@ -152,8 +173,8 @@ def variants_of(channels: int, names: tuple[str, ...]) -> dict[str, Callable[[Te
         found["grey"] = lambda pixels: (pixels[:, :3] * GREY.view(3, 1, 1)).sum(1, keepdim=True)
     else:
         found["the mean of all"] = lambda pixels: pixels.mean(1, keepdim=True)
-    for index, name in enumerate(named[:6]):
-        found[f"{name} alone"] = partial(one_channel, index=index)
+    for index, name in enumerate(named[:MOST_ALONE]):
+        found[name + ALONE] = partial(one_channel, index=index)
     if colours:
         found["hue, saturation, value"] = lambda pixels: to_hsv(pixels[:, :3])
         found["colour without brightness"] = lambda pixels: without_brightness(pixels[:, :3])

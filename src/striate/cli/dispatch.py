@@ -94,6 +94,10 @@ def build_app(name: str) -> Any:
 
 
 def _invoke(name: str, arguments: list[str]) -> Any:
+    complete = getattr(importlib.import_module(module_name(name)), "complete", None)
+    if complete is not None:
+        # What typer cannot say: an option whose value may be left out.
+        arguments = complete(arguments)
     return build_app(name).main(args=arguments, prog_name=f"striate {name}", standalone_mode=False)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from striate.cli.output import RUNTIME_HELP, Answer, facts, say, table
+from striate.cli.output import RUNTIME_HELP, Answer, facts, further_rows, say, table
 from striate.cli.train import estimate_document
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def _document(measured: Evaluation) -> dict[str, Any]:
         "metrics": {each.name: {"value": each.value, "low": each.low, "high": each.high} for each in measured.metrics},
         "per_class": measured.per_class,
         "mistakes": measured.mistakes,
+        "cases": measured.cases,
+        "point": measured.point,
         "warnings": measured.warnings,
     }
 
@@ -66,6 +68,8 @@ def _show(measured: Evaluation, console: Console) -> None:
     which = ", all there are" if measured.split == ALL else f" of the {measured.split} split"
     rows = [("pictures", f"{measured.images}{which}")]
     rows += [(title_of(each.name), in_words(each)) for each in measured.metrics]
+    told = {title for title, _ in rows}
+    rows += [row for row in further_rows(measured) if row[0] not in told]
     rows.append(
         ("for comparison", f"{title_of(measured.baseline.name)} of {in_words(measured.baseline)} without looking")
     )

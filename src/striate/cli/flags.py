@@ -37,6 +37,7 @@ class RecipeFlag(NamedTuple):
 RECIPE_FLAGS = (
     RecipeFlag("--task", "data.task", str),
     RecipeFlag("--format", "data.format", str),
+    RecipeFlag("--channels", "data.channels", str),
     RecipeFlag("--net", "network.name", str),
     RecipeFlag("--weights", "network.weights", str),
     RecipeFlag("--minutes", "optimisation.minutes", float),
@@ -99,7 +100,8 @@ def _parameters(flags: tuple[RecipeFlag, ...]) -> list[inspect.Parameter]:
 def _build_recipe(file: Path | None, given: dict[RecipeFlag, Any], settings: list[str]) -> Recipe:
     recipe = read_recipe(file) if file is not None else Recipe()
     for flag, value in given.items():
-        recipe = _with_value(recipe, flag.option, flag.field, value)
+        # typer has turned numbers into numbers; what is text still is meant as text.
+        recipe = _with_value(recipe, flag.option, flag.field, value, as_typed=True)
     for setting in settings:
         field, equals, value = setting.partition("=")
         if not equals or not field.strip():
@@ -112,8 +114,8 @@ def _build_recipe(file: Path | None, given: dict[RecipeFlag, Any], settings: lis
     return recipe
 
 
-def _with_value(recipe: Recipe, option: str, field: str, value: Any) -> Recipe:
+def _with_value(recipe: Recipe, option: str, field: str, value: Any, *, as_typed: bool = False) -> Recipe:
     try:
-        return recipe.with_values({field: value})
+        return recipe.with_values({field: value}, as_typed=as_typed)
     except RecipeError as error:
         raise RecipeError(error.what, where=option, fix=error.fix) from error

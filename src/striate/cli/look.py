@@ -19,6 +19,14 @@ def command(
     task: Annotated[str | None, typer.Option(help="Task; read off the annotation where not given.")] = None,
     format: Annotated[str | None, typer.Option(help="Format; recognised where not given.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes the splits where the folder gives none.")] = 0,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[RULE]",
+            help="Look at each channel by itself, how alike they are, and what each alone tells of the classes: all, "
+            "or those of a rule such as r,g or gray or hsv or lab or 0-3.",
+        ),
+    ] = None,
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the page goes; runs/look-NAME.html where not given.")
     ] = None,
@@ -34,6 +42,7 @@ def command(
     Example:
         striate look photos/
         striate look photos/ --json
+        striate look photos/ --channels
     """
     from striate.data.look import look_anyway, write_look_page
     from striate.data.survey import SplitWishes
@@ -44,6 +53,7 @@ def command(
             task=task,
             format=format,
             wishes=SplitWishes(seed=seed),
+            channels=channels,
             progress=lambda done, total: progress.part("looking at pictures", done, total),
         )
     wanted = page or Path("runs") / f"look-{data.resolve().stem}.html"
@@ -53,6 +63,17 @@ def command(
         lambda console: console.print(_text(seen, console.width, written), soft_wrap=True),
         exit_code=0 if seen.refused is None else seen.refused.exit_code,
     )
+
+
+def complete(arguments: list[str]) -> list[str]:
+    """The arguments as `command` takes them: `--channels` without a rule means all of them."""
+    if "--channels" not in arguments:
+        return arguments
+    place = arguments.index("--channels") + 1
+    before, after = arguments[:place], arguments[place:]
+    # Behind it may stand DATA, which is there on the disk, unless DATA came before.
+    is_data = bool(after) and Path(after[0]).exists() and not any(Path(word).exists() for word in before)
+    return [*before, "all", *after] if not after or after[0].startswith("-") or is_data else arguments
 
 
 def _text(seen: Look, width: int, page: Path | None) -> str:

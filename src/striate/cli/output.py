@@ -8,11 +8,14 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from striate.evaluation import Evaluation
 
 JSON_HELP = "Print one JSON document on standard output; everything else goes to standard error."
 
@@ -99,3 +102,24 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
 def percent(value: float | None) -> str:
     """A share as a percentage with one decimal."""
     return "-" if value is None or not math.isfinite(value) else f"{100 * value:.1f} %"
+
+
+def further_rows(measured: Evaluation) -> list[tuple[str, str]]:
+    """Figures that belong beside the headline: of whole volumes, and of a threshold between two classes."""
+    from striate.evaluation.cases import case_summary
+    from striate.evaluation.operating import OperatingPoint
+    from striate.evaluation.words import in_words, title_of
+
+    # Of two classes the ranking is told with the point on it that was chosen.
+    wanted = ("case_dice", "auroc") if measured.point else ("case_dice",)
+    rows = [(title_of(one.name), in_words(one)) for one in measured.metrics if one.name in wanted]
+    for row in case_summary(measured.cases):
+        dice = "no Dice" if row["dice"] is None else f"Dice {row['dice']:.1%}".replace("%", " %")
+        distance = "" if row["hd95_mm"] is None else f", median HD95 {row['hd95_mm']:.1f} mm"
+        rows.append((row["class"], f"{dice}{distance} over {row['volumes']} volumes"))
+    if measured.point:
+        point = OperatingPoint.from_dict(measured.point)
+        figures = [f"{title_of(one.name)} {in_words(one)}" for one in (point.sensitivity, point.specificity)]
+        chosen = "a score chosen on validation pictures"
+        rows.append((f"score >= {point.threshold:.2f}", f"{', '.join(figures)} ({chosen})"))
+    return rows

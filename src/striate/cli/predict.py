@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as json_text
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +34,34 @@ class _Told:
 
     rows: list[tuple[str, str]] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
+    answers: int = 0
+    _voxels: Counter[str] = field(default_factory=Counter)
+
+    def add(self, answer: PicturePrediction, words: str) -> None:
+        """Takes down one answer; the slices of a volume share a row, with the size of what was found in all of them."""
+        from striate.images.volumes import SliceSource, shared_volume
+        from striate.structures import SegmentedPicture
+
+        self.answers += 1
+        source, found = answer.source, answer.prediction
+        if not isinstance(source, SliceSource) or not isinstance(found, SegmentedPicture):
+            self.rows.append((answer.path, words))
+            return
+        if not self.rows or self.rows[-1][0] != source.volume:
+            self._voxels.clear()
+            self.rows.append((source.volume, ""))
+        pixels = {name: round(share * found.mask.size) for name, share in found.ranked()}
+        self._voxels.update(pixels)
+        geometry = shared_volume(source.path).geometry
+        voxel_ml = math.prod(geometry.spacing_mm) / 1000
+        sizes = [
+            f"{name} {self._voxels[name] * voxel_ml:.3g} ml"
+            if geometry.known
+            else f"{name} {self._voxels[name]:,} voxels"
+            for name in found.classes[1:]
+            if self._voxels[name]
+        ]
+        self.rows[-1] = (source.volume, ", ".join(sizes) or "nothing found")
 
 
 def command(
@@ -43,7 +73,8 @@ def command(
         typer.Option(
             "--as",
             metavar="KIND",
-            help="What --out gets: overlays (the default), json, csv, coco or masks; repeatable.",
+            help="What --out gets: overlays (the default; of volumes volumes), json, csv, coco, masks or volumes; "
+            "repeatable.",
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to name for each picture, the likeliest first.")] = 3,
@@ -66,6 +97,7 @@ def command(
     its picture. `json` is answers.json, the list that `--json` prints. `csv` is answers.csv, with a row for each object
     or each class of a picture. `coco` is coco.json: COCO's lists, with a score for each object. `masks` is a folder
     with a PNG for each picture that holds the class of each pixel, or the number of its object, and a table of these.
+    `volumes` is a label volume for each volume, on its own grid: NAME_seg.nii.gz for NIfTI, DICOM SEG for a series.
 
     Pictures that cannot be read are named and left out. So are pictures that `--out` wrote, where it lies inside the
     folder that is searched; give one by name to ask about it all the same.
@@ -75,6 +107,7 @@ def command(
         striate predict runs/photos new/ --out answers/ --top 1
         striate predict runs/cells new/ --out answers/ --as coco --as csv
         striate predict runs/photos new/ --runtime auto
+        striate predict runs/brains patient7.nii.gz --out answers/
     """
     from striate.runs.answers import AnswerFiles, AnswerOrder
     from striate.structures import plural
@@ -86,19 +119,27 @@ def command(
     problems: list[Problem] = []
     told = _Told()
     order = AnswerOrder(out or Path(), trained.task.name, trained.classes, paths, top, min_score, trained.count_from)
-    wanted = (kinds or ["overlays"]) if out is not None else []
+    wanted = (kinds or [_usual_kind(trained.task.name, paths)]) if out is not None else []
     with TerminalProgress() as progress, AnswerFiles(wanted, order) as files:
         for answer in trained.predict_each(paths, problems):
             kept = answer if min_score is None else answer.surer_than(min_score)
             files.add(kept)
-            told.rows.append((kept.path, _words(kept.prediction, top, order.drawn_from)))
+            told.add(kept, _words(kept.prediction, top, order.drawn_from))
             if json:
                 told.documents.append(_as_text(kept, top))
-            progress.part("pictures answered", len(told.rows), 0)
+            progress.part("pictures answered", told.answers, 0)
     _tell_problems(problems, told)
     if out is not None:
-        say(f"Answers for {plural(len(told.rows), 'picture')} are in {out}: {', '.join(dict.fromkeys(wanted))}.")
+        say(f"Answers for {plural(told.answers, 'picture')} are in {out}: {', '.join(dict.fromkeys(wanted))}.")
     return Answer(map(json_text.loads, told.documents), lambda console: _show(told.rows, order, console))
+
+
+def _usual_kind(task: str, paths: Sequence[Path]) -> str:
+    """What is written where nobody says: label volumes for volumes, drawings for pictures."""
+    from striate.images.volumes import find_volume_kind
+
+    volumes = task == "segmentation" and all(path.exists() and find_volume_kind(path) is not None for path in paths)
+    return "volumes" if volumes else "overlays"
 
 
 def _as_text(answer: PicturePrediction, top: int) -> str:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from striate.cli.flags import takes_recipe
-from striate.cli.output import Answer, facts
+from striate.cli.output import Answer, facts, further_rows
 from striate.cli.progress import TerminalProgress
 from striate.errors import RequestError
 from striate.recipe import Recipe
@@ -66,6 +66,8 @@ def describe_run(run: Run) -> dict[str, Any]:
         "headline": estimate_document(measured.headline),
         "baseline": estimate_document(measured.baseline),
         "verdict": verdict and {"state": verdict.state, "evidence": verdict.evidence, "advice": verdict.advice},
+        "cases": measured.cases,
+        "point": measured.point,
         "warnings": measured.warnings,
         "seconds": kept.seconds,
         "epochs": kept.epochs,
@@ -90,6 +92,7 @@ def show_run(run: Run, console: Console) -> None:
         ),
         ("for comparison", f"{in_words(measured.baseline)} for an answer that never looks at the picture"),
     ]
+    rows += further_rows(measured)
     if verdict is not None:
         rows.append(("verdict", verdict.state))
         rows += [("", sentence) for sentence in verdict.evidence]

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from striate.images import to_channels
+from striate.images import ChannelChoice, to_channels
 from striate.images.windows import Window, parse_window
 from striate.recipe import InputRecipe
-from striate.structures import Frames, Picture, Placement
+from striate.structures import Frames, Levels, Picture, Placement
 
 Pixels = npt.NDArray[np.generic]
 Fit = Literal["squash", "crop", "pad", "tiles"]
@@ -33,10 +33,11 @@ class Preparation:
 
     Attributes:
         size_hw: Height and width of a frame, in pixels.
-        channels: Channels to keep.
+        channels: Number of channels to keep.
         fit: "squash" both sides, "crop" the middle, "pad" with zeros, or cut into "tiles" at one scale.
         tile_scale: Frame pixels for one picture pixel in tiles. `None`: no picture is ever cut into tiles.
         overlap: Share of a tile's side that its neighbour shows too.
+        choice: Which channels these are; by their number alone where not given.
         window: Range of values that becomes 0..1; `None` leaves values as they are.
     """
 
@@ -45,11 +46,16 @@ class Preparation:
     fit: Fit = "squash"
     tile_scale: float | None = None
     overlap: float = OVERLAP
+    choice: ChannelChoice | None = None
     window: Window | None = None
 
     @classmethod
-    def of(cls, recipe: InputRecipe, channels: int) -> Preparation:
+    def of(cls, recipe: InputRecipe, choice: ChannelChoice) -> Preparation:
         """The preparation a filled recipe asks for.
+
+        Args:
+            recipe: Size and fit; the size must be filled.
+            choice: Its `data.channels`, understood for the pictures.
 
         Raises:
             RecipeError: Its window is none.
@@ -58,7 +64,13 @@ class Preparation:
             raise ValueError("the recipe has no input.size_hw yet")
         overlap = OVERLAP if recipe.tile_overlap is None else recipe.tile_overlap
         return cls(
-            recipe.size_hw, channels, recipe.fit or "squash", recipe.tile_scale, overlap, parse_window(recipe.window)
+            recipe.size_hw,
+            choice.count,
+            recipe.fit or "squash",
+            recipe.tile_scale,
+            overlap,
+            choice,
+            parse_window(recipe.window),
         )
 
     def frames(self, sizes_hw: Iterable[tuple[int, int]]) -> Frames:
@@ -138,8 +150,8 @@ def _starts(side: int, frame: int, overlap: float, whole: int) -> list[tuple[int
 def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int] | None = None) -> Iterator[Pixels]:
     """A picture in each of its frames, `(C, H, W)` each; in the order of `Preparation.place`.
 
-    The data type stays, but behind a window values are float32, 0..1. Resizing is bilinear with antialiasing; integers
-    are rounded, never wrapped. Values that are no finite numbers count as 0.
+    The type of the values is unchanged, but for colour spaces and behind a window, where they are float32. Resizing is
+    bilinear with antialiasing; integers are rounded, never wrapped. Values that are no finite numbers count as 0.
 
     Args:
         picture: The picture.
@@ -149,11 +161,22 @@ def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int
     Raises:
         PictureError: Its channels cannot become the channels asked for.
     """
-    pixels = to_channels(picture.pixels, preparation.channels, picture.channel_names)
+    choice, names = preparation.choice, picture.channel_names
+    if choice is None:
+        pixels = to_channels(picture.pixels, preparation.channels, names)
+        yield from _frames(pixels, picture.levels, preparation, whole_hw)
+        return
+    for frame in _frames(choice.select(picture.pixels, names), picture.levels, preparation, whole_hw):
+        yield choice.convert(frame)
+
+
+def _frames(
+    pixels: Pixels, levels: Levels | None, preparation: Preparation, whole_hw: tuple[int, int] | None
+) -> Iterator[Pixels]:
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
     if preparation.window is not None:
-        pixels = preparation.window.apply(pixels, picture.levels)
+        pixels = preparation.window.apply(pixels, levels)
     size_hw = whole_hw or (int(pixels.shape[1]), int(pixels.shape[2]))
     frame_hw = preparation.size_hw
     if preparation.is_cut(size_hw):

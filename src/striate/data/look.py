@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from striate.data.channel_facts import ChannelLook, look_at_channels
 from striate.data.dataset import Dataset
 from striate.data.look_objects import ObjectLook, look_at_objects
 from striate.data.refused import survey_refused
@@ -38,10 +39,12 @@ class Look:
         survey: The data set and what was measured of it.
         refused: Why training refuses it; `None` where it does not. What stands in the survey is then what was found
             until there, with pictures that cannot be read still counted, and splits only where the folder gives them.
+        channels: What each channel is by itself, where somebody asked.
     """
 
     survey: Survey
     refused: DataError | None = None
+    channels: ChannelLook | None = None
 
     @property
     def dataset(self) -> Dataset:
@@ -86,6 +89,7 @@ class Look:
             "images": data.images,
             "channels": data.channels,
             "channel_names": list(data.channel_names),
+            "channel_facts": self.channels and self.channels.as_dict(),
             "bit_depth": data.bit_depth,
             "median_size_hw": list(data.median_size_hw),
             "sizes": len(data.sizes_hw),
@@ -113,7 +117,12 @@ class Look:
             width: Characters in a line; those of the terminal, or 80, where `None`.
         """
         columns = width or shutil.get_terminal_size((80, 24)).columns
-        return "\n".join(self._lines(max(40, columns)))
+        found = self._lines(max(40, columns))
+        if self.channels is not None:
+            from striate.data.channel_lines import channel_lines
+
+            found = [*found, *channel_lines(self.channels, max(60, columns))]
+        return "\n".join(found)
 
     def _lines(self, width: int) -> list[str]:
         data = self.dataset
@@ -252,17 +261,20 @@ def look(
     validation_share: float = 0.15,
     test_share: float = 0.15,
     seed: int = 0,
+    channels: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Look:
     """Says what is in a folder or file of pictures, as training would use it.
 
-    Arguments and errors are those of `striate.data.open_dataset`.
+    Arguments and errors are those of `striate.data.open_dataset`, and `channels`: the rule of the channels that are
+    looked at one by one, "all" for all; none are where not given.
     """
     seen = look_anyway(
         path,
         task=task,
         format=format,
         wishes=SplitWishes(validation_share, test_share, seed),
+        channels=channels,
         progress=progress,
     )
     if seen.refused is not None:
@@ -276,21 +288,27 @@ def look_anyway(
     task: str | None = None,
     format: str | None = None,
     wishes: SplitWishes | None = None,
+    channels: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Look:
     """Says what is in a folder or file of pictures, also where training refuses it.
 
-    Arguments are those of `striate.data.survey.survey_data`.
+    Arguments are those of `striate.data.survey.survey_data`, and `channels` of `look`.
 
     Raises:
+        RequestError: The rule of channels does not fit the pictures.
         DataError: Not even its format could be told.
         UnknownNameError: No such format or task.
     """
     found = Found()
     try:
-        return Look(survey_data(path, task=task, format=format, wishes=wishes, progress=progress, found=found))
+        survey = survey_data(path, task=task, format=format, wishes=wishes, progress=progress, found=found)
     except DataError as error:
         return Look(survey_refused(path, format, found, error), error)
+    if channels is None:
+        return Look(survey)
+    seed = wishes.seed if wishes else 0
+    return Look(survey, channels=look_at_channels(survey.dataset, channels, seed=seed))
 
 
 def write_look_page(seen: Look, path: str | Path) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from striate.data.channel_lines import channel_section
 from striate.data.facts import HISTOGRAM_BINS, PictureFacts
 from striate.data.look_objects_page import object_sections, warn_of_traps
 from striate.data.look_pictures import Shown
@@ -70,6 +71,7 @@ def build_look_page(seen: Look) -> str:
             Section("Class balance", _balance(seen)),
             Section("Sizes", _sizes(seen)),
             Section("Pixel values", _histograms(seen)),
+            *([channel_section(seen.channels)] if seen.channels else []),
             *([Section("Duplicates", list(_duplicates(seen, shown)))] if seen.survey.duplicates else []),
         ],
         lead=f"{data.images} pictures in {len(data.classes)} classes, for {data.task}; {found}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,6 +55,22 @@ def _why_unfit(names: tuple[str, ...], usual: tuple[str, ...]) -> str:
 
 def _most_common(items: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return Counter(items).most_common(1)[0][0]
+
+
+def once_a_volume(problems: Sequence[Problem], cases: Mapping[str, str]) -> list[Problem]:
+    """The same problems, but those that all slices of a volume share are told once, of the volume.
+
+    Args:
+        problems: Of pictures.
+        cases: The volume of each picture that is a slice, by its name.
+    """
+    if not cases:
+        return list(problems)
+    kept: dict[tuple[str, str, str], Problem] = {}
+    for problem in problems:
+        case = cases.get(problem.path, problem.path)
+        kept.setdefault((case, problem.kind, problem.detail), replace(problem, path=case))
+    return list(kept.values())
 
 
 def find_oddities(facts: Sequence[PictureFacts], cases: Sequence[str | None] = ()) -> list[Problem]:

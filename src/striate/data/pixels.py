@@ -25,6 +25,9 @@ from striate.errors import PictureError, StorageError
 from striate.recipe import InputRecipe
 from striate.structures import Frames, Problem, Sample
 
+_SAME = 1e-11
+"""A variance below this share of the mean square is rounding."""
+
 
 def normalise(batch: Tensor, recipe: InputRecipe) -> Tensor:
     """Stored values to what the network is fed: `(x / scale - mean) / std`, float32, shape unchanged.
@@ -176,10 +179,17 @@ def channel_statistics(
         total += values.sum(dim=(0, 2, 3))
         squares += values.square().sum(dim=(0, 2, 3))
         count += values.numel() / store.shape[0]
-    mean = total / count
-    # A constant channel would divide by zero; a floor leaves it at zero instead.
-    std = (squares / count - mean.square()).clamp_min(1e-6).sqrt()
-    return tuple(round(value, 6) for value in mean.tolist()), tuple(round(value, 6) for value in std.tolist())
+    mean, squares = total / count, squares / count
+    variance = squares - mean.square()
+    # A constant channel would divide by zero; a floor leaves it at zero instead. Channels whose values are small beside
+    # the others' keep their own deviation.
+    constant = variance <= _SAME * squares
+    std = torch.where(constant, variance.clamp_min(1e-6), variance.clamp_min(0.0)).sqrt()
+    return tuple(map(_rounded, mean.tolist())), tuple(map(_rounded, std.tolist()))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.7g}")
 
 
 def _fill(
@@ -224,7 +234,8 @@ def _fingerprint(samples: Sequence[Sample], preparation: Preparation, dtype: np.
     for sample in samples:
         digest.update(repr(sample.source).encode())
         path = getattr(sample.source, "path", None)
-        if path is not None:
+        paths = getattr(sample.source, "paths", () if path is None else (path,))
+        for path in paths:
             try:
                 facts = Path(path).stat()
             except OSError:

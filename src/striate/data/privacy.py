@@ -128,10 +128,15 @@ def shows_scans(samples: Sequence[Sample], problems: Sequence[Problem] = ()) -> 
             if is_medical(source.path):
                 return True
         elif not isinstance(source, FileSource):
-            if isinstance(getattr(source, "path", None), Path):
+            path = getattr(source, "path", None)
+            if isinstance(source, SliceSource) or (isinstance(path, Path) and _is_scan(path)):
                 return True
         elif source.path.suffix.lower() not in PICTURE_SUFFIXES or source.name in misnamed:
-            holder = find_holder(source.path)
-            if holder is not None and holder.name in ("dicom", "nifti", "nrrd"):
+            if _is_scan(source.path):
                 return True
     return False
+
+
+def _is_scan(path: Path) -> bool:
+    holder = find_holder(path)
+    return holder is not None and holder.name in ("dicom", "nifti", "nrrd")

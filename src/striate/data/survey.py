@@ -27,6 +27,7 @@ from striate.data.oddities import (
     class_problems,
     find_oddities,
     nothing_to_find,
+    once_a_volume,
     shift_problems,
     unfit_channels,
     unlearnable_class,
@@ -222,7 +223,9 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
     refuse_unreadable(root, facts)
     bad_channels = unfit_channels(facts)
     kept = [i for i, fact in enumerate(facts) if fact.readable and i not in bad_channels]
-    problems = sum_up([problem for fact in facts for problem in fact.problems], samples) + list(bad_channels.values())
+    problems = [problem for fact in facts for problem in fact.problems] + list(bad_channels.values())
+    problems = once_a_volume(problems, {sample.name: sample.case for sample in samples if sample.case is not None})
+    problems = sum_up(problems, samples)
     objects: dict[int, ObjectFacts] = {}
     if reading.task in SPATIAL_TASKS:
         checked = check_annotations([samples[i] for i in kept], [facts[i].size_hw for i in kept], len(reading.classes))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from striate.data.bands import CLASSES, PICTURES, compose_bands
 from striate.data.scenes import compose_samples, scene_classes
 from striate.errors import RequestError, UnknownNameError
 from striate.formats import FORMATS
@@ -35,6 +36,9 @@ USUAL_FORMATS = {
 
 ONE_CLASS = "digit"
 """The class of all objects in formats that name none."""
+
+MOST_MADE = 100_000
+"""Pictures that are composed in one go, at most."""
 
 SCENES = 500
 """Scenes that are made where no number is given."""
@@ -178,7 +182,7 @@ def _make_digits(options: MakeOptions) -> MadeSet:
 
     digits = load_digits()
     single = options.task not in SPATIAL_TASKS
-    most = len(digits.target) if single else 100_000
+    most = len(digits.target) if single else MOST_MADE
     if options.images is not None and not 10 <= options.images <= most:
         raise RequestError(
             f"there are {most} digits, got {options.images}."
@@ -223,3 +227,16 @@ _TITLE = (
     "1,797 real handwritten digits, 8 x 8 pixels, from scikit-learn; or, for boxes and masks, scenes composed of them"
 )
 MAKERS.add("digits", Maker("digits", _TITLE, _make_digits, ("classification", *SPATIAL_TASKS)))
+
+
+def _make_bands(options: MakeOptions) -> MadeSet:
+    count = PICTURES if options.images is None else options.images
+    if not 10 <= count <= MOST_MADE:
+        raise RequestError(
+            f"they are made ten or more at a time, got {count}.", where="images", fix=f"Ask for 10 to {MOST_MADE}."
+        )
+    return MadeSet(CLASSES, {"": compose_bands(count, options.scale, options.seed)})
+
+
+_BANDS_TITLE = "400 made pictures of five bands of floats, 32 x 32 pixels; only channel 3 tells the two classes apart"
+MAKERS.add("bands", Maker("bands", _BANDS_TITLE, _make_bands))

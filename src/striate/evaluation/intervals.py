@@ -48,7 +48,7 @@ def resample(
     """
     parts: dict[str, list[Floats]] = {}
     done = 0
-    for weights in _draw(len(targets), resamples, seed, groups):
+    for weights in draw_counts(len(targets), resamples, seed, groups):
         found = task.resampled_metrics(scores, targets, weights, names)
         for name, values in found.items():
             parts.setdefault(name, [np.full(done, np.nan)] if done else []).append(values)
@@ -143,7 +143,7 @@ def _drawn(targets: Targets, groups: Groups) -> int:
     return len(targets) if groups is None else len(np.unique(groups))
 
 
-def _draw(images: int, resamples: int, seed: int, groups: Groups = None) -> Iterator[Floats]:
+def draw_counts(images: int, resamples: int, seed: int, groups: Groups = None) -> Iterator[Floats]:
     """Rows of counts, `(rows, images)` at a time so that memory stays small."""
     generator = np.random.default_rng(seed)
     if images == 0:

@@ -83,6 +83,10 @@ class Evaluation:
         warnings: Sentences a reader must see (a metric that a constant answer also reaches, a shifted test split).
         trap: The one of them about a metric that looks good whatever is answered; empty where there is none.
         mistakes: For tasks that look for objects one row a kind of mistake: `kind`, `count` and `gain`.
+        cases: For classes of voxels one row a volume and class: `case`, `class`, `dice`, `hd95_mm`, `hd_mm`, `true_ml`
+            and `found_ml`.
+        point: For two classes what the threshold chosen on validation pictures is worth here, as `OperatingPoint` has
+            it; nothing where none was chosen.
     """
 
     split: str
@@ -94,6 +98,8 @@ class Evaluation:
     warnings: tuple[str, ...] = field(default=())
     trap: str = ""
     mistakes: tuple[dict[str, Any], ...] = field(default=())
+    cases: tuple[dict[str, Any], ...] = field(default=())
+    point: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for `--json` and the run folder."""
@@ -116,4 +122,6 @@ class Evaluation:
             warnings=tuple(tree["warnings"]),
             trap=tree.get("trap", ""),
             mistakes=tuple(tree.get("mistakes", ())),
+            cases=tuple(tree.get("cases", ())),
+            point=tree.get("point", {}),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from striate.errors import DataError, RequestError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
+from striate.formats.channel_files import join_channel_files
 from striate.formats.folder_names import says_no_class, split_in_name, split_of
 from striate.formats.foreign import find_foreign, refusal
 from striate.formats.labelled import Entry, Findings, build_reading
@@ -67,6 +68,7 @@ class _Folders(Format):
             entries = found.splits.setdefault(split, [])
             for folder in folders:
                 entries += _class_entries(path, folder, found)
+        join_channel_files(found)
         _report_leftovers(path, layout, found)
         _note_equal_names(found)
         return build_reading(self.name, path, found)

@@ -61,7 +61,7 @@ def to_channels(
     if len(pixels) == 1 and wanted == natural_channel_names(3):
         return np.repeat(pixels, 3, axis=0)
     if names == natural_channel_names(3) and count == 1:
-        return _luma(pixels)
+        return luma(pixels)
     raise PictureError(
         f"the picture has {len(names)} channels ({', '.join(names)}) where {count} ({', '.join(wanted)}) are wanted, "
         "and no rule turns one into the other.",
@@ -81,7 +81,8 @@ def _lay_on_white(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return (np.rint(mixed) if pixels.dtype.kind in "iu" else mixed).astype(pixels.dtype)
 
 
-def _luma(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def luma(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Gray of red, green and blue `(3, H, W)`: `(1, H, W)` of the same type (ITU-R BT.601)."""
     if pixels.dtype.kind == "f":
         weights = np.asarray(_LUMA, dtype=np.float64) / 65536
         return np.asarray(np.tensordot(weights, pixels, axes=1), dtype=pixels.dtype)[None]

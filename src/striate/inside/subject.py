@@ -18,6 +18,7 @@ from striate.inside.recording import Recording, record
 from striate.networks import Network
 from striate.networks.anatomy import Anatomy, describe_network
 from striate.networks.spatial import backbone_of
+from striate.runs.asked import find_pictures
 from striate.runs.known_pictures import pictures_of_split
 from striate.runs.run import Run
 from striate.structures import Picture, Placement, Prediction, Problem, Sample
@@ -172,6 +173,22 @@ class Subject:
             yield torch.cat(batch)
 
 
+def _read(path: Path, opened: Run) -> Picture:
+    """The picture of a file; with the files of its other channels, where the network learned from such.
+
+    Raises:
+        PictureError: It cannot be read.
+        RequestError: A channel has no file.
+    """
+    channels = opened.facts.channels_in_files
+    if not channels:
+        return FileSource(path, str(path)).read()
+    problems: list[Problem] = []
+    for sample in find_pictures(path, problems, channels=channels):
+        return sample.read()
+    raise RequestError(problems[0].detail, where=path, fix=problems[0].fix)
+
+
 def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subject:
     """Opens a run and reads a picture as its network would see it.
 
@@ -191,7 +208,7 @@ def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subjec
         if not path.is_file():
             found = "a folder" if path.is_dir() else "nothing"
             raise RequestError(f"expected one picture, found {found}.", where=path, fix="Name a picture file.")
-        read, name = FileSource(path, str(path)).read(), path.name
+        read, name = _read(path, opened), path.name
     try:
         placements, frames = opened.answering.shown(read)
     except PictureError as error:

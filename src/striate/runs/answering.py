@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import CheckpointError, PictureError, RequestError
+from striate.errors import CheckpointError, PictureError
 from striate.evaluation.scoring import run_network, takes_stored_pixels
-from striate.evaluation.words import plural
-from striate.images import FileSource, is_picture_path, read_header, read_picture
+from striate.images import ChannelChoice, FileSource, read_header, read_picture
 from striate.recipe import Recipe
-from striate.runs.overlay import is_overlay
 from striate.structures import Frames, Picture, Placement, Prediction, Problem, Sample
 from striate.tasks import Task
 from striate.tasks.base import Scores, Targets, View
@@ -87,10 +84,10 @@ class Answering:
         network: Weights loaded.
         task: What its outputs mean.
         recipe: The filled recipe of the run.
-        channels: Channels of its input.
+        choice: Channels of its input. Where it does not say which channels pictures have, nobody is told of pictures
+            that have others.
         dtype: Type of stored pixels.
         device: Where to run.
-        channel_names: Their names; where not given nobody is told of pictures that have others.
     """
 
     def __init__(
@@ -99,9 +96,8 @@ class Answering:
         task: Task,
         recipe: Recipe,
         *,
-        channels: int,
+        choice: ChannelChoice,
         dtype: str,
-        channel_names: tuple[str, ...] = (),
         device: torch.device,
     ) -> None:
         import torch
@@ -116,9 +112,9 @@ class Answering:
         self.task = task
         self.recipe = recipe
         self.device = device
-        self._preparation = Preparation.of(recipe.input, channels)
+        self._preparation = Preparation.of(recipe.input, choice)
         self._dtype = np.dtype(dtype)
-        self._channel_names = channel_names
+        self._choice = choice
 
     def stored(self, picture: Picture) -> tuple[tuple[Placement, ...], npt.NDArray[np.generic]]:
         """How each frame of a picture lies in it, and the frames' stored values `(F, C, H, W)`.
@@ -276,12 +272,15 @@ class Answering:
             share = 1.0 - float(np.isfinite(picture.pixels).mean())
             found.append(("not-finite", f"{share:.1%} of its values are no finite numbers.", "They count as 0."))
         names = tuple(name for name in picture.channel_names if name != "alpha")
-        if self._channel_names and names != tuple(name for name in self._channel_names if name != "alpha"):
-            detail = (
-                f"it has {', '.join(picture.channel_names)}; the network learned from {', '.join(self._channel_names)}."
-            )
+        learned = self._choice.source
+        if learned and names != tuple(name for name in learned if name != "alpha"):
+            detail = f"it has {', '.join(picture.channel_names)}; the network learned from {', '.join(learned)}."
             found.append(("other-channels", detail, "Channels are converted; answers may be worth less."))
-        if picture.pixels.dtype != self._dtype and np.float32 not in (picture.pixels.dtype, self._dtype):
+        if (
+            picture.pixels.dtype != self._dtype
+            and not self._choice.converts
+            and np.float32 not in (picture.pixels.dtype, self._dtype)
+        ):
             detail = f"its values are {picture.pixels.dtype.name}; the network learned from {self._dtype.name}."
             found.append(("other-depth", detail, "Full scale is taken for full scale; answers may be worth less."))
         if tiles > 1 and self._preparation.fit != "tiles":
@@ -333,53 +332,3 @@ def _refuse_damage(scores: Tensor) -> None:
             where="weights",
             fix="Put weights/best.safetensors back, use the run's last weights, or train again.",
         )
-
-
-def find_pictures(paths: str | Path | Sequence[str | Path], problems: list[Problem]) -> Iterator[Sample]:
-    """The pictures at some paths: files as they are, folders searched through, names in order.
-
-    Args:
-        paths: A picture, a folder of pictures, or several of these.
-        problems: Gets one entry for each link in a folder that leads nowhere, and one for each folder that holds
-            answers which `striate predict` wrote; those are no pictures to ask about.
-
-    Raises:
-        RequestError: Nothing is at a path, or a folder holds no picture.
-    """
-    several = [paths] if isinstance(paths, str | Path) else paths
-    for path in map(Path, several):
-        if path.is_dir():
-            yield from _in_folder(path, problems)
-        elif path.exists():
-            yield Sample(FileSource(path, str(path)))
-        elif path.is_symlink():
-            raise RequestError(
-                f"this link leads to {path.readlink()}, where nothing is.",
-                where=path,
-                fix="Put the picture back there.",
-            )
-        else:
-            raise RequestError("there is no such picture or folder.", where=path, fix="Check the path.")
-
-
-def _in_folder(folder: Path, problems: list[Problem]) -> Iterator[Sample]:
-    empty = True
-    drawn = Counter[Path]()
-    for path in sorted(folder.rglob("*")):
-        if not is_picture_path(path) or path.name.startswith("."):
-            continue
-        if path.is_symlink() and not path.exists():
-            detail = f"this link leads to {path.readlink()}, where nothing is."
-            problems.append(Problem("broken-link", str(path), detail, "Put the picture back there.", "dropped"))
-        elif not path.is_file():
-            continue
-        elif is_overlay(path):
-            drawn[path.parent] += 1
-        else:
-            yield Sample(FileSource(path, str(path)))
-        empty = False
-    for place, count in drawn.items():
-        detail = f"a set of {plural(count, 'picture')} that `striate predict` drew itself."
-        problems.append(Problem("own-answers", str(place), detail, "Give it by name to ask about it.", "dropped"))
-    if empty:
-        raise RequestError("there is no picture in this folder.", where=folder, fix="Give a folder that holds some.")

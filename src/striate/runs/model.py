@@ -5,15 +5,24 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from striate.data import slicing_of
 from striate.errors import PictureError, RequestError
+from striate.evaluation import Estimate, Evaluation, evaluate
+from striate.evaluation.cases import assemble, case_rows, pooled
+from striate.evaluation.operating import tells_two_apart
 from striate.recipe import Recipe
-from striate.runs.answering import BATCH, Answering, find_pictures
-from striate.runs.structures import PicturePrediction, RunFacts
-from striate.structures import SHOWN_FROM, Problem, Sample
+from striate.runs.answering import BATCH, Answering
+from striate.runs.asked import find_pictures
+from striate.runs.structures import PicturePrediction, RunFacts, SplitScores
+from striate.structures import SHOWN_FROM, ClassScores, Prediction, Problem, Sample
 from striate.tasks import TASKS, Task
 from striate.tasks.base import Scores, Targets
 
@@ -68,10 +77,9 @@ class Model(ABC):
             self.network,
             self.task,
             self.recipe,
-            channels=facts.options.channels,
+            choice=facts.choice(self.recipe),
             dtype=facts.dtype,
             device=self.device,
-            channel_names=facts.channel_names,
         )
 
     def predict(self, paths: str | Path | Sequence[str | Path], *, batch_size: int = BATCH) -> list[PicturePrediction]:
@@ -111,9 +119,56 @@ class Model(ABC):
         Raises:
             RequestError: Nothing is at a path.
         """
-        found = find_pictures(paths, problems)
-        for sample, size_hw, answer in self.answering.predict(found, self.classes, problems, batch_size=batch_size):
-            yield PicturePrediction(sample.name, size_hw, answer)
+        found = find_pictures(paths, problems, slicing_of(self.recipe), self.facts.channels_in_files)
+        answers = self.answering.predict(found, self.classes, problems, batch_size=batch_size)
+        for _, rows in groupby(answers, lambda row: row[0].case or row[0].name):
+            yield from _of_one_thing(rows)
+
+    def measure(
+        self,
+        samples: list[Sample],
+        split: str,
+        *,
+        train_targets: Targets | None = None,
+        validation: Estimate | None = None,
+        seed: int = 0,
+        problems: list[Problem] | None = None,
+    ) -> tuple[Evaluation, SplitScores]:
+        """Measures the network on pictures; of volumes with one class each, on the volumes.
+
+        Args:
+            samples: The pictures, with class indices of this network.
+            split: What to call them.
+            train_targets: Truth of the training pictures, for the baseline; that of the pictures themselves where not
+                given.
+            validation: Headline on the validation split, to notice pictures of another kind.
+            seed: Fixes the resamples of the intervals.
+            problems: Gets one entry for each picture that cannot be read.
+
+        Raises:
+            RequestError: Not one can be read.
+        """
+        read, scores, targets = self.scores_of(samples, split, [] if problems is None else problems)
+        what = pooled(self.task, scores, targets, read)
+        measured = evaluate(
+            self.task,
+            what.scores,
+            what.targets,
+            self.classes,
+            split=split,
+            train_targets=what.targets if train_targets is None else train_targets,
+            validation=validation,
+            shift=what.notes,
+            seed=seed,
+            groups=what.groups,
+        )
+        if self.task.name == "segmentation" and any(sample.case for sample in read):
+            answers = ((sample, answer) for sample, _, answer in self.answering.predict(read, self.classes, []))
+            rows = case_rows(assemble(answers, truth=True), self.classes)
+            measured = replace(measured, cases=tuple(rows))
+        if self.facts.threshold is not None and tells_two_apart(self.task, self.classes):
+            measured = replace(measured, point=what.at(self.facts.threshold, seed).as_dict())
+        return measured, SplitScores(tuple(sample.name for sample in read), scores, targets)
 
     def scores_of(
         self, samples: list[Sample], split: str, problems: list[Problem]
@@ -134,3 +189,17 @@ class Model(ABC):
                 f"not one picture of the {split} split can be read.", where=split, fix="See `striate look`."
             )
         return found
+
+
+def _of_one_thing(rows: Iterator[tuple[Sample, tuple[int, int], Prediction]]) -> Iterator[PicturePrediction]:
+    """Answers for the slices of a volume, or for one picture; of classes of a whole volume, their mean."""
+    scores = []
+    for sample, size_hw, answer in rows:
+        if sample.case is None or not isinstance(answer, ClassScores):
+            yield PicturePrediction(sample.name, size_hw, answer, sample.source)
+            continue
+        scores.append(answer.scores)
+        last = sample.case, size_hw, answer
+    if scores:
+        mean = np.asarray(np.mean(scores, axis=0, dtype=np.float64), np.float32)
+        yield PicturePrediction(last[0], last[1], replace(last[2], scores=mean))

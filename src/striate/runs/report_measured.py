@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from striate.evaluation.calibration import reliability
+from striate.evaluation.cases import case_summary
 from striate.evaluation.confusion import confused_pairs
+from striate.evaluation.operating import OperatingPoint
 from striate.evaluation.words import format_metric, in_words, plural, title_of
 from striate.pages import Column, Part, Section, Thumbnail, beside, chart, gallery, note, table, thumbnail
 from striate.pages.overlays import draw_annotation, legend
@@ -34,6 +36,24 @@ _BAR_COLUMNS = ("iou", "ap50", "recall")
 """What the bars of the classes show, the first that there is."""
 
 _MOST_BARS = 40
+_MOST_CASES = 30
+_SIZES = [Column("true_ml", "true ml", ".3g"), Column("found_ml", "found ml", ".3g")]
+_CASE_COLUMNS = [
+    Column("case", "volume"),
+    Column("class"),
+    Column("dice", "Dice", ".1%"),
+    Column("hd95_mm", "HD95, mm", ".2f"),
+    Column("hd_mm", "Hausdorff, mm", ".2f"),
+    *_SIZES,
+]
+_SUMMARY_COLUMNS = [
+    Column("class"),
+    Column("volumes"),
+    Column("dice", "mean Dice", ".1%"),
+    Column("least", "least Dice", ".1%"),
+    Column("hd95_mm", "median HD95, mm", ".2f"),
+    Column("missed", "missed or made up"),
+]
 
 
 def confusion_section(content: Content) -> Section | None:
@@ -161,7 +181,7 @@ def certainty_section(content: Content) -> Section | None:
     counts = chart(report_charts.score_chart(bins), "Number of right and wrong answers by score.")
     body.append(beside(diagram, counts))
     if (roc := _roc(content, scores)) is not None:
-        body.append(beside(roc, ""))
+        body.append(beside(roc, _point(content) or ""))
     return Section("How sure it is", body)
 
 
@@ -174,6 +194,45 @@ def _roc(content: Content, scores: SplitScores) -> Part | None:
         f"ROC curve of the class {classes[1]}.",
         caption=f"'{classes[1]}' is the positive class. Each point is a threshold on its score.",
     )
+
+
+def _point(content: Content) -> Part | None:
+    """What the threshold that was chosen on validation pictures is worth."""
+    evaluation, classes = content.evaluation, content.facts.classes
+    if evaluation is None or not evaluation.point:
+        return None
+    point = OperatingPoint.from_dict(evaluation.point)
+    rows = [
+        {"figure": title_of(one.name), "value": in_words(one)}
+        for one in (point.sensitivity, point.specificity, point.positive_value, point.negative_value)
+    ]
+    return table(
+        rows,
+        ["figure", "value"],
+        caption=f"'{classes[1]}' from a score of {point.threshold:.3g} on, chosen on validation pictures",
+    )
+
+
+def volumes_section(content: Content) -> Section | None:
+    """Whole volumes: Dice, distance of outlines, sizes; the worst first."""
+    evaluation = content.evaluation
+    if evaluation is None or not evaluation.cases:
+        return None
+    rows = sorted(evaluation.cases, key=lambda row: -1.0 if row["dice"] is None else row["dice"])
+    body: list[str | Part] = [
+        table(case_summary(evaluation.cases), _SUMMARY_COLUMNS, caption="Each class over all volumes"),
+        table(
+            rows[:_MOST_CASES],
+            _CASE_COLUMNS,
+            caption=f"The worst of {plural(len({row['case'] for row in rows}), 'volume')}, {evaluation.split} split",
+            sortable=True,
+        ),
+        note(
+            "HD95 is the distance of the two surfaces that 95 % of their voxels keep to, the greater of both "
+            "directions. A dash stands where truth or answer has no such voxel."
+        ),
+    ]
+    return Section("Volume by volume", body)
 
 
 def metrics_section(content: Content) -> Section | None:

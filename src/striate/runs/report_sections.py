@@ -30,6 +30,7 @@ from striate.runs.report_measured import (
     confusion_section,
     metrics_section,
     mistakes_section,
+    volumes_section,
 )
 from striate.runs.report_objects import kinds_section, precision_recall_section
 
@@ -53,6 +54,7 @@ def all_sections(content: Content) -> list[Section]:
         precision_recall_section,
         mistakes_section,
         certainty_section,
+        volumes_section,
         metrics_section,
         _data,
         _choices,

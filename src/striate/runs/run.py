@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.errors import CheckpointError, RequestError, cause_of
-from striate.evaluation import EpochRecord, Evaluation, Verdict, evaluate
+from striate.evaluation import EpochRecord, Evaluation, Verdict
 from striate.networks import resolve_network
 from striate.recipe import Recipe
 from striate.runs.folder import RunFolder
 from striate.runs.known_pictures import pictures_of_split
 from striate.runs.model import Model
-from striate.runs.structures import RunFacts, SplitScores
+from striate.runs.structures import RunFacts
 from striate.structures import Problem
 
 if TYPE_CHECKING:
@@ -159,22 +159,18 @@ class Run(Model):
             RequestError: No such split.
             CheckpointError: Files of the run are missing or damaged.
         """
-        problems = [] if problems is None else problems
         samples, name = pictures_of_split(self.folder, self.facts, self.recipe, data, split)
-        read, scores, targets = self.scores_of(samples, name, problems)
         known = self.evaluations
-        measured = evaluate(
-            self.task,
-            scores,
-            targets,
-            self.classes,
-            split=name,
+        measured, answered = self.measure(
+            samples,
+            name,
             train_targets=self.folder.read_train_targets(),
             validation=known["validation"].headline if "validation" in known else None,
             seed=seed,
+            problems=problems,
         )
         if data is None and self.keeps_measurements:
-            self.folder.write_scores(name, SplitScores(tuple(sample.name for sample in read), scores, targets))
+            self.folder.write_scores(name, answered)
             self.folder.write_evaluation(measured)
         return measured
 

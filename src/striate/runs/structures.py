@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.evaluation import Estimate
+from striate.images import ChannelChoice, choose_channels
 from striate.networks import NetworkOptions
-from striate.structures import DetectedObjects, Prediction, Ragged
+from striate.recipe import Recipe
+from striate.structures import DetectedObjects, PictureSource, Prediction, Ragged
 from striate.tasks.base import Scores, Targets
 
 FORMAT_VERSION = 1
@@ -32,6 +34,9 @@ class RunFacts:
         data: Path of the data set.
         data_format: Format it was read as.
         channel_names: Channels of the network's input.
+        picture_channels: Channels of the training pictures, of which the recipe's `data.channels` chose; empty in runs
+            of an older Striate.
+        channel_files: Whether the channels of a picture lay in files of their own.
         dtype: Type of the stored pixels that `striate.data.framing.prepare` feeds it with.
         status: running, done, interrupted or failed.
         created: When the run began, ISO 8601 in UTC.
@@ -49,6 +54,7 @@ class RunFacts:
         stopped_early: Whether validation ended training.
         count_from: Score from which found objects are counted, chosen on validation pictures; `None` where the task
             finds none, or nobody chose.
+        threshold: For two classes the score from which the second one is best answered, chosen on validation pictures.
     """
 
     task: str
@@ -58,6 +64,8 @@ class RunFacts:
     data: str = ""
     data_format: str = ""
     channel_names: tuple[str, ...] = ()
+    picture_channels: tuple[str, ...] = ()
+    channel_files: bool = False
     dtype: str = "uint8"
     status: Status = "running"
     created: str = ""
@@ -74,6 +82,25 @@ class RunFacts:
     augmented: bool = True
     stopped_early: bool = False
     count_from: float | None = None
+    threshold: float | None = None
+
+    def choice(self, recipe: Recipe) -> ChannelChoice:
+        """Which channels of a picture the network sees.
+
+        Args:
+            recipe: The run's recipe.
+
+        Raises:
+            RequestError: The recipe's rule does not fit the channels of the training pictures.
+        """
+        if not isinstance(recipe.data.channels, str):
+            return choose_channels(self.options.channels, self.picture_channels or self.channel_names)
+        return choose_channels(recipe.data.channels, self.picture_channels)
+
+    @property
+    def channels_in_files(self) -> tuple[str, ...]:
+        """Channels that lie in files of their own; none where a file holds all of a picture."""
+        return self.picture_channels if self.channel_files else ()
 
     def with_values(self, **values: Any) -> RunFacts:
         """A copy with some fields changed."""
@@ -98,7 +125,8 @@ class RunFacts:
             options["object_sides"] = tuple(options["object_sides"])
         values["options"] = NetworkOptions(**options)
         values["classes"] = tuple(values["classes"])
-        values["channel_names"] = tuple(values.get("channel_names", ()))
+        for name in ("channel_names", "picture_channels"):
+            values[name] = tuple(values.get(name, ()))
         if values.get("headline") is not None:
             values["headline"] = Estimate(**values["headline"])
         return cls(**values)
@@ -112,11 +140,13 @@ class PicturePrediction:
         path: The picture.
         size_hw: Its own height and width, in pixels.
         prediction: Scores of all classes.
+        source: Where its pixels are; `None` for a whole volume.
     """
 
     path: str
     size_hw: tuple[int, int]
     prediction: Prediction
+    source: PictureSource | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:

@@ -98,6 +98,12 @@ METRICS: dict[str, MetricInfo] = {
         higher_is_better=False,
     ),
     "sensitivity": MetricInfo("sensitivity", "Recall of the second class: share of its pictures that are found."),
+    "positive_value": MetricInfo(
+        "positive predictive value", "Share of the answers for the second class that are right."
+    ),
+    "negative_value": MetricInfo(
+        "negative predictive value", "Share of the answers for the first class that are right."
+    ),
     "specificity": MetricInfo(
         "specificity", "Recall of the first class: share of its pictures that raise no false alarm."
     ),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.errors import CheckpointError, RequestError
-from striate.evaluation import Evaluation, evaluate
+from striate.evaluation import Evaluation
 from striate.networks import resolve_network
 from striate.recipe import Recipe, parse_recipe
 from striate.runs.files import plain, write_json
@@ -43,14 +43,19 @@ if TYPE_CHECKING:
 
 def input_of(run: Run) -> dict[str, Any]:
     """How pictures come to a run's network, as the sidecar says it."""
-    facts, recipe = run.facts, run.recipe.input
+    facts, recipe, rule = run.facts, run.recipe.input, run.recipe.data.channels
     return {
         "shape": ["batch", facts.options.channels, *facts.options.size_hw],
         "dtype": facts.dtype,
         "channels": list(facts.channel_names),
+        "picture_channels": list(facts.picture_channels),
+        "rule": rule if isinstance(rule, str) else None,
         "fit": recipe.fit,
         "tile_scale": recipe.tile_scale,
         "tile_overlap": recipe.tile_overlap,
+        "window": recipe.window,
+        "plane": run.recipe.data.plane,
+        "neighbours": run.recipe.data.neighbours,
         "resize": RESIZE,
         "normalisation": INSIDE,
     }
@@ -163,10 +168,17 @@ class Exported(Model):
     def recipe(self) -> Recipe:
         """How pictures come to it; normalisation is inside what Striate exports, so none is left to be done."""
         entry = self._document["input"]
-        kept = {name: entry[name] for name in ("fit", "tile_scale", "tile_overlap") if entry.get(name) is not None}
+        kept, slicing = (
+            {name: entry[name] for name in names if entry.get(name) is not None}
+            for names in (("fit", "tile_scale", "tile_overlap", "window"), ("plane", "neighbours"))
+        )
         size_hw = [int(side) for side in entry["shape"][2:]]
         return parse_recipe(
-            {"input": kept | normalisation_of(self._document) | {"size_hw": size_hw}}, self.file.with_name(SIDECAR)
+            {
+                "input": kept | normalisation_of(self._document) | {"size_hw": size_hw},
+                "data": {"channels": entry.get("rule"), **slicing},
+            },
+            self.file.with_name(SIDECAR),
         )
 
     @cached_property
@@ -239,10 +251,7 @@ class Exported(Model):
             )
         samples, name = pictures_of_data(data, self.facts.task, self.classes, split)
         # What was frequent in training is not handed over: the baseline is that of the pictures measured on.
-        _, scores, targets = self.scores_of(samples, name, [] if problems is None else problems)
-        return evaluate(
-            self.task, scores, targets, self.classes, split=name, train_targets=targets, validation=None, seed=seed
-        )
+        return self.measure(samples, name, seed=seed, problems=problems)[0]
 
 
 def open_model(

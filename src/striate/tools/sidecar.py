@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import CheckpointError, ExportError, RequestError
+from striate.images import choose_channels
 from striate.networks import NetworkOptions
 from striate.runs.files import read_json
 from striate.runs.structures import RunFacts
@@ -74,8 +75,12 @@ def facts_of(document: dict[str, Any], path: Path) -> RunFacts:
     Raises:
         CheckpointError: The sidecar is damaged.
     """
+    rule = document["input"].get("rule")
     if "run" not in document:
-        return _foreign_facts(document)
+        foreign = _foreign_facts(document)
+        if rule is not None:
+            _check_rule(rule, foreign, path)
+        return foreign
     try:
         facts = RunFacts.from_dict(document["run"])
     except (KeyError, TypeError) as error:
@@ -83,6 +88,8 @@ def facts_of(document: dict[str, Any], path: Path) -> RunFacts:
             f"this sidecar is damaged ({type(error).__name__}: {error}).", where=path, fix="Export the run again."
         ) from error
     shape = [facts.options.channels, *facts.options.size_hw]
+    if rule is not None:
+        _check_rule(rule, facts, path)
     if document["input"]["shape"][1:] != shape or list(document["classes"]) != list(facts.classes):
         raise CheckpointError(
             f"`input.shape` and `classes` are {document['input']['shape'][1:]} and {len(document['classes'])} names; "
@@ -91,6 +98,21 @@ def facts_of(document: dict[str, Any], path: Path) -> RunFacts:
             fix="Put back what was there, or export the run again.",
         )
     return facts
+
+
+def _check_rule(rule: str, facts: RunFacts, path: Path) -> None:
+    try:
+        names = choose_channels(rule, facts.picture_channels).names
+    except RequestError as error:
+        raise CheckpointError(
+            f"`input.rule`: {error.what}", where=path, fix="Put back what was there, or export the run again."
+        ) from error
+    if names != facts.channel_names:
+        raise CheckpointError(
+            f"`input.rule` {rule!r} gives {', '.join(names)}, but the network takes {', '.join(facts.channel_names)}.",
+            where=path,
+            fix="Put back what was there, or export the run again.",
+        )
 
 
 def normalisation_of(document: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +132,7 @@ def _foreign_facts(document: dict[str, Any]) -> RunFacts:
         net="",
         options=NetworkOptions(len(document["classes"]), channels, (height, width)),
         channel_names=tuple(entry.get("channels", ())),
+        picture_channels=tuple(entry.get("picture_channels", ())),
         dtype=entry["dtype"],
     )
 
@@ -130,6 +153,8 @@ def _faults(found: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     if not isinstance(entry, dict):
         yield "input", "an object", entry
         return
+    if not isinstance(entry.get("rule", ""), str | None):
+        yield "input.rule", "a rule of channels, or null", entry["rule"]
     if not _is_shape(entry.get("shape")):
         yield "input.shape", '["batch", channels, height, width]', entry.get("shape")
     if entry.get("dtype") not in _DTYPES:

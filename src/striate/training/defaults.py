@@ -15,6 +15,7 @@ from torch import nn
 
 from striate.data import Dataset
 from striate.data.scan_cache import cache_folder
+from striate.images import ChannelChoice, choose_channels, natural_channel_names
 from striate.networks import resolve_network
 from striate.networks.layers import SMALL_SIDE
 from striate.networks.weights import has_published_weights
@@ -126,7 +127,9 @@ def choose_input(chooser: Chooser, data: Dataset, device: torch.device, *, light
     recipe = chooser.recipe
     side = min(data.median_size_hw)
     small = side <= SMALL_SIDE
-    chooser.fill("data.channels", _network_channels(data), f"the pictures have {_words(data.channel_names)}")
+    # A rule that does not fit the pictures is refused before anything is read.
+    channels = choice_of(recipe, data).count
+    chooser.fill("data.channels", channels, f"the pictures have {_words(data.channel_names)}")
     if small:
         if light:
             chooser.fill(
@@ -163,6 +166,14 @@ def are_photographs(data: Dataset) -> bool:
 def choose_augmentation(chooser: Chooser, data: Dataset) -> None:
     """Random changes that leave the meaning of a picture as it is."""
     photograph = are_photographs(data)
+    seen = choice_of(chooser.recipe, data)
+    if seen.names != natural_channel_names(3):
+        why = f"the network sees {', '.join(seen.names[:4])}"
+        chooser.fill("augmentation.saturation", 0.0, why)
+        if seen.converts:
+            # Light that varies is no longer a factor on every value.
+            chooser.fill("augmentation.brightness", 0.0, why)
+            chooser.fill("augmentation.contrast", 0.0, why)
     if chooser.recipe.network.frozen:
         why = "features are computed once, from pictures as they are"
         for name in type(chooser.recipe.augmentation).model_fields:
@@ -263,9 +274,13 @@ def class_imbalance(counts: npt.NDArray[np.int64]) -> float:
     return float(occurring.max() / occurring.min()) if len(occurring) else 1.0
 
 
-def _network_channels(data: Dataset) -> int:
-    """Alpha carries no class; it is dropped unless the user asks for it."""
-    return data.channels - 1 if data.channel_names[-1:] == ("alpha",) else data.channels
+def choice_of(recipe: Recipe, data: Dataset) -> ChannelChoice:
+    """Which channels of the pictures the network sees. Alpha carries no class; it is dropped unless asked for.
+
+    Raises:
+        RequestError: The recipe's rule does not fit the pictures.
+    """
+    return choose_channels(recipe.data.channels, data.channel_names)
 
 
 def _input_size(data: Dataset, *, pretrained: bool, fast: bool) -> tuple[int, int]:
@@ -298,7 +313,7 @@ def choose_cache(chooser: Chooser, data: Dataset) -> None:
     height, width = chooser.recipe.input.size_hw or data.median_size_hw
     value_bytes = {8: 1, 16: 2}.get(data.bit_depth, 4)
     # Room for random crops, and for pictures kept a second time as evaluation sees them.
-    needed = int(data.images * int(chooser.recipe.data.channels or data.channels) * height * width * value_bytes * 1.5)
+    needed = int(data.images * choice_of(chooser.recipe, data).count * height * width * value_bytes * 1.5)
     free = available_memory()
     if needed < free * 0.4:
         chooser.fill(

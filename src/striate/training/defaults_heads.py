@@ -9,6 +9,7 @@ import numpy as np
 from striate.data import Dataset
 from striate.data.framing import Preparation
 from striate.errors import RecipeError
+from striate.images import choose_channels
 from striate.networks.heads import find_head
 from striate.tasks import Task
 from striate.tasks.base import ObjectFacts
@@ -57,7 +58,7 @@ def sides_in_frame(chooser: Chooser, data: Dataset, objects: ObjectFacts) -> tup
         objects: Sides of the training pictures' objects, at least one.
     """
     recipe = chooser.recipe
-    preparation = Preparation.of(recipe.input, int(recipe.data.channels or data.channels))
+    preparation = Preparation.of(recipe.input, choose_channels(recipe.data.channels, data.channel_names))
     scales = {
         size_hw: math.sqrt(math.prod(preparation.place(size_hw)[0].scale_yx)) for size_hw in set(objects.sizes_hw)
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,14 @@ import numpy.typing as npt
 from striate.data.batches import in_order
 from striate.evaluation import Estimate, Evaluation, evaluate, judge_fit
 from striate.evaluation.advice import FitContext
+from striate.evaluation.cases import assemble, case_rows, pooled
+from striate.evaluation.operating import choose_threshold, tells_two_apart
 from striate.evaluation.scoring import predict_pictures, run_network
 from striate.networks.weights import has_published_weights
 from striate.runs.report import write_report
 from striate.runs.report_content import MOST_MISTAKES
 from striate.runs.structures import RunFacts, SplitScores
-from striate.structures import Problem
+from striate.structures import Prediction, Problem, Sample
 from striate.training.defaults import EMBEDDED
 from striate.training.distribution import World
 from striate.training.features import features_of
@@ -44,7 +46,7 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     folder.write_weights("last", prepared.whole_state(trainee.answering))
     network = prepared.network
     network.load_state_dict(folder.read_weights("best"))
-    evaluations, count_from = _measure_splits(session)
+    evaluations, chosen = _measure_splits(session)
     deciding = next(evaluations[name] for name in ("test", "validation", "train") if name in evaluations)
     if prepared.data.splits.get("test") and deciding.split != "test":
         deciding = replace(deciding, warnings=(_NO_TEST_FIGURES.format(deciding.split), *deciding.warnings))
@@ -56,7 +58,8 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
             headline=deciding.headline,
             split=deciding.split,
             seconds=round(session.clock.seconds, 1),
-            count_from=count_from,
+            count_from=chosen.count_from,
+            threshold=chosen.threshold,
         )
     )
     folder.checkpoint_path.unlink(missing_ok=True)
@@ -69,12 +72,21 @@ def finish_run(session: Session, trainee: Trainee, facts: RunFacts) -> None:
     write_report(folder, prepared.data)
 
 
-def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], float | None]:
-    """What was measured on each split, and the score from which found objects are counted."""
+@dataclass(slots=True)
+class _Chosen:
+    """Scores chosen on validation pictures: from which objects are counted, and a second class is answered."""
+
+    count_from: float | None = None
+    threshold: float | None = None
+
+
+def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], _Chosen]:
+    """What was measured on each split, and the scores chosen on the way."""
     folder, prepared = session.folder, session.prepared
     evaluations: dict[str, Evaluation] = {}
-    count_from: float | None = None
-    for name, split in _splits(session).items():
+    chosen = _Chosen()
+    splits = _splits(session)
+    for name, split in splits.items():
         session.progress.say(f"measuring the {name} split")
         scores, targets = session.score(prepared.trained, split, World(), exact=True)
         if not math.isfinite(prepared.task.headline_value(scores, targets)):
@@ -82,43 +94,61 @@ def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], float | No
             continue
         if name != "test":
             # By validation pictures, which come second, where there are some: nothing is chosen by test pictures.
-            chosen = prepared.task.counting_score(scores, targets)
-            count_from = count_from if chosen is None else round(chosen, 3)
+            found = prepared.task.counting_score(scores, targets)
+            chosen.count_from = chosen.count_from if found is None else round(found, 3)
         names = tuple(split.samples[index].name for index in split.usable.tolist())
         folder.write_scores(name, SplitScores(names, scores, targets))
         validation = evaluations.get("validation")
+        usable = [split.samples[index] for index in split.usable.tolist()]
+        measured = pooled(prepared.task, scores, targets, usable)
+        two = tells_two_apart(prepared.task, prepared.data.classes)
+        if two and name != "test":
+            chosen.threshold = choose_threshold(measured.scores[:, 1], measured.targets) or chosen.threshold
         evaluations[name] = evaluate(
             prepared.task,
-            scores,
-            targets,
+            measured.scores,
+            measured.targets,
             prepared.data.classes,
             split=name,
             train_targets=prepared.train.targets[prepared.train.usable],
             validation=validation.headline if validation is not None else None,
-            shift=_shift_sentences(session, name),
+            shift=[*measured.notes, *_shift_sentences(session, name)],
             seed=prepared.recipe.optimisation.seed,
+            groups=measured.groups,
         )
+        if two and chosen.threshold is not None:
+            point = measured.at(chosen.threshold, prepared.recipe.optimisation.seed)
+            evaluations[name] = replace(evaluations[name], point=point.as_dict())
+        if name == list(splits)[-1] and prepared.task.name == "segmentation":
+            rows = case_rows(assemble(_answers(session, split, split.usable), truth=True), prepared.data.classes)
+            evaluations[name] = replace(evaluations[name], cases=tuple(rows))
         folder.write_evaluation(evaluations[name])
         if prepared.task.spatial:
             # The last split measured is the one that the report is about.
             folder.write_worst(_worst_answers(session, split, prepared.task.mistakes(scores, targets)))
-    return evaluations, count_from
+    return evaluations, chosen
 
 
 def _worst_answers(session: Session, split: SplitPixels, worst: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     """Plain data of the answers to the pictures with the worst mistakes, which the report draws."""
+    for sample, answer in _answers(session, split, split.usable[worst[:MOST_MISTAKES]]):
+        yield {"path": sample.name, **answer.as_document()}
+
+
+def _answers(
+    session: Session, split: SplitPixels, chosen: npt.NDArray[np.int64]
+) -> Iterator[tuple[Sample, Prediction]]:
+    """Pictures of a split by their positions, and what the network says about each."""
     prepared = session.prepared
-    chosen = split.usable[worst[:MOST_MISTAKES]]
-    frames = split.frames.of_pictures(chosen)
     outputs = run_network(
         prepared.trained,
         in_order(split.store, split.frames.positions_of(chosen), 8),
         prepared.recipe.input,
         device=prepared.device,
     )
-    answers = predict_pictures(outputs, frames, prepared.task, prepared.data.classes)
+    answers = predict_pictures(outputs, split.frames.of_pictures(chosen), prepared.task, prepared.data.classes)
     for index, answer in zip(chosen.tolist(), answers, strict=True):
-        yield {"path": split.samples[index].name, **answer.as_document()}
+        yield split.samples[index], answer
 
 
 def _splits(session: Session) -> dict[str, SplitPixels]:

@@ -15,6 +15,7 @@ import torch
 from striate import __version__
 from striate.data import Dataset, open_by_recipe
 from striate.errors import CheckpointError, DataError, RequestError
+from striate.images import StackSource
 from striate.networks import resolve_network
 from striate.networks.base import count_parameters
 from striate.networks.weights import WEIGHT_CHOICES
@@ -30,7 +31,7 @@ from striate.structures import Sample
 from striate.training.board import Board
 from striate.training.building import build_trainee
 from striate.training.checkpoint import read_checkpoint
-from striate.training.defaults import DEFAULT_MINUTES
+from striate.training.defaults import DEFAULT_MINUTES, choice_of
 from striate.training.distribution import World, join_world, leave_world, share_object
 from striate.training.engines import engine_of
 from striate.training.finish import finish_run
@@ -265,6 +266,7 @@ def _claim_folder(run: str | Path | None, prepared: Prepared) -> RunFolder:
 
 def _facts(prepared: Prepared) -> RunFacts:
     data = prepared.data
+    choice = choice_of(prepared.recipe, data)
     return RunFacts(
         task=data.task,
         classes=data.classes,
@@ -272,8 +274,10 @@ def _facts(prepared: Prepared) -> RunFacts:
         options=prepared.options,
         data=str(data.root.absolute()),
         data_format=data.format,
-        channel_names=data.channel_names[: prepared.options.channels],
-        dtype=stored_dtype(data, prepared.recipe).name,
+        channel_names=choice.names,
+        picture_channels=data.channel_names,
+        channel_files=any(isinstance(sample.source, StackSource) for sample in data["train"]),
+        dtype=choice.dtype(stored_dtype(data, prepared.recipe)).name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         striate=__version__,
         epochs_planned=prepared.recipe.optimisation.epochs or 0,

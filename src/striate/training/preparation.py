@@ -13,6 +13,7 @@ from striate.data import Dataset
 from striate.data.framing import Preparation
 from striate.data.pixels import ArrayStore, PixelStore, channel_statistics, store_pixels
 from striate.errors import DataError
+from striate.images import natural_channel_names
 from striate.images.windows import parse_window
 from striate.networks import NetworkInfo, NetworkOptions, WeightsUsed, build_network, resolve_network
 from striate.networks.weights import load_weights
@@ -23,6 +24,7 @@ from striate.tasks.base import ObjectFacts, Targets, View
 from striate.tasks.truth import TruthStore
 from striate.training.defaults import (
     Chooser,
+    choice_of,
     choose_augmentation,
     choose_cache,
     choose_input,
@@ -203,7 +205,8 @@ def read_split(
         roomy: Keep pictures a little larger than the network's input, for random crops to cut from.
     """
     samples = data[split]
-    preparation = Preparation.of(recipe.input, int(recipe.data.channels or data.channels))
+    choice = choice_of(recipe, data)
+    preparation = Preparation.of(recipe.input, choice)
     if roomy and (recipe.augmentation.crop_area or 1.0) < 1.0:
         height, width = preparation.size_hw
         preparation = replace(preparation, size_hw=(round(height * 8 / 7), round(width * 8 / 7)))
@@ -213,7 +216,7 @@ def read_split(
     store, found = store_pixels(
         samples,
         preparation,
-        dtype=stored_dtype(data, recipe),
+        dtype=choice.dtype(stored_dtype(data, recipe)),
         cache=recipe.data.cache or "memory",
         frames=frames,
         progress=lambda done, total: progress.part(f"reading {split} pictures", done, total),
@@ -222,7 +225,10 @@ def read_split(
     unreadable = {problem.path for problem in found}
     usable = np.array([index for index, sample in enumerate(samples) if sample.name not in unreadable], dtype=np.int64)
     if len(usable) == 0:
-        raise DataError(f"no picture of the {split} split can be read.", where=data.root, fix="See `striate look`.")
+        first = f" The first: {found[0].detail}" if found else ""
+        raise DataError(
+            f"no picture of the {split} split can be read.{first}", where=data.root, fix="See `striate look`."
+        )
     targets = task.targets(samples, data.classes)
     shown = [samples[picture] for picture in frames.pictures.tolist()]
     return SplitPixels(store, usable, targets, task.build_truth(shown, targets, frames.placements), samples, frames)
@@ -240,7 +246,7 @@ def _build(
     info = resolve_network(str(recipe.network.name))
     options = NetworkOptions(
         classes=len(data.classes),
-        channels=int(recipe.data.channels or data.channels),
+        channels=choice_of(recipe, data).count,
         size_hw=recipe.input.size_hw or data.median_size_hw,
         activation=recipe.network.activation,
         pooling=recipe.network.pooling,
@@ -274,6 +280,9 @@ def _looked_at(data: Dataset, train: SplitPixels, recipe: Recipe, task: Task, pr
 
 
 def _fill_scale(chooser: Chooser, data: Dataset, store: PixelStore, weights: WeightsUsed | None) -> None:
+    choice = choice_of(chooser.recipe, data)
+    if choice.converts:
+        chooser.fill("input.scale", 1.0, f"{choice.space} comes in 0..1")
     if parse_window(chooser.recipe.input.window) is not None:
         chooser.fill("input.scale", 1.0, "the window gives values from 0 to 1")
     scale = {8: 255.0, 16: 65535.0}.get(data.bit_depth)
@@ -284,7 +293,9 @@ def _fill_scale(chooser: Chooser, data: Dataset, store: PixelStore, weights: Wei
     why = f"{data.bit_depth}-bit pictures" if scale == 255.0 else "999 of 1000 values of the training split lie below"
     chooser.fill("input.scale", scale or 1.0, why)
     normalisation = None if weights is None else weights.normalisation
-    if normalisation is not None:
+    # Means of photographs say nothing about infrared or hue.
+    photographic = choice.names in (natural_channel_names(1), natural_channel_names(3))
+    if normalisation is not None and photographic:
         chooser.fill("input.mean", normalisation.mean, "what the pretrained weights were made with")
         chooser.fill("input.std", normalisation.std, "what the pretrained weights were made with")
         return

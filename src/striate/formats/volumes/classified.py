@@ -11,8 +11,8 @@ from striate.formats.folder_names import read_folder_name, split_of_path
 from striate.formats.labelled import Entry, Findings, build_reading
 from striate.formats.volumes.files import without_suffix
 from striate.formats.volumes.segmented import read_headers
-from striate.formats.volumes.slicing import settle_slicing, upright_size
-from striate.images.volumes import SliceSource
+from striate.formats.volumes.slicing import settle_slicing
+from striate.images.volumes import SliceSource, upright_size
 from striate.structures import Count, Slicing
 
 

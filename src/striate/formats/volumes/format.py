@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from striate.errors import DataError, RequestError
+from striate.errors import DataError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
 from striate.formats.volumes.classified import class_of_path, read_classified
 from striate.formats.volumes.files import look_for_volumes, read_volume_files
 from striate.formats.volumes.segmented import read_segmented
+from striate.formats.volumes.writing import write_volumes
 from striate.structures import Sample, Slicing
 
 _SURE, _LIKELY = 0.95, 0.8
@@ -47,17 +48,8 @@ class _Volumes(Format):
         return read_classified(self.name, path, files.alone or list(files.labels), slicing)
 
     def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
-        """Not written: slices alone do not make the volume again.
-
-        Raises:
-            RequestError: Always.
-        """
-        del splits, classes, out
-        raise RequestError(
-            "slices are written as pictures, not as volumes.",
-            where=self.name,
-            fix="Write the format `masks` or `folders`; `striate predict` writes label volumes.",
-        )
+        """Writes `images/split/`, `labels/split/` and `dataset.json`, or class folders; see `write_volumes`."""
+        write_volumes(splits, classes, out, self.name)
 
 
 FORMATS.add(_Volumes.name, _Volumes())

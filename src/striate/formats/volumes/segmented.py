@@ -11,9 +11,9 @@ from striate.formats.folder_names import split_of_path
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.tally import FileTally, left_out
 from striate.formats.volumes.files import VolumeFiles, patients_of
-from striate.formats.volumes.slicing import settle_slicing, upright_size
+from striate.formats.volumes.slicing import settle_slicing
 from striate.formats.volumes.values import settle_label_values
-from striate.images.volumes import LabelSlice, SliceSource, VolumeHeader, read_volume_header
+from striate.images.volumes import LabelSlice, SliceSource, VolumeHeader, read_volume_header, upright_size
 from striate.structures import Count, Problem, Slicing
 
 _TEST_FOLDERS = ("imagests",)

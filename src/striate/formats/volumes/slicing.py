@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.images.volumes import VolumeHeader
-from striate.structures import PLANES, Slicing, Turn
+from striate.images.volumes import VolumeHeader, upright_size, upright_spacing_mm
+from striate.structures import PLANES, Slicing
 
 COARSER = 1.5
 """Slices lie along an axis whose voxels are this many times as long as those of every other one."""
@@ -48,19 +48,3 @@ def settle_slicing(slicing: Slicing, headers: Sequence[VolumeHeader], *, spatial
     if neighbours:
         words += f", each with {neighbours} on either side as further channels"
     return axis, neighbours, words + "."
-
-
-def upright_size(header: VolumeHeader) -> tuple[int, int, int]:
-    """Slices, rows and columns of the volume once it is upright."""
-    return _turned(header, header.size_shw)  # type: ignore[return-value]
-
-
-def upright_spacing_mm(header: VolumeHeader) -> tuple[float, float, float]:
-    """Distance of slices, rows and columns, in mm, once the volume is upright."""
-    return _turned(header, header.geometry.spacing_mm)  # type: ignore[return-value]
-
-
-def _turned(header: VolumeHeader, values: tuple[float, ...]) -> tuple[float, ...]:
-    if not header.geometry.known:
-        return values
-    return tuple(values[axis] for axis in Turn.upright(header.geometry).order)

@@ -14,7 +14,7 @@ import numpy as np
 from striate.errors import DataError, PictureError
 from striate.formats.class_lists import find_class_lists
 from striate.images.volumes import read_volume
-from striate.structures import MOST_MASK_CLASSES, Problem
+from striate.structures import MOST_MASK_CLASSES, VOID, Problem
 
 LISTING = "dataset.json"
 """The file in which the Medical Segmentation Decathlon and nnU-Net name the classes."""
@@ -68,10 +68,11 @@ def settle_label_values(root: Path, labels: Sequence[str]) -> LabelValues:
                 fix=f"Check which volumes are labels, or name the classes in {LISTING}: "
                 '{"labels": {"background": 0, "lesion": 1}}.',
             )
-        names = {value: "background" if value == 0 else f"class {value}" for value in sorted(occurring)}
+        names = {value: "background" if value == 0 else f"class {value}" for value in sorted(occurring - {VOID})}
         found.notes.append(f"Classes are the values of the label volumes ({', '.join(map(str, names))}).")
     known = sorted(names)
-    strange = sorted(occurring - set(known))
+    # 255 is void, as in masks of pictures.
+    strange = sorted(occurring - set(known) - {VOID})
     if strange:
         found.problems.append(
             Problem(

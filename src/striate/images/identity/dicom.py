@@ -142,7 +142,7 @@ def _names(dataset: Any, settled: bool) -> Iterator[str]:
         action = action_for(tag)
         if _type_of(tag, element) == "SQ":
             items = _items(dataset, tag)
-            if action is not None and items and action != "delete_or_empty_or_replace_UID":
+            if action is not None and items and not settled and action != "delete_or_empty_or_replace_UID":
                 yield name_of(tag)
             for item in items:
                 yield from _names(item, settled)

@@ -1,6 +1,14 @@
 """Volumes <-> files: NIfTI, NRRD, DICOM series, stacks of pages and arrays."""
 
-from striate.images.volumes.base import MOST_VOXELS, VOLUME_KINDS, VolumeHeader, VolumeKind
+from striate.images.volumes.base import (
+    MOST_VOXELS,
+    VOLUME_KINDS,
+    VolumeHeader,
+    VolumeKind,
+    upright_size,
+    upright_spacing_mm,
+)
+from striate.images.volumes.nifti import write_nifti
 from striate.images.volumes.reading import find_volume_kind, read_volume, read_volume_header, shared_volume
 from striate.images.volumes.slices import LabelSlice, SliceSource, put_slice, slice_channel_names, slice_of
 
@@ -18,4 +26,7 @@ __all__ = [
     "shared_volume",
     "slice_channel_names",
     "slice_of",
+    "upright_size",
+    "upright_spacing_mm",
+    "write_nifti",
 ]

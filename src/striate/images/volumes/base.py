@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.registry import Registry
-from striate.structures import Geometry, Volume
+from striate.structures import Geometry, Turn, Volume
 
 MOST_VOXELS = 1 << 30
 """Most values that are read from one volume: damaged and hostile files claim any size."""
@@ -87,3 +87,19 @@ class VolumeKind(ABC):
 
 
 VOLUME_KINDS: Registry[VolumeKind] = Registry("kind of volume", "striate.images.volumes")
+
+
+def upright_size(header: VolumeHeader) -> tuple[int, int, int]:
+    """Slices, rows and columns of the volume once it is upright."""
+    return _turned(header, header.size_shw)  # type: ignore[return-value]
+
+
+def upright_spacing_mm(header: VolumeHeader) -> tuple[float, float, float]:
+    """Distance of slices, rows and columns, in mm, once the volume is upright."""
+    return _turned(header, header.geometry.spacing_mm)  # type: ignore[return-value]
+
+
+def _turned(header: VolumeHeader, values: tuple[float, ...]) -> tuple[float, ...]:
+    if not header.geometry.known:
+        return values
+    return tuple(values[axis] for axis in Turn.upright(header.geometry).order)

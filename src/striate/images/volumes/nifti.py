@@ -109,6 +109,29 @@ class _Nifti(VolumeKind):
         return target
 
 
+def write_nifti(path: Path, voxels: npt.NDArray[Any], geometry: Geometry) -> None:
+    """Writes a volume with every value as it is.
+
+    Args:
+        path: The new file.
+        voxels: `(S, C, H, W)`.
+        geometry: Where voxels lie.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    from nibabel import Nifti1Image, save
+
+    ordered = voxels.transpose(3, 2, 0, 1)
+    build: Any = Nifti1Image
+    image = build(ordered[..., 0] if ordered.shape[3] == 1 else ordered, _RAS_TO_LPS @ geometry.affine[:, [2, 1, 0, 3]])
+    image.header.set_xyzt_units("mm")
+    if not geometry.known:
+        image.set_sform(None, code=0)
+        image.set_qform(None, code=0)
+    save(image, path)
+
+
 @contextmanager
 def _decoding(path: Path) -> Iterator[None]:
     """Turns what nibabel raises on bad files into a `PictureError`."""
@@ -133,9 +156,24 @@ def _decoding(path: Path) -> Iterator[None]:
             kind="missing" if isinstance(error, FileNotFoundError) else "unreadable",
         ) from error
     except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:
+        if path.name.lower().endswith(".gz") and _is_cut_short(path):
+            raise truncated(path, "its compressed data has no end") from error
         raise damaged(path, str(error)) from error
     except _MET_IN_DAMAGED_FILES as error:
         raise damaged(path, str(error) or type(error).__name__) from error
+
+
+def _is_cut_short(path: Path) -> bool:
+    """Whether gzip data ends before its end; nibabel then only says that it does not know the file."""
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
+    except EOFError:
+        return True
+    except (OSError, zlib.error):
+        return False
+    return False
 
 
 def _open(path: Path) -> Any:

@@ -15,6 +15,8 @@ _Key = tuple[str, int, int]
 
 _lock = threading.Lock()
 _kept: OrderedDict[_Key, Volume] = OrderedDict()
+_failed: dict[_Key, PictureError] = {}
+"""What is wrong with volumes that cannot be read: each of their slices would find it out again."""
 
 
 def find_volume_kind(path: Path) -> VolumeKind | None:
@@ -54,8 +56,14 @@ def shared_volume(path: Path) -> Volume:
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
+        if key in _failed:
+            raise _failed[key]
     # Outside the lock: threads read different volumes side by side. That two may read the same one does no harm.
-    volume = read_volume(path).upright()
+    try:
+        volume = read_volume(path).upright()
+    except PictureError as error:
+        _failed[key] = error
+        raise
     volume.voxels.flags.writeable = False
     with _lock:
         _kept[key] = volume

@@ -28,6 +28,8 @@ def load(path):
 def prepare(path):
     """A picture as the network takes it, `(1, C, H, W)` uint8, and scale and offset `(y, x)` of the picture in it."""
     _, channels, height, width = ABOUT["input"]["shape"]
+    if ABOUT["input"].get("rule"):
+        sys.exit(f"This network sees channels by the rule {ABOUT['input']['rule']!r}: ask `striate predict`.")
     if ABOUT["input"]["dtype"] != "uint8" or channels not in (1, 3):
         sys.exit(f"This network takes {channels} channels of {ABOUT['input']['dtype']}; Pillow gives 1 or 3 of uint8.")
     try:

@@ -1,0 +1,118 @@
+"""Where two classes are told apart: a threshold chosen on validation pictures, and what it is worth on others."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from striate.evaluation.intervals import Groups, affordable_resamples, draw_counts, estimate
+from striate.evaluation.structures import Estimate
+from striate.tasks import Task
+from striate.tasks.resampling import divided
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """What an answer is worth that says the second class from a score on.
+
+    Attributes:
+        threshold: The score.
+        sensitivity: Share of the second class's pictures that reach it.
+        specificity: Share of the first class's pictures that do not.
+        positive_value: Share of the pictures that reach it which are of the second class (precision).
+        negative_value: Share of the others which are of the first class.
+    """
+
+    threshold: float
+    sensitivity: Estimate
+    specificity: Estimate
+    positive_value: Estimate
+    negative_value: Estimate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, tree: dict[str, Any]) -> OperatingPoint:
+        """Reads what `as_dict` gave.
+
+        Raises:
+            KeyError, TypeError: A field is missing or of another kind.
+        """
+        return cls(
+            tree["threshold"],
+            *(Estimate(**tree[name]) for name in ("sensitivity", "specificity", "positive_value", "negative_value")),
+        )
+
+
+def choose_threshold(scores: npt.NDArray[Any], targets: npt.NDArray[np.int64]) -> float | None:
+    """The score at which sensitivity plus specificity is greatest (Youden 1950); `None` where a class is missing.
+
+    Of equal ones the threshold nearest to one half is taken, half way between two scores that occur.
+
+    Args:
+        scores: `(N,)` scores of the second class.
+        targets: `(N,)` 0 or 1.
+    """
+    positives = int((targets == 1).sum())
+    if positives in (0, len(targets)):
+        return None
+    order = np.argsort(scores, kind="stable")
+    ranked, hits = scores[order].astype(np.float64), (targets[order] == 1)
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    # Below each threshold lie the pictures up to an end.
+    missed = np.concatenate([[0], np.cumsum(hits)[ends]])
+    spared = np.concatenate([[0], np.cumsum(~hits)[ends]])
+    gain = 1 - missed / positives + spared / (len(targets) - positives)
+    values = ranked[ends]
+    between = np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [1.0]])
+    best = np.flatnonzero(np.isclose(gain, gain.max()))
+    return float(between[best[np.abs(between[best] - 0.5).argmin()]])
+
+
+def tells_two_apart(task: Task, classes: tuple[str, ...]) -> bool:
+    """Whether there is a threshold to choose: one of two classes a picture."""
+    return task.name == "classification" and len(classes) == 2
+
+
+def operating_point(
+    scores: npt.NDArray[Any],
+    targets: npt.NDArray[np.int64],
+    threshold: float,
+    *,
+    seed: int = 0,
+    groups: Groups = None,
+) -> OperatingPoint:
+    """What a threshold is worth on some pictures, with bootstrap intervals by patient.
+
+    Args:
+        scores: `(N,)` scores of the second class.
+        targets: `(N,)` 0 or 1.
+        threshold: The score from which the second class is answered.
+        seed: Fixes the resamples.
+        groups: A number for each picture; those of one patient are drawn together.
+    """
+    answered, true = scores >= threshold, targets == 1
+    cells = np.stack([true & answered, true & ~answered, ~true & answered, ~true & ~answered], axis=1).astype(
+        np.float64
+    )
+    weights = [rows @ cells for rows in draw_counts(len(targets), affordable_resamples(len(targets), 2), seed, groups)]
+    draws = np.concatenate(weights)
+    whole = cells.sum(0, keepdims=True)
+    pairs = {"sensitivity": (0, 1), "specificity": (3, 2), "positive_value": (0, 2), "negative_value": (3, 1)}
+    found = [
+        estimate(
+            name,
+            float(divided(whole[:, right], whole[:, right] + whole[:, wrong])[0]),
+            divided(draws[:, right], draws[:, right] + draws[:, wrong]),
+            support=int(whole[0, right] + whole[0, wrong]),
+        )
+        for name, (right, wrong) in pairs.items()
+    ]
+    return OperatingPoint(threshold, *found)

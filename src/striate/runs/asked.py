@@ -1,0 +1,114 @@
+"""The pictures at some paths: files, folders that are searched through, and volumes slice by slice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from striate.errors import PictureError, RequestError
+from striate.evaluation.words import plural
+from striate.images import FileSource, beside, gather_stacks, is_picture_path
+from striate.images.volumes import VOLUME_KINDS, SliceSource, find_volume_kind, read_volume_header, upright_size
+from striate.runs.overlay import is_overlay
+from striate.structures import PLANES, Problem, Sample, Slicing
+
+
+def find_pictures(
+    paths: str | Path | Sequence[str | Path],
+    problems: list[Problem],
+    slicing: Slicing | None = None,
+    channels: Sequence[str] = (),
+) -> Iterator[Sample]:
+    """The pictures at some paths: files as they are, volumes slice by slice, folders searched through, names in order.
+
+    Where the network learned from pictures whose channels lie in files of their own, files are put together so.
+
+    Args:
+        paths: A picture, a volume, a folder of these, or several of them.
+        problems: Gets one entry for each link in a folder that leads nowhere, and one for each folder that holds
+            answers which `striate predict` wrote; those are no pictures to ask about.
+        slicing: How the network saw volumes.
+        channels: Names of the channels, where the network learned from pictures with channels in files of their own.
+
+    Raises:
+        RequestError: Nothing is at a path, or a folder holds no picture.
+    """
+    several = [paths] if isinstance(paths, str | Path) else paths
+    found = _find_each(several, problems, slicing or Slicing())
+    yield from _put_together(found, channels, problems) if channels else found
+
+
+def _put_together(found: Iterator[Sample], channels: Sequence[str], problems: list[Problem]) -> Iterator[Sample]:
+    """Pictures with channels in files of their own; of a picture that is named by one file, the others are found."""
+    files = []
+    for sample in found:
+        if isinstance(sample.source, FileSource):
+            files.append(sample.source.path)
+        else:
+            yield sample
+    gathered, report = gather_stacks(beside(files, channels), channels)
+    for name, lacking in report.missing.items():
+        detail = f"there is no file for {', '.join(lacking)}; the network learned from {', '.join(channels)}."
+        problems.append(Problem("missing-channel", name, detail, "Put the file beside the others.", "dropped"))
+    for one in gathered:
+        yield Sample(FileSource(one, str(one)) if isinstance(one, Path) else one)
+
+
+def _find_each(several: Sequence[str | Path], problems: list[Problem], slicing: Slicing) -> Iterator[Sample]:
+    for path in map(Path, several):
+        if path.exists() and find_volume_kind(path) is not None:
+            yield from _slices(path, problems, slicing)
+        elif path.is_dir():
+            yield from _in_folder(path, problems, slicing)
+        elif path.exists():
+            yield Sample(FileSource(path, str(path)))
+        elif path.is_symlink():
+            raise RequestError(
+                f"this link leads to {path.readlink()}, where nothing is.",
+                where=path,
+                fix="Put the picture back there.",
+            )
+        else:
+            raise RequestError("there is no such picture or folder.", where=path, fix="Check the path.")
+
+
+def _slices(path: Path, problems: list[Problem], slicing: Slicing) -> Iterator[Sample]:
+    """Every slice of a volume, in the plane that the network saw."""
+    plane = PLANES.index(slicing.plane or PLANES[0])
+    try:
+        count = upright_size(read_volume_header(path))[plane]
+    except PictureError as error:
+        problems.append(Problem(error.kind, str(path), error.what, error.fix or "Left out.", "dropped"))
+        return
+    for index in range(count):
+        source = SliceSource(path, str(path), plane, index, slicing.neighbours or 0)
+        yield Sample(source, group=str(path))
+
+
+def _in_folder(folder: Path, problems: list[Problem], slicing: Slicing) -> Iterator[Sample]:
+    empty = True
+    drawn = Counter[Path]()
+    suffixes = tuple(suffix for kind in VOLUME_KINDS for suffix in kind.suffixes)
+    for path in sorted(folder.rglob("*")):
+        if path.name.lower().endswith(suffixes) and not is_picture_path(path) and find_volume_kind(path) is not None:
+            yield from _slices(path, problems, slicing)
+            empty = False
+            continue
+        if not is_picture_path(path) or path.name.startswith("."):
+            continue
+        if path.is_symlink() and not path.exists():
+            detail = f"this link leads to {path.readlink()}, where nothing is."
+            problems.append(Problem("broken-link", str(path), detail, "Put the picture back there.", "dropped"))
+        elif not path.is_file():
+            continue
+        elif is_overlay(path):
+            drawn[path.parent] += 1
+        else:
+            yield Sample(FileSource(path, str(path)))
+        empty = False
+    for place, count in drawn.items():
+        detail = f"a set of {plural(count, 'picture')} that `striate predict` drew itself."
+        problems.append(Problem("own-answers", str(place), detail, "Give it by name to ask about it.", "dropped"))
+    if empty:
+        raise RequestError("there is no picture in this folder.", where=folder, fix="Give a folder that holds some.")

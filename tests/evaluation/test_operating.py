@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from striate.evaluation.operating import OperatingPoint, choose_threshold, operating_point
+
+
+def test_the_threshold_parts_the_classes_where_that_can_be_done() -> None:
+    scores = np.array([0.1, 0.2, 0.35, 0.65, 0.9])
+    assert choose_threshold(scores, np.array([0, 0, 0, 1, 1])) == pytest.approx(0.5)
+    assert choose_threshold(scores, np.array([0, 1, 1, 1, 1])) == pytest.approx(0.15)
+    assert choose_threshold(scores, np.zeros(5, np.int64)) is None
+
+
+def test_of_equal_scores_none_is_parted() -> None:
+    # By hand: at 0.5 and above, sensitivity 2/2 and specificity 1/3; above 0.5, 1/2 and 3/3, which is more.
+    scores = np.array([0.2, 0.5, 0.5, 0.5, 0.8])
+    targets = np.array([0, 0, 0, 1, 1])
+    assert choose_threshold(scores, targets) == pytest.approx(0.65)
+
+
+def test_a_point_is_counted_by_hand_and_comes_back_from_its_document() -> None:
+    scores = np.array([0.9, 0.8, 0.3, 0.7, 0.2, 0.1])
+    targets = np.array([1, 1, 1, 0, 0, 0])
+    point = operating_point(scores, targets, 0.5)
+    values = [one.value for one in (point.sensitivity, point.specificity, point.positive_value, point.negative_value)]
+    assert values == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2 / 3])
+    assert point.sensitivity.low < 2 / 3 < point.sensitivity.high
+    assert OperatingPoint.from_dict(point.as_dict()) == point
+
+
+def test_pictures_of_one_patient_are_no_independent_witnesses() -> None:
+    rng = np.random.default_rng(1)
+    patients = np.repeat(np.arange(20), 10)
+    targets = np.repeat(np.arange(20) % 2, 10)
+    # Each patient's ten pictures are answered alike.
+    scores = np.repeat(np.clip(targets[::10] * 0.4 + 0.3 + rng.normal(0, 0.3, 20), 0, 1), 10)
+    alone = operating_point(scores, targets, 0.5).sensitivity
+    together = operating_point(scores, targets, 0.5, groups=patients).sensitivity
+    assert together.value == alone.value
+    assert together.high - together.low > 2 * (alone.high - alone.low)

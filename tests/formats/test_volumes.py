@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from striate.data import open_dataset
+from striate.errors import DataError
+from striate.formats import find_format, read_folder
+from striate.images.volumes import SliceSource
+from striate.structures import Mask, Slicing
+
+RAS = np.diag([1.0, 1.0, 2.5, 1.0])
+
+
+def save(path: Path, values: np.ndarray, affine: np.ndarray = RAS) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(values, affine), path)
+
+
+def make_set(root: Path, count: int = 8, names: str = "case_{:03d}") -> None:
+    """Volumes of 6 x 5 x 4 voxels (i, j, k) with a bright block that is class 1 in all but the last slice."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        values = rng.integers(0, 50, (6, 5, 4), dtype=np.int16)
+        labels = np.zeros((6, 5, 4), np.uint8)
+        labels[1:3, 1:4, :3] = 1
+        values[labels == 1] += 500
+        save(root / "images" / f"{names.format(number)}.nii.gz", values)
+        save(root / "labels" / f"{names.format(number)}.nii.gz", labels)
+
+
+def test_slices_are_pictures_and_the_volume_is_their_group(tmp_path: Path) -> None:
+    make_set(tmp_path)
+    found, sniff = find_format(tmp_path)
+    assert (found.name, sniff.confidence) == ("volumes", 0.95)
+    reading = read_folder(tmp_path)
+    samples = reading.splits[""]
+    assert len(samples) == 8 * 4
+    assert reading.classes == ("background", "class 1")
+    assert {sample.group for sample in samples[:4]} == {"images/case_000"}
+    assert samples[0].case == "images/case_000.nii.gz"
+    # NIfTI's first axis goes to the right, and so do the columns of an upright picture from the other side.
+    volume = np.asarray(nibabel.load(tmp_path / "images/case_000.nii.gz").dataobj)
+    picture = samples[1].read()
+    assert picture.channel_names == ("slice -1", "slice +0", "slice +1")
+    assert np.array_equal(picture.pixels, np.stack([volume[::-1, ::-1, k].T for k in (0, 1, 2)]))
+    assert picture.spacing_mm == (1.0, 1.0)
+    mask = samples[1].read_annotation()
+    assert isinstance(mask, Mask)
+    assert np.array_equal(
+        mask.classes, np.asarray(nibabel.load(tmp_path / "labels/case_000.nii.gz").dataobj)[::-1, ::-1, 1].T
+    )
+
+
+def test_a_volume_never_straddles_two_splits(tmp_path: Path) -> None:
+    make_set(tmp_path, 12)
+    data = open_dataset(tmp_path)
+    cases = {name: {sample.case for sample in part} for name, part in data.splits.items()}
+    assert sum(map(len, cases.values())) == 12
+    assert set(cases) == {"train", "validation", "test"}
+
+
+def test_planes_and_neighbours_can_be_chosen(tmp_path: Path) -> None:
+    make_set(tmp_path, 2)
+    reading = read_folder(tmp_path, slicing=Slicing("sagittal", 2))
+    sample = reading.splits[""][0]
+    assert isinstance(sample.source, SliceSource)
+    assert (sample.source.plane, len(reading.splits[""])) == (2, 12)
+    assert sample.read().pixels.shape == (5, 4, 5)
+
+
+@pytest.mark.parametrize("labels", [{"0": "background", "1": "lesion"}, {"background": 0, "lesion": 1}])
+def test_classes_are_listed_as_the_decathlon_and_nnunet_do(tmp_path: Path, labels: dict[str, object]) -> None:
+    make_set(tmp_path, 3)
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    assert read_folder(tmp_path).classes == ("background", "lesion")
+
+
+def test_nnunet_names_channels_in_four_digits(tmp_path: Path) -> None:
+    make_set(tmp_path, 3)
+    for path in (tmp_path / "images").iterdir():
+        path.rename(path.with_name(path.name.replace(".nii.gz", "_0000.nii.gz")))
+    save(tmp_path / "images" / "case_000_0001.nii.gz", np.zeros((6, 5, 4), np.uint8))
+    reading = read_folder(tmp_path)
+    assert len(reading.splits[""]) == 12
+    assert [problem.kind for problem in reading.problems] == ["further-channel"]
+
+
+def test_what_has_no_partner_is_named(tmp_path: Path) -> None:
+    make_set(tmp_path, 4)
+    (tmp_path / "labels/case_001.nii.gz").unlink()
+    (tmp_path / "images/case_002.nii.gz").unlink()
+    problems = {problem.kind: problem for problem in read_folder(tmp_path).problems}
+    assert "case_001" in problems["picture-without-mask"].detail
+    assert "case_002" in problems["mask-without-picture"].detail
+
+
+def test_labels_on_another_grid_are_brought_over_or_refused(tmp_path: Path) -> None:
+    make_set(tmp_path, 5)
+    fine = np.zeros((12, 10, 8), np.uint8)
+    fine[2:6, 2:8, :6] = 1
+    # Voxels of half the side whose block covers the same places.
+    affine = np.diag([0.5, 0.5, 1.25, 1.0])
+    affine[:3, 3] = -0.25, -0.25, -0.625
+    save(tmp_path / "labels/case_000.nii.gz", fine, affine)
+    far = np.eye(4)
+    far[:3, 3] = 500
+    save(tmp_path / "labels/case_001.nii.gz", fine, far)
+    data = open_dataset(tmp_path, test_share=0)
+    kept = {sample.case: sample for part in data.splits.values() for sample in part}
+    assert "images/case_001.nii.gz" not in kept
+    mask = kept["images/case_000.nii.gz"].read_annotation()
+    other = next(
+        sample for part in data.splits.values() for sample in part if sample.name == "images/case_002.nii.gz#0"
+    )
+    first = next(
+        sample for part in data.splits.values() for sample in part if sample.name == "images/case_000.nii.gz#0"
+    )
+    assert isinstance(mask, Mask)
+    assert first.read_annotation() == other.read_annotation()
+    assert "mask-on-another-grid" in {problem.kind for problem in data.problems}
+
+
+def test_volumes_in_class_folders(tmp_path: Path) -> None:
+    for name in ("healthy", "ill"):
+        for number in range(6):
+            save(tmp_path / name / f"{name}{number}.nii.gz", np.full((6, 5, 4), number, np.int16))
+    reading = read_folder(tmp_path)
+    assert (reading.format, reading.task, reading.classes) == ("volumes", "classification", ("healthy", "ill"))
+    assert len(reading.splits[""]) == 2 * 6 * 4
+    assert reading.splits[""][0].read().channels == 1
+
+
+def test_values_that_are_no_classes_are_refused(tmp_path: Path) -> None:
+    make_set(tmp_path, 1)
+    save(tmp_path / "labels/case_000.nii.gz", np.full((6, 5, 4), 0.5, np.float32))
+    with pytest.raises(DataError, match=r"holds 0\.5 where class numbers"):
+        read_folder(tmp_path)
+
+
+def test_a_damaged_volume_is_left_out_and_named(tmp_path: Path) -> None:
+    make_set(tmp_path, 8)
+    whole = (tmp_path / "images/case_003.nii.gz").read_bytes()
+    (tmp_path / "images/case_003.nii.gz").write_bytes(whole[:-20])
+    (tmp_path / "images/case_004.nii.gz").write_bytes(b"")
+    data = open_dataset(tmp_path)
+    cases = {sample.case for part in data.splits.values() for sample in part}
+    assert cases == {f"images/case_{number:03d}.nii.gz" for number in (0, 1, 2, 5, 6, 7)}
+    dropped = [(problem.path, problem.kind) for problem in data.problems if problem.severity == "dropped"]
+    assert sorted(dropped) == [("images/case_003.nii.gz", "truncated"), ("images/case_004.nii.gz", "empty")]
