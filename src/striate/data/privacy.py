@@ -94,6 +94,7 @@ def _volume_files(samples: Iterable[Sample]) -> dict[Path, str]:
     folders: set[Path] = set()
     for sample in samples:
         for source in (sample.source, sample.annotation):
+            files |= {one: one.name for one in getattr(source, "paths", ())}
             path = getattr(source, "path", None)
             if not isinstance(path, Path) or isinstance(source, FileSource | ArraySource) or path in folders:
                 continue

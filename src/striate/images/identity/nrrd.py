@@ -94,7 +94,8 @@ class _NrrdHolder(Holder):
 
 def _header(path: Path, data: bytes) -> tuple[list[bytes], int]:
     """Lines of the header, and where the voxels begin."""
-    lines, position = [], 0
+    lines: list[bytes] = []
+    position = 0
     while (end := data.find(b"\n", position)) >= 0:
         line = data[position:end].rstrip(b"\r")
         position = end + 1

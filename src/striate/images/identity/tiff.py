@@ -33,7 +33,18 @@ _KEPT = frozenset(
 """Tags that say how the pixels are stored and shown; all others go, known or not."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_IMAGEJ_KEYS = ("imagej", "images", "channels", "slices", "frames", "hyperstack", "mode", "unit", "spacing", "loop")
+_IMAGEJ_KEYS: tuple[str, ...] = (
+    "imagej",
+    "images",
+    "channels",
+    "slices",
+    "frames",
+    "hyperstack",
+    "mode",
+    "unit",
+    "spacing",
+    "loop",
+)
 _IMAGEJ_KEYS += ("min", "max", "finterval")
 _TIFFFILE_KEYS = {"shape", "axes", NAMES_KEY}
 _OME_KEPT = {"OME", "Image", "Pixels", "Channel", "TiffData", "BinData"}
