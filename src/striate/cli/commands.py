@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COMMANDS: dict[str, str] = {
-    "look": "What is in this folder: format, task, classes, splits, problems",
+    "look": "What is in this folder: format, classes, splits, problems",
     "train": "Train a network on a folder of pictures",
     "evaluate": "Measure a trained network, with intervals",
     "predict": "Ask a trained network about pictures",

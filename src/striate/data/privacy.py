@@ -132,9 +132,8 @@ def shows_scans(samples: Sequence[Sample], problems: Sequence[Problem] = ()) -> 
             path = getattr(source, "path", None)
             if isinstance(source, SliceSource) or (isinstance(path, Path) and _is_scan(path)):
                 return True
-        elif source.path.suffix.lower() not in PICTURE_SUFFIXES or source.name in misnamed:
-            if _is_scan(source.path):
-                return True
+        elif (source.path.suffix.lower() not in PICTURE_SUFFIXES or source.name in misnamed) and _is_scan(source.path):
+            return True
     return False
 
 
