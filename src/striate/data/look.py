@@ -96,6 +96,7 @@ class Look:
             "duplicate_sets": len(self.survey.duplicates),
             "problems": [problem.as_dict() for problem in data.problems],
             "notes": list(data.notes),
+            "scans": data.scans,
             "refused": None,
         }
         if self.refused is not None:
