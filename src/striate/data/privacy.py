@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.formats.medmnist import is_medical
-from striate.images import PICTURE_SUFFIXES, ArraySource, FileSource
+from striate.images import KINDS, PICTURE_SUFFIXES, ArraySource, FileSource
 from striate.images.identity import HOLDERS, Holder, find_holder, find_identity
 from striate.images.volumes import LabelSlice, SliceSource
 from striate.structures import Count, Problem, Sample
@@ -118,6 +118,7 @@ def shows_scans(samples: Sequence[Sample], problems: Sequence[Problem] = ()) -> 
         samples: The samples.
         problems: What was found in them; files named like photographs are looked into only where one is `misnamed`.
     """
+    photographs = PICTURE_SUFFIXES - set(KINDS.get("dicom").suffixes)
     misnamed = {problem.path for problem in problems if problem.kind == "misnamed"}
     for sample in samples:
         source = sample.source
@@ -129,7 +130,7 @@ def shows_scans(samples: Sequence[Sample], problems: Sequence[Problem] = ()) -> 
             path = getattr(source, "path", None)
             if isinstance(source, SliceSource) or (isinstance(path, Path) and _is_scan(path)):
                 return True
-        elif (source.path.suffix.lower() not in PICTURE_SUFFIXES or source.name in misnamed) and _is_scan(source.path):
+        elif (source.path.suffix.lower() not in photographs or source.name in misnamed) and _is_scan(source.path):
             return True
     return False
 
