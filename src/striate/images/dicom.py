@@ -152,7 +152,9 @@ def _notes(dataset: Any, form: Form, meaning: Meaning, dtype: str) -> tuple[str,
 
 def _known_word(photometric: str) -> str:
     """A word of the standard; a damaged file may hold any text there."""
-    return photometric if photometric.startswith(("YBR_FULL", "YBR_ICT", "YBR_RCT")) and len(photometric) < 13 else "YBR"
+    return (
+        photometric if photometric.startswith(("YBR_FULL", "YBR_ICT", "YBR_RCT")) and len(photometric) < 13 else "YBR"
+    )
 
 
 KINDS.add(_Dicom.name, _Dicom())

@@ -143,9 +143,7 @@ class Meaning:
             notes.append("MONOCHROME1, turned so that larger is brighter")
         if meaning.kept:
             notes.append("MONOCHROME1, kept since its values are measured: larger is darker when shown")
-        return cls(
-            slope, intercept, table, meaning.unit, meaning.turned, meaning.kept, window, tuple(notes)
-        )
+        return cls(slope, intercept, table, meaning.unit, meaning.turned, meaning.kept, window, tuple(notes))
 
     @property
     def whole(self) -> bool:
