@@ -7,12 +7,13 @@ from pathlib import Path
 
 from striate.errors import PictureError
 from striate.images.damage import FIX, PNG_DAMAGED
+from striate.images.dicom_files import has_dicom_magic
 from striate.images.kinds import HEAD_BYTES, KINDS, Header, PictureKind
 from striate.structures import Picture
 
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif"}
-    | {".pgm", ".ppm", ".pbm", ".pnm", ".pfm"}
+    | {".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".dcm", ".dicom", ".ima"}
 )
 """Lower-case suffixes of picture files; `KINDS` has the same ones, this set is known without loading them."""
 
@@ -65,7 +66,7 @@ def read_picture(path: str | Path, at_least_hw: tuple[int, int] | None = None) -
 
     Raises:
         PictureError: It cannot be read; `kind` is one of `missing`, `no-permission`, `empty`, `truncated`,
-            `not-a-picture`, `line-endings-damaged`, `damaged`, `too-large`, `unsupported`.
+            `not-a-picture`, `line-endings-damaged`, `damaged`, `too-large`, `unsupported`, `plugin-missing`.
     """
     path = Path(path)
     try:
@@ -125,6 +126,9 @@ def _read_head(path: Path) -> bytes:
 def _kind_of_head(head: bytes) -> PictureKind | None:
     if head.startswith(_MOST_FILES):
         return KINDS.get("png" if head[0] == 0x89 else "jpeg")
+    if has_dicom_magic(head):
+        # Its preamble may make it a TIFF as well, often without any page.
+        return KINDS.get("dicom")
     return next((kind for kind in KINDS if kind.recognises(head)), None)
 
 

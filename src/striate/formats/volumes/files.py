@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,10 +74,12 @@ def sort_volumes(files: Sequence[str]) -> VolumeFiles:
     """
     found = VolumeFiles(all=list(files))
     stems = {without_suffix(file) for file in files}
+    # A name that a volume and its labels share counts volumes, not channels.
+    names = Counter(stem.rpartition("/")[2] for stem in stems)
     stand_ins: dict[str, str] = {}
     for file in files:
         stem = without_suffix(file)
-        channel = _CHANNEL.fullmatch(stem)
+        channel = _CHANNEL.fullmatch(stem) if names[stem.rpartition("/")[2]] == 1 else None
         # nnU-Net writes each channel of a volume into a file of its own, counted in four digits from 0000.
         if channel is not None and channel[2] != "0000" and f"{channel[1]}_0000" in stems:
             found.others.append(file)
