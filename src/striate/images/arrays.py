@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import math
+import struct
 import threading
+import tokenize
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -21,6 +23,22 @@ from striate.images.kinds import natural_channel_names
 from striate.structures import Picture
 
 IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MET_IN_DAMAGED_ARRAYS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    # NumPy parses the header as an expression of Python; zip has passwords and methods that are not known.
+    SyntaxError,
+    tokenize.TokenError,
+    RuntimeError,
+)
+"""What NumPy and zipfile raise on damaged files."""
+
 _KEPT_ARRAYS = 8
 
 _lock = threading.Lock()
@@ -42,7 +60,7 @@ def load_array(path: Path, key: str = "") -> npt.NDArray[Any]:
         name = (str(path), key, status.st_mtime_ns, status.st_size)
         with _lock:
             if name not in _kept:
-                _kept[name] = _read_array(path, key)
+                _kept[name] = read_array(path, key)
                 _kept[name].flags.writeable = False
                 while len(_kept) > _KEPT_ARRAYS:
                     _kept.popitem(last=False)
@@ -73,7 +91,7 @@ def array_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
                     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else _read_header_2_0
                     shape, _, dtype = read(file)
                 found[entry.removesuffix(".npy")] = (tuple(shape), dtype)
-    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error, OSError) as error:
+    except (*MET_IN_DAMAGED_ARRAYS, OSError) as error:
         raise _broken(path, error) from error
     return found
 
@@ -103,7 +121,13 @@ def _open_idx(path: Path) -> Any:
     return gzip.open(path, "rb") if zipped else path.open("rb")
 
 
-def _read_array(path: Path, key: str) -> npt.NDArray[Any]:
+def read_array(path: Path, key: str = "") -> npt.NDArray[Any]:
+    """The same, read anew.
+
+    Raises:
+        PictureError: It is damaged.
+        OSError: It cannot be opened.
+    """
     try:
         with path.open("rb") as file:
             magic = file.read(6)
@@ -112,7 +136,7 @@ def _read_array(path: Path, key: str) -> npt.NDArray[Any]:
                 return np.asarray(arrays[key])
         if magic == b"\x93NUMPY":
             return np.asarray(np.load(path, allow_pickle=False))
-    except (zipfile.BadZipFile, EOFError, ValueError, KeyError, zlib.error) as error:
+    except MET_IN_DAMAGED_ARRAYS as error:
         raise _broken(path, error) from error
     return _read_idx(path)
 

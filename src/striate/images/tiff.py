@@ -32,15 +32,14 @@ from striate.images.kinds import (
     numbered_channel_names,
     too_large,
     truncated,
-    unsupported,
 )
 from striate.images.orientation import apply_orientation, upright_size_hw
+from striate.images.tiff_values import TiffValues
 from striate.structures import Picture
 
 NAMES_KEY = "channel_names"
 """Key of the channel names in the JSON description that `write_picture` leaves."""
 
-_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR = 0, 1, 2, 3, 4, 5, 6
 _ALPHA_SAMPLES = (1, 2)
 _CHANNEL_AXES = "CSQ"
 _FREE_SAMPLES = 4
@@ -56,9 +55,6 @@ _MET_IN_DAMAGED_FILES = (
     struct.error,
     zlib.error,
 )
-_KEPT = ("uint8", "uint16", "int16", "float32")
-_WIDENED = {"int8": "int16", "float16": "float32"}
-_TO_FLOAT = ("uint32", "int32", "uint64", "int64", "float64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +63,7 @@ class _Layout:
 
     axes: str
     shape: tuple[int, ...]
-    stored: str
-    photometric: int
-    bits: int
+    values: TiffValues
     alpha: bool
     orientation: int
     frames: int
@@ -109,8 +103,8 @@ class _Tiff(PictureKind):
             layout = _find_layout(path, file)
             header = _header(path, layout)
             plane = _read_plane(file, layout)
-            colours = getattr(file.pages[0], "colormap", None) if layout.photometric == _PALETTE else None
-        pixels = _interpret(plane, layout, colours)
+            colours = getattr(file.pages[0], "colormap", None) if layout.values.is_palette else None
+        pixels = layout.values.interpret(plane, colours)
         upright = np.ascontiguousarray(apply_orientation(pixels, layout.orientation), dtype=header.dtype)
         return Picture(upright, header.channel_names, source=str(path))
 
@@ -142,8 +136,6 @@ def _find_layout(path: Path, file: Any) -> _Layout:
     if len(file.pages) == 0:
         raise truncated(path, "there is no page in it")
     page = file.pages[0].aspage()
-    if page.dtype is None or page.imagewidth == 0 or page.imagelength == 0:
-        raise unsupported(path, f"its values have {page.bitspersample} bits")
     series = file.series[0]
     axes, shape = series.axes, series.shape
     channel_stack = any(axis in "CQ" for axis in axes) and file.pages[0].axes in ("YX", "YXS", "SYX")
@@ -155,16 +147,15 @@ def _find_layout(path: Path, file: Any) -> _Layout:
     layout = _Layout(
         axes=axes,
         shape=shape,
-        stored=str(page.dtype),
-        photometric=int(page.photometric),
-        bits=int(page.bitspersample),
+        values=TiffValues.of(path, page),
         alpha=any(int(sample) in _ALPHA_SAMPLES for sample in page.extrasamples[-1:]),
         orientation=int(tag.value) if tag is not None else 1,
         frames=max(outer, len(file.pages) // max(1, len(series.pages)) if channel_stack else len(file.pages)),
         names=names,
         whole_series=channel_stack and len(series.pages) > 1,
     )
-    _check_values(path, layout)
+    # Hundreds of channels are allowed, but not of a large picture.
+    check_size(path, (layout.stored_hw[0] * max(1, layout.samples // _FREE_SAMPLES), layout.stored_hw[1]))
     return layout
 
 
@@ -181,51 +172,26 @@ def _written_names(file: Any) -> tuple[str, ...] | None:
     return tuple(str(name) for name in names) if isinstance(names, list) else None
 
 
-def _check_values(path: Path, layout: _Layout) -> None:
-    # Hundreds of channels are allowed, but not of a large picture.
-    check_size(path, (layout.stored_hw[0] * max(1, layout.samples // _FREE_SAMPLES), layout.stored_hw[1]))
-    if layout.stored != "bool" and layout.stored not in (*_KEPT, *_WIDENED, *_TO_FLOAT):
-        raise unsupported(path, f"its values are of the type {layout.stored}")
-    if layout.photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR):
-        raise unsupported(path, f"its colours are stored as photometric interpretation {layout.photometric}")
-
-
 def _header(path: Path, layout: _Layout) -> Header:
     notes: list[str] = []
     if layout.frames > 1:
         notes.append(f"holds {layout.frames} planes, of which the first is read")
-    if layout.photometric == _SEPARATED and layout.samples >= 4:
+    if layout.values.is_cmyk(layout.samples):
         notes.append("CMYK, turned into RGB without its colour profile")
-    if layout.stored in _TO_FLOAT:
-        notes.append(f"{layout.stored} values, turned into the nearest float32")
+    if layout.values.loses:
+        notes.append(f"{layout.values.stored} values, turned into the nearest float32")
     names = _names(layout)
-    if len(names) != _channels(layout):
-        raise damaged(path, f"{len(names)} channel names for {_channels(layout)} channels")
+    if len(names) != layout.values.channels(layout.samples):
+        raise damaged(path, f"{len(names)} channel names for {layout.values.channels(layout.samples)} channels")
     size_hw = upright_size_hw(layout.stored_hw, layout.orientation)
-    return Header(size_hw, names, _dtype(layout), "tiff", layout.frames, tuple(notes), layout.orientation)
-
-
-def _dtype(layout: _Layout) -> str:
-    if layout.stored == "bool" or layout.photometric == _PALETTE:
-        return "uint8"
-    if layout.stored in _TO_FLOAT:
-        return "float32"
-    return _WIDENED.get(layout.stored, layout.stored)
-
-
-def _channels(layout: _Layout) -> int:
-    if layout.photometric == _PALETTE:
-        return 3
-    if layout.photometric == _SEPARATED and layout.samples >= 4:
-        return layout.samples - 1
-    return layout.samples
+    return Header(size_hw, names, layout.values.dtype, "tiff", layout.frames, tuple(notes), layout.orientation)
 
 
 def _names(layout: _Layout) -> tuple[str, ...]:
-    channels = _channels(layout)
+    channels = layout.values.channels(layout.samples)
     if layout.names is not None:
         return layout.names
-    colour = layout.photometric in (_RGB, _PALETTE, _YCBCR, _SEPARATED) and channels >= 3
+    colour = layout.values.is_colour and channels >= 3
     if channels == 1 or (channels == 2 and layout.alpha) or (channels == 3 and colour):
         return natural_channel_names(channels)
     if colour and channels == 4 and layout.alpha:
@@ -251,31 +217,6 @@ def _read_plane(file: Any, layout: _Layout) -> npt.NDArray[Any]:
     order = [position for position, axis in enumerate(layout.axes) if axis in _CHANNEL_AXES]
     order += [layout.axes.index("Y"), layout.axes.index("X")]
     return values.transpose(order).reshape(layout.samples, *layout.stored_hw)
-
-
-def _interpret(values: npt.NDArray[Any], layout: _Layout, colours: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-    if layout.photometric == _PALETTE and colours is not None:
-        # The specification has 16-bit entries; some writers leave 8-bit ones.
-        table = np.rint(colours / 257) if int(colours.max()) > 255 else colours
-        return np.asarray(table.astype(np.uint8)[:, values[0]])
-    if layout.stored == "bool":
-        values = values.astype(np.uint8) * np.uint8(255)
-    elif layout.stored == "uint8" and layout.bits < 8:
-        values = np.rint(values * (255 / (2**layout.bits - 1))).astype(np.uint8)
-    if layout.photometric == _MINISWHITE and values.dtype.kind == "u":
-        values = np.iinfo(values.dtype).max - values
-    if layout.photometric == _SEPARATED and layout.samples >= 4:
-        values = _rgb_of_cmyk(values)
-    return values
-
-
-def _rgb_of_cmyk(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    largest = float(np.iinfo(values.dtype).max) if values.dtype.kind in "iu" else 1.0
-    ink = values[:4].astype(np.float64)
-    rgb = (largest - ink[:3]) * (largest - ink[3]) / largest
-    if values.dtype.kind in "iu":
-        rgb = np.rint(rgb)
-    return np.concatenate([rgb.astype(values.dtype), values[4:]])
 
 
 KINDS.add(_Tiff.name, _Tiff())
