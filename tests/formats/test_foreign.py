@@ -103,7 +103,7 @@ def screenshots_of_scans(root: Path) -> None:
     for name in ("a", "b"):
         picture(root / name / "1.png")
         for number in range(3):
-            text(root / name / f"{number}.dcm", "x")
+            text(root / name / f"{number}.mha", "x")
 
 
 def archives(root: Path) -> None:

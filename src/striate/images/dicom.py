@@ -17,7 +17,6 @@ from striate.images.dicom_files import (
     SUFFIXES,
     check_is_image,
     decoding_dicom,
-    has_pixels,
     is_dicom_head,
     open_header,
     open_whole,
@@ -48,7 +47,7 @@ class DicomLook:
     spacing_mm: tuple[float, float] | None
 
     @classmethod
-    def of(cls, path: Path, dataset: Any, pixels: bool) -> DicomLook:
+    def of(cls, path: Path, dataset: Any, pixels: bool = True) -> DicomLook:
         """Looks at the elements of a file, those before its pixels are enough.
 
         Args:
@@ -94,7 +93,7 @@ class _Dicom(PictureKind):
         # The elements before the pixels first: what they claim is checked before anything large is read.
         DicomLook.of(path, *open_header(path))
         dataset = open_whole(path)
-        look = DicomLook.of(path, dataset, has_pixels(dataset))
+        look = DicomLook.of(path, dataset)
         with decoding_dicom(path):
             (stored,) = decode_frames(path, dataset, look.form, [0])
             pixels = frame_pixels(path, dataset, look.form, look.meaning, stored)

@@ -137,7 +137,7 @@ def decoding_dicom(path: Path) -> Iterator[None]:
             raise
         raise damaged(path, "its data elements make no sense") from None
     # `from None`: what pydicom says may quote the file.
-    except (pydicom.errors.InvalidDicomError, *_MET_IN_DAMAGED_FILES):
+    except (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException, *_MET_IN_DAMAGED_FILES):
         raise damaged(path, "its data elements make no sense") from None
 
 
@@ -176,22 +176,20 @@ def open_header(path: Path, tags: tuple[str, ...] | None = None) -> tuple[Any, b
 
 
 def open_whole(path: Path) -> Any:
-    """All elements, pixels among them, as a pydicom data set whose transfer syntax is named.
+    """All elements of a file that announces pixels, as a pydicom data set whose transfer syntax is named.
 
     Raises:
-        PictureError: They cannot be read.
+        PictureError: They cannot be read, or the file ends within its pixels.
     """
     pydicom = load_pydicom()
     with decoding_dicom(path):
         _check_deflated(path)
         dataset = pydicom.dcmread(path, force=True)
+        if not any(tag in dataset for tag in _PIXEL_TAGS):
+            # pydicom passes over an element in which the file ends.
+            raise truncated(path)
         _name_syntax(dataset, pydicom)
         return dataset
-
-
-def has_pixels(dataset: Any) -> bool:
-    """Whether a data set that was read whole has pixel data."""
-    return any(tag in dataset for tag in _PIXEL_TAGS)
 
 
 def check_is_image(path: Path, dataset: Any, pixels: bool) -> None:
@@ -252,10 +250,7 @@ def _check_deflated(path: Path) -> None:
     with path.open("rb") as file:
         if not has_dicom_magic(file.read(MAGIC_AT + 4)):
             return
-        try:
-            meta = read_file_meta_info(path)
-        except _MET_IN_DAMAGED_FILES:
-            return
+        meta = read_file_meta_info(path)
         if str(meta.get("TransferSyntaxUID", "")) != _DEFLATED:
             return
         length = meta.get("FileMetaInformationGroupLength")

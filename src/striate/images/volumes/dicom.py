@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from striate.errors import MissingPartError, PictureError
 from striate.images.dicom import DicomLook, frame_pixels
-from striate.images.dicom_files import decoding_dicom, has_pixels, looks_like_dicom, open_header, open_whole
+from striate.images.dicom_files import decoding_dicom, looks_like_dicom, open_header, open_whole
 from striate.images.dicom_pixels import decode_frames
 from striate.images.dicom_values import Meaning
 from striate.images.kinds import damaged
@@ -195,7 +195,7 @@ def _read_frames(series: Series) -> list[npt.NDArray[Any]]:
     found: dict[int, npt.NDArray[Any]] = {}
     for path, places in positions.items():
         dataset = open_whole(path)
-        look = DicomLook.of(path, dataset, has_pixels(dataset))
+        look = DicomLook.of(path, dataset)
         indices = [series.frames[place][1] for place in places]
         with decoding_dicom(path):
             decoded = decode_frames(path, dataset, look.form, indices)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from striate.errors import MissingPartError, PictureError, RequestError, StorageError
 from striate.images.dicom_files import (
     decoding_dicom,
-    has_pixels,
     load_pydicom,
     open_header,
     open_whole,
@@ -32,12 +31,13 @@ _TISSUE = ("85756007", "SCT", "Tissue")
 
 
 def is_segmentation(path: Path) -> bool:
-    """Whether a DICOM file holds labels of another picture.
+    """Whether a DICOM file holds labels of another picture, with their pixels.
 
     Raises:
         PictureError: It cannot be read.
     """
-    return sop_class_in_words(open_header(path, ("SOPClassUID",))[0]) in _LABELS
+    dataset, pixels = open_header(path, ("SOPClassUID",))
+    return pixels and sop_class_in_words(dataset) in _LABELS
 
 
 def read_segmentation(path: Path, series: Series) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
@@ -58,15 +58,12 @@ def read_segmentation(path: Path, series: Series) -> tuple[npt.NDArray[np.uint8]
         PictureError: It is no SEG, cannot be read, lies on another grid, or has segments that overlap (a voxel has one
             class, and which of both would be meant is not known).
     """
+    if not is_segmentation(path):
+        raise PictureError(
+            "not a DICOM SEG.", where=path, fix="Give a segmentation object with its frames.", kind="not-a-picture"
+        )
     dataset = open_whole(path)
     with decoding_dicom(path):
-        if sop_class_in_words(dataset) not in _LABELS or not has_pixels(dataset):
-            raise PictureError(
-                f"not a DICOM SEG: {sop_class_in_words(dataset)}.",
-                where=path,
-                fix="Give a segmentation object.",
-                kind="not-a-picture",
-            )
         form = Form.of(path, dataset)
         check_size(path, (form.rows, form.columns))
         if (form.rows, form.columns) != series.size_hw:
