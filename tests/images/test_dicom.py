@@ -278,10 +278,12 @@ def test_missing_bytes_are_truncated(dicom: Write, tmp_path: Path) -> None:
 def test_nothing_of_the_patient_is_in_any_text(
     dicom: Write, patient: dict[str, str], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Files changed at random, values of text tags among them: a picture or a `PictureError`, without a word of theirs."""
+    """Files changed at random: a picture or a `PictureError`, without a word of their tags."""
     caplog.set_level(logging.DEBUG)
     secret = patient["PatientName"]
-    path = dicom(STORED, WindowCenter=40, WindowWidth=400, RescaleSlope=1, RescaleIntercept=-1024, StudyDescription=secret)
+    path = dicom(
+        STORED, WindowCenter=40, WindowWidth=400, RescaleSlope=1, RescaleIntercept=-1024, StudyDescription=secret
+    )
     whole = path.read_bytes()
     generator = np.random.default_rng(5)
     told = []

@@ -14,20 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.images.dicom_files import (
+    LABEL_CLASSES,
     SUFFIXES,
     check_is_image,
     decoding_dicom,
     is_dicom_head,
     open_header,
     open_whole,
-    sop_class_in_words,
 )
 from striate.images.dicom_pixels import decode_frames, stack_order
 from striate.images.dicom_values import Form, Meaning, colours_of_palette, palette_form, spacing_of
 from striate.images.kinds import KINDS, Header, PictureKind, check_size, damaged, natural_channel_names
 from striate.structures import Levels, Picture
-
-_LABELS = ("Segmentation Storage", "Label Map Segmentation Storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +131,7 @@ def _colour_type(path: Path, form: Form) -> str:
 
 def _notes(dataset: Any, form: Form, meaning: Meaning, dtype: str) -> tuple[str, ...]:
     notes = [] if form.frames == 1 else [f"holds {form.frames} frames, of which the first is read"]
-    kind = sop_class_in_words(dataset)
-    if kind in _LABELS:
+    if str(dataset.get("SOPClassUID")) in LABEL_CLASSES:
         notes.append("holds labels of another picture")
     if form.is_palette:
         notes.append("PALETTE COLOR, turned into RGB")
@@ -151,7 +148,9 @@ def _notes(dataset: Any, form: Form, meaning: Meaning, dtype: str) -> tuple[str,
 
 def _known_word(photometric: str) -> str:
     """A word of the standard; a damaged file may hold any text there."""
-    return photometric if photometric.startswith(("YBR_FULL", "YBR_ICT", "YBR_RCT")) and len(photometric) < 13 else "YBR"
+    return (
+        photometric if photometric.startswith(("YBR_FULL", "YBR_ICT", "YBR_RCT")) and len(photometric) < 13 else "YBR"
+    )
 
 
 KINDS.add(_Dicom.name, _Dicom())

@@ -1,8 +1,8 @@
 """DICOM series as volumes: a folder of slices, or one file of several frames.
 
-What numbers become is said in `striate.images.dicom_values`; each slice has its own slope and intercept. Values that are
-whole stay int16 or uint16 where they all fit, else the volume is float32. Which files belong together, in which order,
-and how one of several series in a folder is addressed is said in `striate.images.volumes.dicom_series`.
+What numbers become is said in `striate.images.dicom_values`; each slice has its own slope and intercept. Values that
+are whole stay int16 or uint16 where they all fit, else the volume is float32. Which files belong together, in which
+order, and how one of several series in a folder is addressed is said in `striate.images.volumes.dicom_series`.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def series_at(path: Path) -> Series:
     if path.is_file() and _uid_and_frames(path)[1] > 1:
         found = series_of_files(folder, [path], problems)
     else:
-        found = series_of_files(folder, [folder / name for name in sorted(os.listdir(folder))], problems)
+        found = series_of_files(folder, sorted(folder.iterdir()), problems)
     if path.is_file():
         found = [series for series in found if path in series.files]
     if len(found) == 1:

@@ -86,7 +86,7 @@ def order_frames(
             )
         )
         stacks, times = [[min(stack, key=lambda one: one.last_resort)] for stack in stacks], 1
-    names = ("gray",)
+    names: tuple[str, ...] = ("gray",)
     if times > 1:
         stacks, names = _channels(stacks, words)
         notes.append(f"every position occurs {times} times, which became channels")
@@ -109,7 +109,9 @@ def _by_number(
 ) -> Ordered:
     frames = tuple(sorted(found, key=lambda one: one.last_resort))
     missing = "size of its pixels" if spacing_mm is None else "orientation" if directions is None else "position"
-    note = f"the files do not say the {missing}, so slices are in the order of InstanceNumber and their place is unknown"
+    note = (
+        f"the files do not say the {missing}, so slices are in the order of InstanceNumber and their place is unknown"
+    )
     distance = distance_mm[0] if distance_mm and distance_mm[0] > 0 else 1.0
     spacing = spacing_mm or (1.0, 1.0)
     geometry = Geometry.unknown() if spacing_mm is None else Geometry.of((distance, *spacing), known=False)

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from striate.errors import MissingPartError, PictureError, RequestError, StorageError
 from striate.images.dicom_files import (
+    LABEL_CLASSES,
     decoding_dicom,
     load_pydicom,
     open_header,
     open_whole,
-    sop_class_in_words,
 )
 from striate.images.dicom_pixels import decode_frames
 from striate.images.dicom_values import Form, functional_item, numbers
@@ -24,9 +24,13 @@ from striate.images.volumes.dicom_series import Series
 from striate.structures import VOID
 
 BACKGROUND = "background"
-_LABELS = ("Segmentation Storage", "Label Map Segmentation Storage")
 _SAME_PLACE = 0.05
 _LONGEST_LABEL = 64
+_MAY_BE_EMPTY = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
+    *("AccessionNumber", "ReferringPhysicianName"),
+)
+"""Elements that the standard wants to be there, and many files leave out where they would be empty."""
 _TISSUE = ("85756007", "SCT", "Tissue")
 
 
@@ -37,7 +41,7 @@ def is_segmentation(path: Path) -> bool:
         PictureError: It cannot be read.
     """
     dataset, pixels = open_header(path, ("SOPClassUID",))
-    return pixels and sop_class_in_words(dataset) in _LABELS
+    return pixels and str(dataset.get("SOPClassUID")) in LABEL_CLASSES
 
 
 def read_segmentation(path: Path, series: Series) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
@@ -187,6 +191,10 @@ def write_segmentation(labels: npt.NDArray[np.uint8], series: Series, classes: t
     unless the series was de-identified before. Segments are described by the class names and a code that says no more
     than "tissue"; the algorithm is named Striate, with its version.
 
+    One segment is written with all slices, so that plain ITK reads it as a volume on the source grid. Several are
+    written with the slices that they are in: ITK itself shows those one after the other; readers of SEG (highdicom,
+    dcmqi, 3D Slicer) put each where it lies.
+
     Args:
         labels: `(S, H, W)`, in the order of the series; 0 and 255 (void) are in no segment.
         series: The series that was looked at.
@@ -234,7 +242,8 @@ def write_segmentation(labels: npt.NDArray[np.uint8], series: Series, classes: t
             manufacturer_model_name="Striate",
             software_versions=version("striate"),
             device_serial_number="0",
-            omit_empty_frames=bool(inside.any()),
+            # With all of its slices, one segment is a volume to readers that know nothing of segments (ITK).
+            omit_empty_frames=len(names) > 1 and bool(inside.any()),
         )
     # What highdicom says may quote the file.
     except (ValueError, TypeError, AttributeError, LookupError):
@@ -261,6 +270,9 @@ def _open_source(path: Path) -> Any:
         # highdicom refuses the empty character set of many files; all text is known once it is decoded.
         dataset.decode()
         dataset.SpecificCharacterSet = "ISO_IR 192"
+        for keyword in _MAY_BE_EMPTY:
+            if keyword not in dataset:
+                setattr(dataset, keyword, None)
     return dataset
 
 
