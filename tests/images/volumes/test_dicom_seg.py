@@ -73,6 +73,12 @@ def test_written_labels_are_read_again(series: Series, tmp_path: Path) -> None:
     assert not read_segmentation(empty, series)[0].any()
 
 
+def test_a_folder_that_is_named_by_a_uid_keeps_its_name(series: Series, tmp_path: Path) -> None:
+    series.path.rename(tmp_path / "1.2.840.7")
+    out = write(series_at(tmp_path / "1.2.840.7"), labels_of(), tmp_path / "out")
+    assert out.name == "1.2.840.7_seg.dcm"
+
+
 def test_identity_is_that_of_the_source(series: Series, tmp_path: Path, patient: dict[str, str]) -> None:
     seg = pydicom.dcmread(write(series, labels_of(), tmp_path / "out"))
     assert seg.PatientID == patient["PatientID"]

@@ -275,6 +275,13 @@ def test_a_file_of_several_frames_is_a_volume(ct_slice: Write, tmp_path: Path) -
     assert volume.levels.unit == "HU"
 
 
+def test_frames_that_no_file_of_its_size_can_hold(ct_slice: Write, tmp_path: Path) -> None:
+    path = ct_slice(0, "many.dcm", NumberOfFrames=2_000_000_000)
+    assert find_volume_kind(path) is not None
+    with pytest.raises(PictureError, match="2000000000 frames are announced"):
+        read_volume(path)
+
+
 def test_colour_frames_without_position(dicom: Write) -> None:
     rgb = np.random.default_rng(4).integers(0, 255, (3, 4, 6, 3), dtype=np.uint8)
     volume = read_volume(dicom(rgb, SamplesPerPixel=3, Modality="US", frames=3))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from striate.errors import MissingPartError, PictureError
 from striate.images.dicom import DicomLook, frame_pixels
-from striate.images.dicom_files import decoding_dicom, looks_like_dicom, open_header, open_whole
+from striate.images.dicom_files import SUFFIXES, decoding_dicom, looks_like_dicom, open_header, open_whole
 from striate.images.dicom_pixels import decode_frames
 from striate.images.dicom_values import Meaning
 from striate.images.kinds import damaged
@@ -80,7 +80,9 @@ class _DicomSeries(VolumeKind):
 
     def write_labels(self, labels: npt.NDArray[np.uint8], like: Path, classes: tuple[str, ...], out: Path) -> Path:
         """Writes `NAME_seg.dcm`, a DICOM SEG: see `striate.images.volumes.dicom_seg.write_segmentation`."""
-        return write_segmentation(labels, series_at(like), classes, out / f"{like.stem}_seg.dcm")
+        # Names of folders and files are often UIDs: what follows their last dot is no suffix.
+        name = like.stem if like.suffix.lower() in SUFFIXES else like.name
+        return write_segmentation(labels, series_at(like), classes, out / f"{name}_seg.dcm")
 
 
 def series_at(path: Path) -> Series:

@@ -31,7 +31,7 @@ from striate.images.dicom_files import (
     open_header,
 )
 from striate.images.dicom_values import Form, functional_item, numbers, spacing_of
-from striate.images.kinds import check_size
+from striate.images.kinds import check_size, truncated
 from striate.images.volumes.dicom_order import Found, Ordered, order_frames
 from striate.structures import Count, Geometry, Problem
 
@@ -211,6 +211,8 @@ def _read(root: Path, path: Path, problems: list[Problem]) -> _Head | None:
                 return None
             form = Form.of(path, dataset)
             check_size(path, (form.rows, form.columns))
+            if form.frames > path.stat().st_size:
+                raise truncated(path, f"{form.frames} frames are announced")
             return _Head(path, dataset, form, tuple(_frames(path, dataset, form)))
     except PictureError as error:
         problems.append(Problem(error.kind, name, error.what, f"Left out. {error.fix}".strip(), "dropped"))
