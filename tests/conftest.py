@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -64,6 +66,18 @@ def narrow_heads(monkeypatch: pytest.MonkeyPatch) -> None:
 def repository() -> Path:
     """Root of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def made_scans() -> Any:
+    """The module that writes files with a made patient in them."""
+    place = Path(__file__).with_name("made_scans.py")
+    spec = importlib.util.spec_from_file_location("made_scans", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

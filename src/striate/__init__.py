@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from striate.api import Run, compare, look, open, train
+    from striate.api import Run, compare, deidentify, look, open, train
     from striate.data import Dataset
     from striate.errors import StriateError
     from striate.glossary import explain
@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Recipe", "Run", "StriateError", "compare", "explain", "look", "open", "open_model", "train"]
+__all__ = [
+    "Dataset",
+    "Recipe",
+    "Run",
+    "StriateError",
+    "compare",
+    "deidentify",
+    "explain",
+    "look",
+    "open",
+    "open_model",
+    "train",
+]
 
 _HOMES = {
     "Dataset": "striate.data",
@@ -31,6 +43,7 @@ _HOMES = {
     "Run": "striate.api",
     "StriateError": "striate.errors",
     "compare": "striate.api",
+    "deidentify": "striate.api",
     "explain": "striate.glossary",
     "look": "striate.api",
     "open": "striate.api",

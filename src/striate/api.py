@@ -12,6 +12,7 @@ from striate.runs.run import Run as FinishedRun
 if TYPE_CHECKING:
     from striate.claims import Measured
     from striate.data import Dataset
+    from striate.data.deidentify import Deidentified
     from striate.data.look import Look
     from striate.inside import Inside
     from striate.structures import Picture
@@ -160,6 +161,28 @@ def train(
     wanted = build_recipe(recipe, net, fields)
     trained = train_run(data, wanted, run=run, resume=resume, progress=progress if progress is not None else Lines())
     return Run(trained.folder)
+
+
+def deidentify(source: str | Path, out: str | Path, *, rename: bool = False, copy_others: bool = False) -> Deidentified:
+    """Copies a file or folder without what tells who somebody is; pixels stay equal to the last bit.
+
+    DICOM goes by the standard's basic confidentiality profile; JPEG, PNG, TIFF, NIfTI and NRRD lose text, EXIF and
+    extensions. Text that is part of a picture stays: `burnt_in` of the answer says where to look for it.
+
+    Args:
+        source: The file or folder; it is not changed.
+        out: A new or empty folder.
+        rename: Number the files, and the folders that are named after the patient of a file in them.
+        copy_others: Copy files of other kinds too, unchanged.
+
+    Raises:
+        RequestError: The folder is not empty, or lies inside the source.
+        DataError: Nothing could be copied.
+        MissingPartError: There is DICOM, and the extra `scans` is not installed.
+    """
+    from striate.data.deidentify import deidentify as copy_without_names
+
+    return copy_without_names(source, out, rename=rename, copy_others=copy_others)
 
 
 def compare(

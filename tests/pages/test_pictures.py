@@ -1,12 +1,13 @@
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from striate.pages import display_pixels, gallery, picture_uri, thumbnail
-from striate.structures import Picture
+from striate.structures import Levels, Picture
 
 RANDOM = np.random.default_rng(0)
 
@@ -111,3 +112,14 @@ def test_coloured_lines_stay_sharp_where_they_were_drawn() -> None:
     lines = [np.asarray(decode(thumbnail(pixels, drawn=drawn).uri)).astype(int)[50] for drawn in (True, False)]
     sharp, smeared = (int(line[61, 0] - line[61, 1]) for line in lines)
     assert sharp > smeared + 40
+
+
+def test_a_slice_is_shown_as_its_whole_scan_is_and_without_its_neighbours() -> None:
+    pixels = np.array([[[0, 0]], [[100, 300]], [[0, 0]]], np.int16)
+    levels = Levels(low=100.0, high=500.0, mean=0.0, std=1.0)
+    picture = Picture(pixels, ("slice -1", "slice +0", "slice +1"), levels=levels)
+    shown, remark = display_pixels(picture)
+    assert shown.tolist() == [[0, 128]]
+    assert remark == "showing slice +0 of 3 channels; shown from 100 (black) to 500 (white)"
+    asked, _ = display_pixels(replace(picture, levels=replace(levels, window=(0.0, 200.0))))
+    assert asked.tolist() == [[128, 255]]

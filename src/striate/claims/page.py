@@ -26,6 +26,7 @@ from striate.pages import (
     write_page,
 )
 from striate.runs.run import Run
+from striate.structures import statement
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -51,6 +52,7 @@ def write_claims_page(run: Run, measured: Sequence[Measured], path: str | Path, 
         sections,
         lead=f"On {run.facts.net} of the run {run.path.name}, in the {effort} form. A verdict is given only where the "
         "intervals allow one.",
+        statement=statement(run.facts.scans),
         footer=f"Written by Striate {__version__}.",
     )
     return write_page(page, path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from striate.cli.output import Answer, say, table
+from striate.cli.output import Answer, say, table, tell_scans
 from striate.errors import RequestError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def command(
     say("what is measured is kept: cut off, the same command goes on")
     measured, page = measure_and_write(opened, data, out, only=only or (), effort=effort, seed=seed, say=say)
     document = {"page": str(page), "effort": effort.name, "claims": [one.as_dict() for one in measured]}
-    return Answer(document, lambda console: _show(measured, page, console))
+    return Answer(document, lambda console: _show(measured, page, opened.facts.scans, console))
 
 
 def _listed(claim: Claim) -> dict[str, object]:
@@ -64,9 +64,10 @@ def _show_list(claims: Sequence[Claim], console: Console) -> None:
     console.print(shown)
 
 
-def _show(measured: Sequence[Measured], page: Path, console: Console) -> None:
+def _show(measured: Sequence[Measured], page: Path, scans: bool, console: Console) -> None:
     for one in measured:
         summary = one.finding.summary if one.finding is not None else one.trouble
         console.print(f"{one.claim.number}. {one.claim.sentence}", style="bold")
         console.print(f"   {one.verdict.upper()}: {summary}\n")
     console.print(f"page  {page}", soft_wrap=True)
+    tell_scans(console, scans)

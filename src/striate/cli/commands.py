@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COMMANDS: dict[str, str] = {
-    "look": "What is in this folder: format, task, classes, splits, problems",
+    "look": "What is in this folder: format, classes, splits, problems",
     "train": "Train a network on a folder of pictures",
     "evaluate": "Measure a trained network, with intervals",
     "predict": "Ask a trained network about pictures",
@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "data get": "Download a public data set",
     "data convert": "Write a data set in another format",
     "data split": "Write a data set's splits to disk",
+    "data deidentify": "Copy files without what tells who somebody is",
     "demo": "The whole road on real handwritten digits",
     "doctor": "What this machine can do, and what is missing",
 }

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from striate.cli.flags import takes_recipe
-from striate.cli.output import Answer, table
+from striate.cli.output import Answer, table, tell_scans
 from striate.cli.progress import TerminalProgress
 from striate.recipe import Recipe
 
@@ -58,3 +58,4 @@ def _show(found: Comparison, console: Console) -> None:
         shown.add_row(row.net, *words, short_count(facts.parameters), str(facts.epochs))
     console.print(shown)
     console.print(f"\npage  {found.page}", soft_wrap=True)
+    tell_scans(console, any(row.run.facts.scans for row in found.rows))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from striate.cli.output import RUNTIME_HELP, Answer, facts, further_rows, say, table
+from striate.cli.output import RUNTIME_HELP, Answer, facts, further_rows, say, table, tell_scans
 from striate.cli.train import estimate_document
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ def command(
     from striate.tools.exported import open_model
 
     problems: list[Problem] = []
-    measured = open_model(run, device, runtime=runtime, say=say).evaluate(data, split, problems=problems)
+    model = open_model(run, device, runtime=runtime, say=say)
+    measured = model.evaluate(data, split, problems=problems)
     for problem in problems:
         say(problem.told)
-    return Answer(_document(measured), lambda console: _show(measured, console))
+    return Answer(_document(measured), lambda console: _show(measured, model.facts.scans, console))
 
 
 def _document(measured: Evaluation) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def _document(measured: Evaluation) -> dict[str, Any]:
     }
 
 
-def _show(measured: Evaluation, console: Console) -> None:
+def _show(measured: Evaluation, scans: bool, console: Console) -> None:
     from striate.evaluation.words import in_words, title_of
     from striate.runs.known_pictures import ALL
 
@@ -88,6 +89,7 @@ def _show(measured: Evaluation, console: Console) -> None:
         console.print(_mistakes(measured))
     for warning in measured.warnings:
         console.print(f"\nMind: {warning}")
+    tell_scans(console, scans)
 
 
 def _cell(name: str, value: float | None) -> str:

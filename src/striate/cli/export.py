@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from striate.cli.output import Answer, facts, say
+from striate.cli.output import Answer, facts, say, tell_scans
 from striate.errors import RequestError
 
 if TYPE_CHECKING:
@@ -43,16 +43,17 @@ def command(
         striate export runs/photos --to openvino --precision int8
         striate predict runs/photos/exports/onnx cat.jpg
     """
+    from striate.runs import RunFolder
     from striate.tools import TOOLS, export
 
     if to is None:
         raise RequestError("expected the name of a tool.", where="--to", fix=f"Tools: {', '.join(TOOLS.names())}.")
     done = export(run, to, out, precision=precision, say=say)
     document = {"folder": str(done.folder), "file": str(done.file), "page": str(done.page), **done.parity.as_dict()}
-    return Answer(document, lambda console: _show(done, console))
+    return Answer(document, lambda console: _show(done, RunFolder.open(run).read_facts().scans, console))
 
 
-def _show(done: Export, console: Console) -> None:
+def _show(done: Export, scans: bool, console: Console) -> None:
     parity = done.parity
     worst = max(parity.outputs, key=lambda one: one.relative)
     allowed = "" if parity.tolerance is None else f" ({parity.tolerance:.0e} allowed)"
@@ -74,3 +75,4 @@ def _show(done: Export, console: Console) -> None:
         ("page", str(done.page)),
     ]
     console.print(facts(rows))
+    tell_scans(console, scans)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from striate.cli.output import Answer, facts, say
+from striate.cli.output import Answer, facts, say, tell_scans
 from striate.errors import RequestError
 
 if TYPE_CHECKING:
@@ -40,9 +40,11 @@ def command(
         striate inside runs/photos cat.jpg --layer layer1.0.conv1 --at 10,12
     """
     from striate.inside import look_inside
+    from striate.runs import RunFolder
 
     seen = look_inside(run, picture, layer=layer, unit=unit, at_xy=_place(at), class_name=class_name, page=out, say=say)
-    return Answer(seen.as_dict(), lambda console: _show(seen, console))
+    scans = RunFolder.open(run).read_facts().scans
+    return Answer(seen.as_dict(), lambda console: _show(seen, scans, console))
 
 
 def _place(text: str | None) -> tuple[int, int] | None:
@@ -58,7 +60,7 @@ def _place(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-def _show(seen: Inside, console: Console) -> None:
+def _show(seen: Inside, scans: bool, console: Console) -> None:
     neuron = seen.neuron
     steps = "".join(f"; after {step.layer} {step.value:.6g}" for step in neuron.steps)
     good = [reason.method for reason in seen.reasons if reason.means_something]
@@ -70,3 +72,4 @@ def _show(seen: Inside, console: Console) -> None:
         ("page", str(seen.page)),
     ]
     console.print(facts(rows))
+    tell_scans(console, scans)

@@ -99,6 +99,14 @@ def facts(rows: Iterable[tuple[str, str]]) -> Table:
     return made
 
 
+def tell_scans(console: Console, scans: bool) -> None:
+    """The sentence on medical devices, where pictures are scans."""
+    from striate.structures import statement
+
+    if scans:
+        console.print(f"\n{statement(scans)}", soft_wrap=not console.is_terminal)
+
+
 def percent(value: float | None) -> str:
     """A share as a percentage with one decimal."""
     return "-" if value is None or not math.isfinite(value) else f"{100 * value:.1f} %"

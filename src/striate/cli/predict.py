@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from striate.cli.output import JSON_HELP, RUNTIME_HELP, Answer, percent, say, table
+from striate.cli.output import JSON_HELP, RUNTIME_HELP, Answer, percent, say, table, tell_scans
 from striate.cli.progress import TerminalProgress
 from striate.errors import PictureError, RequestError
 
@@ -131,7 +131,9 @@ def command(
     _tell_problems(problems, told)
     if out is not None:
         say(f"Answers for {plural(told.answers, 'picture')} are in {out}: {', '.join(dict.fromkeys(wanted))}.")
-    return Answer(map(json_text.loads, told.documents), lambda console: _show(told.rows, order, console))
+    return Answer(
+        map(json_text.loads, told.documents), lambda console: _show(told.rows, order, trained.facts.scans, console)
+    )
 
 
 def _usual_kind(task: str, paths: Sequence[Path]) -> str:
@@ -166,10 +168,11 @@ def _words(answer: Prediction, top: int, count_from: float) -> str:
     return ", ".join(f"{name} {percent(value)}" for name, value in answer.ranked(top))
 
 
-def _show(rows: Sequence[tuple[str, str]], order: AnswerOrder, console: Console) -> None:
+def _show(rows: Sequence[tuple[str, str]], order: AnswerOrder, scans: bool, console: Console) -> None:
     shown = table("picture", "answer")
     for path, words in rows:
         shown.add_row(path, words)
     console.print(shown)
     if order.task in ("detection", "instances"):
         console.print(f"Objects are counted from a score of {order.drawn_from:.2g} on; --min-score changes that.")
+    tell_scans(console, scans)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from striate.cli.flags import takes_recipe
-from striate.cli.output import Answer, facts, further_rows
+from striate.cli.output import Answer, facts, further_rows, tell_scans
 from striate.cli.progress import TerminalProgress
 from striate.errors import RequestError
 from striate.recipe import Recipe
@@ -101,6 +101,7 @@ def show_run(run: Run, console: Console) -> None:
     minutes = f"{plural(run.facts.epochs, 'epoch')} in {run.facts.seconds / 60:.1f} minutes"
     rows += [("network", f"{run.facts.net}, {minutes}"), ("run", str(run.path)), ("report", str(run.report))]
     console.print(facts(rows))
+    tell_scans(console, run.facts.scans)
 
 
 def _check_request(data: Path | None, run: Path | None, resume: Path | None, changed: tuple[str, ...]) -> None:

@@ -28,6 +28,7 @@ class Dataset:
         sizes_hw: Distinct sizes with their number of pictures, commonest first.
         problems: What is wrong with it; dropped pictures are in no split.
         notes: How it was read and split, a sentence each.
+        scans: Whether its pictures are scans: DICOM, volumes, or a medical set of MedMNIST.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class Dataset:
     sizes_hw: dict[tuple[int, int], int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    scans: bool = False
 
     @property
     def images(self) -> int:

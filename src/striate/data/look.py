@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from striate.data.look_objects import ObjectLook, look_at_objects
 from striate.data.refused import survey_refused
 from striate.data.splits import class_counts
 from striate.data.survey import Found, SplitWishes, Survey, survey_data
+from striate.data.volume_facts import VolumeLook, look_at_volumes
 from striate.errors import DataError
 from striate.formats import FORMATS
 from striate.structures import Count, Problem
@@ -40,11 +41,13 @@ class Look:
         refused: Why training refuses it; `None` where it does not. What stands in the survey is then what was found
             until there, with pictures that cannot be read still counted, and splits only where the folder gives them.
         channels: What each channel is by itself, where somebody asked.
+        volumes: Volumes in the folder, where there are some.
     """
 
     survey: Survey
     refused: DataError | None = None
     channels: ChannelLook | None = None
+    volumes: VolumeLook | None = None
 
     @property
     def dataset(self) -> Dataset:
@@ -90,12 +93,14 @@ class Look:
             "channels": data.channels,
             "channel_names": list(data.channel_names),
             "channel_facts": self.channels and self.channels.as_dict(),
+            "volumes": self.volumes and self.volumes.as_dict(),
             "bit_depth": data.bit_depth,
             "median_size_hw": list(data.median_size_hw),
             "sizes": len(data.sizes_hw),
             "duplicate_sets": len(self.survey.duplicates),
             "problems": [problem.as_dict() for problem in data.problems],
             "notes": list(data.notes),
+            "scans": data.scans,
             "refused": None,
         }
         if self.refused is not None:
@@ -136,6 +141,8 @@ class Look:
         else:
             head = [f"{name}: its annotation cannot be used", *form]
         objects = self.objects
+        for number, sentence in enumerate(self.volumes.sentences() if self.volumes else ()):
+            head += _entry("" if number else "volumes", sentence, width, 2)
         for title, sentence in objects.sentences() if objects else ():
             head += _entry(title, sentence, width, 2)
         notes = [line for note in data.notes for line in _entry("", note, width, 2)]
@@ -304,11 +311,22 @@ def look_anyway(
     try:
         survey = survey_data(path, task=task, format=format, wishes=wishes, progress=progress, found=found)
     except DataError as error:
-        return Look(survey_refused(path, format, found, error), error)
-    if channels is None:
-        return Look(survey)
+        volumes = look_at_volumes(Path(path))
+        return Look(_with_problems(survey_refused(path, format, found, error), volumes), error, volumes=volumes)
     seed = wishes.seed if wishes else 0
-    return Look(survey, channels=look_at_channels(survey.dataset, channels, seed=seed))
+    has_volumes = any(sample.case for samples in survey.dataset.splits.values() for sample in samples)
+    return Look(
+        survey,
+        channels=None if channels is None else look_at_channels(survey.dataset, channels, seed=seed),
+        volumes=look_at_volumes(Path(path)) if has_volumes else None,
+    )
+
+
+def _with_problems(survey: Survey, volumes: VolumeLook | None) -> Survey:
+    """What is wrong with volumes, where nobody has told it yet."""
+    told = {(problem.kind, problem.path) for problem in survey.dataset.problems}
+    new = [one for one in (volumes.problems if volumes else ()) if (one.kind, one.path) not in told]
+    return replace(survey, dataset=replace(survey.dataset, problems=(*survey.dataset.problems, *new)))
 
 
 def write_look_page(seen: Look, path: str | Path) -> Path:

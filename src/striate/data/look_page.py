@@ -33,7 +33,7 @@ from striate.pages import (
     render_page,
     table,
 )
-from striate.structures import Problem, Sample
+from striate.structures import Problem, Sample, statement
 
 if TYPE_CHECKING:
     from striate.data.look import Look
@@ -75,6 +75,7 @@ def build_look_page(seen: Look) -> str:
             *([Section("Duplicates", list(_duplicates(seen, shown)))] if seen.survey.duplicates else []),
         ],
         lead=f"{data.images} pictures in {len(data.classes)} classes, for {data.task}; {found}.",
+        statement=statement(data.scans),
         footer="Made by striate look. Everything on this page is inside this one file.",
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.dataset import Dataset
+from striate.data.privacy import shows_scans, sum_up
 from striate.data.splits import class_indices
 from striate.data.survey import Found, Survey, usual_picture
 from striate.errors import DataError
@@ -41,6 +42,8 @@ def survey_refused(path: str | Path, format: str | None, found: Found, error: Da
     named = {name or "unsplit": samples for name, samples in reading.splits.items()}
     facts = {name: tuple(found.facts[end - size : end]) for name, size, end in zip(named, sizes, ends, strict=True)}
     readable = [fact for fact in found.facts if fact.readable]
+    samples = [sample for part in reading.splits.values() for sample in part]
+    problems = sum_up([problem for fact in found.facts for problem in fact.problems], samples)
     dataset = Dataset(
         root=root,
         task=reading.task,
@@ -49,8 +52,9 @@ def survey_refused(path: str | Path, format: str | None, found: Found, error: Da
         splits={name: tuple(samples) for name, samples in named.items()},
         given=tuple(name for name in reading.splits if name),
         **(usual_picture(readable) if readable else {}),
-        problems=(*reading.problems, *(problem for fact in found.facts for problem in fact.problems)),
+        problems=(*reading.problems, *problems),
         notes=tuple(reading.notes),
+        scans=shows_scans(samples, problems),
     )
     labels = {name: tuple(class_indices(sample) for sample in samples) for name, samples in named.items()}
     return Survey(dataset, facts, (), labels, {})

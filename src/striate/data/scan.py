@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.data.facts import PictureFacts, measure_pictures, measure_stack, unreadable_facts
+from striate.data.privacy import identity_problems
 from striate.data.scan_cache import ScanCache
 from striate.errors import PictureError
 from striate.images import (
@@ -248,6 +249,7 @@ def _file_problems(source: FileSource, header: Header) -> Iterator[Problem]:
             f"its EXIF orientation is {header.orientation}: the pixels are stored turned or mirrored.",
             "It is turned upright when read; programs that ignore EXIF show it otherwise.",
         )
+    yield from identity_problems(source.path, source.name, header.kind)
 
 
 def _odd_values(name: str, pixels: npt.NDArray[Any]) -> tuple[Problem, ...]:

@@ -24,7 +24,7 @@ from striate.structures import Problem
 
 FileKey = tuple[str, int, int]
 
-_VERSION = 1
+_VERSION = 2
 """Raise it whenever what is measured, or how it is stored, changes."""
 
 _LARGEST_BYTES = 2 << 30

@@ -32,6 +32,7 @@ from striate.data.oddities import (
     unfit_channels,
     unlearnable_class,
 )
+from striate.data.privacy import shows_scans, sum_up
 from striate.data.readings import read_turned, refuse_other_task
 from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
@@ -171,6 +172,7 @@ def _describe_pool(
         **usual_picture(pool.facts),
         problems=tuple(sorted(problems, key=lambda problem: problem.severity != "dropped")),
         notes=notes,
+        scans=shows_scans(pool.samples, problems),
     )
 
 
@@ -223,6 +225,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
     kept = [i for i, fact in enumerate(facts) if fact.readable and i not in bad_channels]
     problems = [problem for fact in facts for problem in fact.problems] + list(bad_channels.values())
     problems = once_a_volume(problems, {sample.name: sample.case for sample in samples if sample.case is not None})
+    problems = sum_up(problems, samples)
     objects: dict[int, ObjectFacts] = {}
     if reading.task in SPATIAL_TASKS:
         checked = check_annotations([samples[i] for i in kept], [facts[i].size_hw for i in kept], len(reading.classes))

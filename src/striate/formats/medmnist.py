@@ -48,6 +48,15 @@ _KNOWN = {
 """Class names of MedMNIST v2's sets, by the beginning of the file name; used where the number of classes agrees."""
 
 
+_MEDICAL = (*_KNOWN, "retinamnist", "organmnist3d", "nodulemnist3d", "adrenalmnist3d", "fracturemnist3d")
+_MEDICAL += ("vesselmnist3d", "synapsemnist3d")
+
+
+def is_medical(path: Path) -> bool:
+    """Whether an npz file is one of MedMNIST's sets, by its name: all of them are of medicine or biology."""
+    return path.suffix.lower() == ".npz" and path.stem.lower().startswith(_MEDICAL)
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     split: str

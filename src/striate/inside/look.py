@@ -24,7 +24,7 @@ from striate.inside.recording import Call
 from striate.inside.subject import Subject, open_subject
 from striate.pages import Section, callout, fact_list, gallery, render_page, require_writable, thumbnail, write_page
 from striate.runs.run import Run
-from striate.structures import ClassScores, DetectedObjects, Picture
+from striate.structures import ClassScores, DetectedObjects, Picture, statement
 
 MOST_LISTED = 8
 
@@ -147,6 +147,7 @@ def look_inside(
         f"Inside {subject.run.facts.net}",
         [section for section in sections if section is not None],
         lead=f"{subject.name}, seen by the run {subject.run.path.name}.",
+        statement=statement(subject.run.facts.scans),
         footer=f"Written by Striate {__version__}. Values are computed in double precision.",
     )
     written = write_page(text, target)

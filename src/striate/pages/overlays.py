@@ -99,7 +99,7 @@ def draw_annotation(
         `(3, H, W)`.
     """
     pixels = picture.pixels if isinstance(picture, Picture) else picture
-    shown, _ = display_pixels(pixels, picture.channel_names if isinstance(picture, Picture) else ())
+    shown, _ = display_pixels(picture)
     canvas = _scaled(Image.fromarray(shown).convert("RGB"), max_side)
     if isinstance(annotation, Mask):
         canvas = _draw_mask(canvas, annotation, background_index(classes), fill)

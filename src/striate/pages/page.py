@@ -36,7 +36,9 @@ class Section:
     id: str = ""
 
 
-def render_page(title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "") -> str:
+def render_page(
+    title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "", statement: str = ""
+) -> str:
     """A whole page as one string of HTML.
 
     Stylesheet, scripts and pictures are inside; a content security policy forbids the browser to fetch anything.
@@ -47,6 +49,7 @@ def render_page(title: str, sections: Sequence[Section], *, lead: str = "", foot
         sections: In their order; with more than two, a list of contents precedes them.
         lead: The answer in one or two sentences, below the heading.
         footer: Small print.
+        statement: A sentence that nobody may overlook, in a box below the lead.
     """
     bodies = [join(section.body) for section in sections]
     charts = any(body.charts for body in bodies)
@@ -56,6 +59,7 @@ def render_page(title: str, sections: Sequence[Section], *, lead: str = "", foot
         title=title,
         lead=lead,
         footer=footer,
+        statement=statement,
         sections=shown,
         style=Markup(_asset("page.css")),
         sortable=any('class="sortable"' in body.html for body in bodies),

@@ -19,6 +19,9 @@ from striate.structures import Picture
 WINDOW_PERCENTILES = (0.5, 99.5)
 """Pixels of more than 8 bits are shown from the first of these percentiles (black) to the second (white)."""
 
+MIDDLE_SLICE = "slice +0"
+"""Name of the channel that is the slice itself, where its neighbours are channels, too."""
+
 _CRISP_SIDE = 80
 """A picture whose longer side is at most this many pixels is shown as PNG, each pixel as a square."""
 
@@ -48,20 +51,26 @@ class Thumbnail:
     crisp: bool = False
 
 
-def display_pixels(pixels: npt.NDArray[Any], channel_names: tuple[str, ...] = ()) -> tuple[npt.NDArray[np.uint8], str]:
+def display_pixels(
+    picture: Picture | npt.NDArray[Any], channel_names: tuple[str, ...] = ()
+) -> tuple[npt.NDArray[np.uint8], str]:
     """Pixels as a screen can show them, and in words what was left out or stretched for that.
 
-    Values of 8 bits stay as they are. Others are stretched linearly between two percentiles
-    (`WINDOW_PERCENTILES`) of all channels shown together. Of several channels, red, green and blue are shown where
-    they are named so, else the first three of three or more, else the first.
+    Values of 8 bits stay as they are. Others are stretched linearly between two percentiles (`WINDOW_PERCENTILES`) of
+    all channels shown together; a slice of a scan as all of the scan's slices are, by the window that its file asks
+    for, or else the same percentiles of the whole scan. Of several channels, red, green and blue are shown where they
+    are named so, of a slice with its neighbours the slice, else the first three of three or more, else the first.
 
     Args:
-        pixels: `(C, H, W)`.
-        channel_names: Names of the channels, where known.
+        picture: A picture, or pixels `(C, H, W)`.
+        channel_names: Names of the channels of mere pixels, where known.
 
     Returns:
         `(H, W)` or `(H, W, 3)` uint8, and a phrase that is empty where nothing was done.
     """
+    pixels: npt.NDArray[Any] = picture.pixels if isinstance(picture, Picture) else picture
+    levels = picture.levels if isinstance(picture, Picture) else None
+    channel_names = picture.channel_names if isinstance(picture, Picture) else channel_names
     chosen = _shown_channels(pixels.shape[0], channel_names)
     remarks = []
     if len(chosen) < pixels.shape[0]:
@@ -69,7 +78,8 @@ def display_pixels(pixels: npt.NDArray[Any], channel_names: tuple[str, ...] = ()
         remarks.append(f"showing {', '.join(named)} of {pixels.shape[0]} channels")
     shown = np.moveaxis(pixels[chosen], 0, -1)
     if shown.dtype != np.uint8:
-        low, high = _window(shown)
+        low, high = _window(shown) if levels is None else levels.window or (levels.low, levels.high)
+        high = high if high > low else low + 1.0
         remarks.append(f"shown from {low:.5g} (black) to {high:.5g} (white)")
         scaled = (np.nan_to_num(shown.astype(np.float64), nan=low, posinf=high, neginf=low) - low) / (high - low)
         shown = (np.clip(scaled, 0.0, 1.0) * 255.0).round().astype(np.uint8)
@@ -79,6 +89,8 @@ def display_pixels(pixels: npt.NDArray[Any], channel_names: tuple[str, ...] = ()
 def _shown_channels(count: int, names: tuple[str, ...]) -> list[int]:
     if {"red", "green", "blue"} <= set(names):
         return [names.index(name) for name in ("red", "green", "blue")]
+    if MIDDLE_SLICE in names:
+        return [names.index(MIDDLE_SLICE)]
     return [0, 1, 2] if count >= 3 else [0]
 
 
@@ -114,9 +126,7 @@ def thumbnail(
             factor, each pixel becoming a square.
         drawn: Whether thin coloured lines were drawn over it, whose colour must not run.
     """
-    pixels = picture.pixels if isinstance(picture, Picture) else picture
-    names = picture.channel_names if isinstance(picture, Picture) else ()
-    shown, remark = display_pixels(pixels, names)
+    shown, remark = display_pixels(picture)
     image = Image.fromarray(shown)
     longest = max(image.size)
     crisp = longest <= min(_CRISP_SIDE, max_side)

@@ -173,6 +173,7 @@ class RunFolder:
             {
                 "root": str(data.root),
                 "format": data.format,
+                "scans": data.scans,
                 "images": data.images,
                 "splits": {name: len(samples) for name, samples in data.splits.items()},
                 "given": data.given,

@@ -63,7 +63,7 @@ def draw_labels(picture: Picture, ranked: Sequence[tuple[str, float]]) -> Image.
     Returns:
         An 8-bit RGB image, at least `SMALLEST_SIDE` wide.
     """
-    shown, _ = display_pixels(picture.pixels, picture.channel_names)
+    shown, _ = display_pixels(picture)
     image = Image.fromarray(shown).convert("RGB")
     factor = -(-SMALLEST_SIDE // max(image.size))
     if factor > 1:

@@ -22,6 +22,7 @@ from striate.structures import (
     Sample,
     SegmentedPicture,
     prediction_of_document,
+    statement,
 )
 from striate.tasks import TASKS, Task
 
@@ -48,6 +49,7 @@ def write_report(folder: RunFolder, data: Dataset | None = None) -> Path:
         f"{facts.net} on {name}" if name else facts.net,
         all_sections(content),
         lead=lead_sentence(content),
+        statement=statement(facts.scans),
         footer=f"Written by Striate {facts.striate} from the run {folder.path.name}, begun {facts.created}.".replace(
             "  ", " "
         ),

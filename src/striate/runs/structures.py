@@ -54,6 +54,7 @@ class RunFacts:
         stopped_early: Whether validation ended training.
         count_from: Score from which found objects are counted, chosen on validation pictures; `None` where the task
             finds none, or nobody chose.
+        scans: Whether the pictures are scans of patients.
         threshold: For two classes the score from which the second one is best answered, chosen on validation pictures.
     """
 
@@ -82,6 +83,7 @@ class RunFacts:
     augmented: bool = True
     stopped_early: bool = False
     count_from: float | None = None
+    scans: bool = False
     threshold: float | None = None
 
     def choice(self, recipe: Recipe) -> ChannelChoice:

@@ -15,6 +15,7 @@ from striate.structures.annotation import (
 from striate.structures.counting import Count, plural
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.levels import Levels
+from striate.structures.medical import NOT_A_MEDICAL_DEVICE, statement
 from striate.structures.picture import Picture
 from striate.structures.placement import Frames, Placement
 from striate.structures.prediction import (
@@ -33,6 +34,7 @@ from striate.structures.volume import PLANES, Geometry, Slicing, Turn, Volume
 
 __all__ = [
     "MOST_MASK_CLASSES",
+    "NOT_A_MEDICAL_DEVICE",
     "PLANES",
     "SHOWN_FROM",
     "SPATIAL_TASKS",
@@ -66,4 +68,5 @@ __all__ = [
     "Volume",
     "plural",
     "prediction_of_document",
+    "statement",
 ]

@@ -8,6 +8,7 @@ from typing import Literal
 from striate import __version__
 from striate.pages import Column, Section, callout, fact_list, lines, render_page, table, write_page
 from striate.runs.run import Run
+from striate.structures import statement
 from striate.tools.gate import Parity
 
 
@@ -85,6 +86,7 @@ def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
         f"{run.facts.net} in {parity.tool}",
         sections,
         lead=f"The run {run.path.name}, exported and compared with PyTorch.",
+        statement=statement(run.facts.scans),
         footer=f"Written by Striate {__version__}.",
     )
     return write_page(page, path)

@@ -20,6 +20,7 @@ from striate.pages import Section, chart, note, render_page, table, write_page
 from striate.recipe import Recipe
 from striate.runs.run import Run
 from striate.runs.structures import SplitScores
+from striate.structures import statement
 from striate.training.lifecycle import train
 from striate.training.progress import Progress, Silent
 from striate.training.trainable import refuse_untrainable
@@ -176,7 +177,7 @@ def _page(rows: tuple[Row, ...], data: Dataset) -> str:
         ),
     ]
     lead = f"{best.net} is best: {title.lower()} {in_words(headline)} on the {best.run.metrics.split} split."
-    return render_page(f"Networks compared on {data.root.name}", sections, lead=lead)
+    return render_page(f"Networks compared on {data.root.name}", sections, lead=lead, statement=statement(data.scans))
 
 
 def _shown(row: Row) -> dict[str, object]:

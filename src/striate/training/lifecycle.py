@@ -274,6 +274,7 @@ def _facts(prepared: Prepared) -> RunFacts:
         options=prepared.options,
         data=str(data.root.absolute()),
         data_format=data.format,
+        scans=data.scans,
         channel_names=choice.names,
         picture_channels=data.channel_names,
         channel_files=any(isinstance(sample.source, StackSource) for sample in data["train"]),

@@ -51,7 +51,7 @@ class _TableFormat(Format):
         if not files:
             return None
         index = PictureIndex(path if path.is_dir() else root_of_table(path))
-        tables, unclear = understand_tables(files, index, _understand)
+        tables, unclear = understand_tables(files, index, understand_labels)
         if not tables:
             # Reading says which columns could be the label.
             return Sniff(0.6, f"{Path(str(unclear[0].where)).name} names pictures") if unclear else None
@@ -65,7 +65,7 @@ class _TableFormat(Format):
         del task
         root = path if path.is_dir() else root_of_table(path)
         index = PictureIndex(root)
-        tables, unclear = understand_tables(table_files(path), index, _understand)
+        tables, unclear = understand_tables(table_files(path), index, understand_labels)
         if not tables and unclear:
             raise unclear[0]
         if not tables:
@@ -112,7 +112,8 @@ class _TableFormat(Format):
         store_table(out / TABLE_FILE, table)
 
 
-def _understand(grid: Grid, index: PictureIndex, near: str) -> Columns | None:
+def understand_labels(grid: Grid, index: PictureIndex, near: str) -> Columns | None:
+    """What the columns of a table of labels are for; `None` where it names nothing that the index finds."""
     found = find_path_column(grid, index, near)
     if found is None or find_box_places(grid) is not None:
         return None
@@ -143,7 +144,7 @@ def _read_rows(table: Table[Columns], index: PictureIndex, found: Findings) -> l
         if len(matches) != 1:
             (unclear if matches else missing).append(cells[columns.path])
             continue
-        labels = _row_labels(columns, cells)
+        labels = row_labels(columns, cells)
         if labels is None:
             unlabelled.append(cells[columns.path])
             continue
@@ -170,7 +171,7 @@ def _read_rows(table: Table[Columns], index: PictureIndex, found: Findings) -> l
     return rows
 
 
-def _row_labels(columns: Columns, cells: tuple[str, ...]) -> tuple[str, ...] | None:
+def row_labels(columns: Columns, cells: tuple[str, ...]) -> tuple[str, ...] | None:
     """Labels of a row; `None` where there should be one and is none."""
     if columns.label is None:
         return tuple(columns.names[i] for i in columns.flags if is_set(cells[i]))

@@ -9,50 +9,63 @@ from striate.errors import DataError
 from striate.formats.base import Reading
 from striate.formats.folder_names import read_folder_name, split_of_path
 from striate.formats.labelled import Entry, Findings, build_reading
-from striate.formats.volumes.files import without_suffix
-from striate.formats.volumes.segmented import read_headers
+from striate.formats.volumes.found import FoundVolume, read_headers
 from striate.formats.volumes.slicing import settle_slicing
+from striate.formats.volumes.tables import labels_by_table
 from striate.images.volumes import SliceSource, upright_size
-from striate.structures import Count, Slicing
+from striate.structures import Count, Problem, Slicing
 
 
-def class_of_path(name: str) -> str | None:
-    """The class folder that a volume lies in: the nearest one whose name says neither a split nor what lies there."""
-    for part in reversed(PurePosixPath(name).parent.parts):
-        read = read_folder_name(part)
-        if read.rest:
-            return part
-    return None
+def classes_of_folders(names: Sequence[str]) -> dict[str, str]:
+    """The class folder of each volume: the topmost one in which volumes differ, and that is named after no split.
+
+    Folders of patients and series may lie below it. Volumes in no such folder are left out.
+
+    Args:
+        names: Volumes relative to the data set.
+    """
+    parts = {name: [one for one in PurePosixPath(name).parent.parts if read_folder_name(one).rest] for name in names}
+    depth, deepest = 0, max(map(len, parts.values()), default=0)
+    while depth < deepest and len({tuple(one[: depth + 1]) for one in parts.values()}) == 1:
+        depth += 1
+    return {name: one[depth] for name, one in parts.items() if len(one) > depth}
 
 
-def read_classified(name: str, root: Path, volumes: Sequence[str], slicing: Slicing) -> Reading:
-    """Reads volumes in class folders.
+def read_classified(
+    name: str, root: Path, volumes: Sequence[FoundVolume], slicing: Slicing, problems: Sequence[Problem] = ()
+) -> Reading:
+    """Reads volumes in class folders, or with a table of labels.
 
     Args:
         name: Name of the format.
         root: The data set.
-        volumes: Volumes relative to it.
+        volumes: Its volumes.
         slicing: How they are cut.
+        problems: What was found so far.
 
     Raises:
         DataError: There are fewer than two classes, or no volume can be read.
     """
-    found = Findings()
-    labelled = {volume: label for volume in volumes if (label := class_of_path(volume)) is not None}
-    headers = read_headers(root, list(labelled), found.problems)
+    found = Findings(problems=list(problems))
+    labels = labels_by_table(root, volumes, found)
+    if labels is None:
+        by_folder = classes_of_folders([one.name for one in volumes])
+        labels = {one: (label, split_of_path(one)) for one, label in by_folder.items()}
+    headers = read_headers([one for one in volumes if one.name in labels], found.problems)
     if not headers:
         raise DataError(
-            "no volume in a class folder can be read.",
+            f"{Count(len(volumes)):volume}, and nothing says what they show.",
             where=root,
-            fix="Make a folder for each class and move its volumes there.",
+            fix="Put label volumes or DICOM SEG files beside them, make a folder for each class and move its volumes "
+            "there, or add a CSV table that names volumes or patients in one column and labels in another.",
         )
     axis, neighbours, words = settle_slicing(slicing, list(headers.values()), spatial=False)
     for volume, header in headers.items():
-        # The same patient may have a volume in two class folders only by mistake: the name counts without them.
-        patient = PurePosixPath(without_suffix(volume)).name
+        label, split = labels[volume.name]
         for index in range(upright_size(header)[axis]):
-            source = SliceSource(root / volume, volume, axis, index, neighbours)
-            found.splits.setdefault(split_of_path(volume), []).append(Entry(source, (labelled[volume],), patient))
-    found.notes.append(f"{Count(len(headers)):volume}, each with one class. {words}")
+            source = SliceSource(volume.path, volume.name, axis, index, neighbours)
+            found.splits.setdefault(split, []).append(Entry(source, (label,), volume.patient))
+    people = Count(len({volume.patient for volume in headers}))
+    found.notes.append(f"{Count(len(headers)):volume} of {people:patient}, each with one class. {words}")
     found.notes.append("A volume is answered by the mean of the answers for its slices.")
     return build_reading(name, root, found)

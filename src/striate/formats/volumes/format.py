@@ -7,27 +7,31 @@ from pathlib import Path
 
 from striate.errors import DataError
 from striate.formats.base import FORMATS, Format, Reading, Sniff
-from striate.formats.volumes.classified import class_of_path, read_classified
+from striate.formats.volumes.classified import classes_of_folders, read_classified
 from striate.formats.volumes.files import look_for_volumes, read_volume_files
-from striate.formats.volumes.segmented import read_segmented
+from striate.formats.volumes.found import DicomSet, found_files, looks_like_dicom_volumes, read_dicom_set
+from striate.formats.volumes.segmented import read_dicom_segmented, read_segmented
 from striate.formats.volumes.writing import write_volumes
-from striate.structures import Sample, Slicing
+from striate.structures import Count, Sample, Slicing
 
-_SURE, _LIKELY = 0.95, 0.8
+_SURE, _SERIES, _LIKELY, _ALONE = 0.95, 0.93, 0.8, 0.55
 
 
 class _Volumes(Format):
     name = "volumes"
-    title = "volumes (NIfTI, NRRD) with label volumes, or in class folders"
+    title = "volumes (NIfTI, NRRD, DICOM series) with label volumes, in class folders, or with a table"
     tasks = ("segmentation", "classification")
 
     def sniff(self, path: Path) -> Sniff | None:
         files = look_for_volumes(path)
         if files.labels:
             return Sniff(_SURE, "volumes with label volumes of the same names")
-        if files.alone and len({class_of_path(name) for name in files.alone} - {None}) > 1:
-            return Sniff(_LIKELY, "volumes in class folders")
-        return None
+        if looks_like_dicom_volumes(path):
+            return Sniff(_SERIES, "DICOM series of several slices")
+        if not files.alone:
+            return None
+        classes = set(classes_of_folders(files.alone).values())
+        return Sniff(_LIKELY if len(classes) > 1 else _ALONE, f"volumes such as {files.alone[0]}")
 
     def read(self, path: Path, task: str | None = None) -> Reading:
         return self.read_sliced(path, task, Slicing())
@@ -41,11 +45,21 @@ class _Volumes(Format):
         files = read_volume_files(path)
         if files.labels and task != "classification":
             return read_segmented(self.name, path, files, slicing)
-        if not files.alone and not files.labels:
+        dicom = read_dicom_set(path) if not files.labels and looks_like_dicom_volumes(path) else DicomSet()
+        if files.all and not dicom.labels:
+            return read_classified(self.name, path, found_files(path, files.alone or list(files.labels)), slicing)
+        if not dicom.volumes:
             raise DataError(
-                "no volume was found here.", where=path, fix="Give a folder that holds NIfTI or NRRD files."
+                "no volume was found here.",
+                where=path,
+                fix="Give a folder that holds NIfTI or NRRD files, or DICOM series.",
             )
-        return read_classified(self.name, path, files.alone or list(files.labels), slicing)
+        if dicom.labels and task != "classification":
+            reading = read_dicom_segmented(self.name, path, dicom, slicing)
+            if files.all:
+                reading.notes.append(f"{Count(len(files.all)):volume} in single files left aside ({files.all[0]}).")
+            return reading
+        return read_classified(self.name, path, dicom.volumes, slicing, dicom.problems)
 
     def write(self, splits: dict[str, Sequence[Sample]], classes: tuple[str, ...], out: Path) -> None:
         """Writes `images/split/`, `labels/split/` and `dataset.json`, or class folders; see `write_volumes`."""

@@ -8,7 +8,6 @@ Coordinates are turned from NIfTI's RAS into LPS by the signs of x and y.
 from __future__ import annotations
 
 import gzip
-import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ import numpy.typing as npt
 
 from striate.errors import PictureError, StorageError
 from striate.images.kinds import damaged, natural_channel_names, too_large, truncated, unsupported
-from striate.images.volumes.base import MOST_VOXELS, VOLUME_KINDS, VolumeHeader, VolumeKind
-from striate.images.volumes.values import narrowest
+from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
+from striate.images.volumes.limits import check_voxels, part_of_scans
+from striate.images.volumes.values import becomes_nearest_float, likely_type, narrowest
 from striate.structures import Geometry, Levels, Volume
 
 _MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "meter": 1000.0, "micron": 0.001}
@@ -48,7 +48,7 @@ class _Nifti(VolumeKind):
         """What reading gives; float32 where that hangs on values that nobody has read yet."""
         scaled = (float(image.dataobj.slope), float(image.dataobj.inter)) != (1.0, 0.0)
         stored = np.dtype(image.get_data_dtype())
-        return "float32" if scaled else narrowest(np.zeros(1, stored)).dtype.name
+        return "float32" if scaled else likely_type(stored)
 
     def read(self, path: Path) -> Volume:
         with _decoding(path):
@@ -59,7 +59,7 @@ class _Nifti(VolumeKind):
             voxels = narrowest(values)
             header = _header(image, voxels.dtype.name)
         notes = header.notes
-        if voxels.dtype == np.float32 and raw.dtype.itemsize > voxels.dtype.itemsize:
+        if becomes_nearest_float(raw.dtype, voxels.dtype.name):
             notes = (*notes, f"{raw.dtype.name} values, turned into the nearest float32")
         ordered = _to_slices(voxels)
         return Volume(
@@ -76,8 +76,7 @@ class _Nifti(VolumeKind):
 
         The class names are in the header's description as far as its 79 letters reach (`0 background; 1 lesion`).
         """
-        import nibabel
-
+        nibabel = part_of_scans("nibabel", self.title)
         with _decoding(like):
             source = _open(like)
             header = source.header.copy()
@@ -135,7 +134,7 @@ def write_nifti(path: Path, voxels: npt.NDArray[Any], geometry: Geometry) -> Non
 @contextmanager
 def _decoding(path: Path) -> Iterator[None]:
     """Turns what nibabel raises on bad files into a `PictureError`."""
-    import nibabel
+    nibabel = part_of_scans("nibabel", "NIfTI")
 
     try:
         yield
@@ -200,16 +199,7 @@ def _check(path: Path, image: Any) -> None:
         shape = shape[:4]
     if not 1 <= len(shape) <= 4:
         raise unsupported(path, f"its array has {len(shape)} axes ({' x '.join(map(str, shape))})")
-    if any(side <= 0 for side in shape):
-        raise damaged(path, f"its header says {' x '.join(map(str, shape))} voxels")
-    if math.prod(shape) > MOST_VOXELS:
-        raise PictureError(
-            f"its header says {' x '.join(map(str, shape))} voxels; at most {MOST_VOXELS / 1e6:,.0f} million are read, "
-            "because a damaged or hostile file can claim any size.",
-            where=path,
-            fix="Cut it into parts first.",
-            kind="too-large",
-        )
+    check_voxels(path, shape)
     stored = np.dtype(image.get_data_dtype())
     if stored.kind not in "iuf" or stored.itemsize > 8:
         raise unsupported(path, f"its values are of the type {stored}")

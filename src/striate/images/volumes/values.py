@@ -31,3 +31,15 @@ def narrowest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
                 return values.astype(kind)
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
+
+
+def becomes_nearest_float(stored: np.dtype[Any], dtype: str) -> bool:
+    """Whether values of this type lose something in becoming what `narrowest` made of them."""
+    return dtype == "float32" and (stored.itemsize > 4 or (stored.kind in "iu" and stored.itemsize == 4))
+
+
+def likely_type(stored: np.dtype[Any]) -> str:
+    """What `narrowest` makes of values of a type that nobody has read yet: float32 where that hangs on them."""
+    if stored.name in (*_WHOLE, "float32"):
+        return stored.name
+    return {"int8": "int16", "bool": "uint8"}.get(stored.name, "float32")
