@@ -95,8 +95,8 @@ def defects(root: Path) -> None:
 
 
 def scans(root: Path) -> None:
-    text(root / "images" / "1.nii.gz", "x")
-    text(root / "labels" / "1.nii.gz", "x")
+    text(root / "images" / "1.mha", "x")
+    text(root / "labels" / "1.mha", "x")
 
 
 def screenshots_of_scans(root: Path) -> None:
