@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 from PIL import Image
@@ -33,6 +34,22 @@ def tiff() -> bytes:
     return out.getvalue()
 
 
+def dicom() -> bytes:
+    dataset = pydicom.Dataset()
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    dataset.SOPInstanceUID = "1.2.3"
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.PlanarConfiguration = 20, 30, 3, 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+    dataset.PhotometricInterpretation = "RGB"
+    dataset.PixelData = PIXELS.tobytes()
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    out = io.BytesIO()
+    dataset.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
 SAMPLES: dict[str, Callable[[], bytes]] = {
     "jpeg": by_pillow("JPEG"),
     "png": by_pillow("PNG"),
@@ -41,6 +58,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "gif": by_pillow("GIF"),
     "netpbm": by_pillow("PPM"),
     "tiff": tiff,
+    "dicom": dicom,
 }
 """A colour picture of 20 x 30 pixels of each kind. A new kind adds its own here."""
 

@@ -95,15 +95,15 @@ def defects(root: Path) -> None:
 
 
 def scans(root: Path) -> None:
-    text(root / "images" / "1.nii.gz", "x")
-    text(root / "labels" / "1.nii.gz", "x")
+    text(root / "images" / "1.mha", "x")
+    text(root / "labels" / "1.mha", "x")
 
 
 def screenshots_of_scans(root: Path) -> None:
     for name in ("a", "b"):
         picture(root / name / "1.png")
         for number in range(3):
-            text(root / name / f"{number}.dcm", "x")
+            text(root / name / f"{number}.mha", "x")
 
 
 def archives(root: Path) -> None:

@@ -14,21 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.images.dicom_files import (
+    LABEL_CLASSES,
     SUFFIXES,
     check_is_image,
     decoding_dicom,
-    has_pixels,
     is_dicom_head,
     open_header,
     open_whole,
-    sop_class_in_words,
 )
 from striate.images.dicom_pixels import decode_frames, stack_order
 from striate.images.dicom_values import Form, Meaning, colours_of_palette, palette_form, spacing_of
 from striate.images.kinds import KINDS, Header, PictureKind, check_size, damaged, natural_channel_names
 from striate.structures import Levels, Picture
-
-_LABELS = ("Segmentation Storage", "Label Map Segmentation Storage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class DicomLook:
     spacing_mm: tuple[float, float] | None
 
     @classmethod
-    def of(cls, path: Path, dataset: Any, pixels: bool) -> DicomLook:
+    def of(cls, path: Path, dataset: Any, pixels: bool = True) -> DicomLook:
         """Looks at the elements of a file, those before its pixels are enough.
 
         Args:
@@ -94,7 +91,7 @@ class _Dicom(PictureKind):
         # The elements before the pixels first: what they claim is checked before anything large is read.
         DicomLook.of(path, *open_header(path))
         dataset = open_whole(path)
-        look = DicomLook.of(path, dataset, has_pixels(dataset))
+        look = DicomLook.of(path, dataset)
         with decoding_dicom(path):
             (stored,) = decode_frames(path, dataset, look.form, [0])
             pixels = frame_pixels(path, dataset, look.form, look.meaning, stored)
@@ -134,8 +131,7 @@ def _colour_type(path: Path, form: Form) -> str:
 
 def _notes(dataset: Any, form: Form, meaning: Meaning, dtype: str) -> tuple[str, ...]:
     notes = [] if form.frames == 1 else [f"holds {form.frames} frames, of which the first is read"]
-    kind = sop_class_in_words(dataset)
-    if kind in _LABELS:
+    if str(dataset.get("SOPClassUID")) in LABEL_CLASSES:
         notes.append("holds labels of another picture")
     if form.is_palette:
         notes.append("PALETTE COLOR, turned into RGB")

@@ -7,6 +7,7 @@ of these may name the patient. For the same reason what pydicom says is not quot
 from __future__ import annotations
 
 import logging
+import re
 import struct
 import warnings
 import zlib
@@ -22,9 +23,12 @@ MAGIC = b"DICM"
 MAGIC_AT = 128
 SUFFIXES = (".dcm", ".dicom", ".ima")
 
+LABEL_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""SOP classes of objects that hold labels of another picture: Segmentation, Label Map Segmentation."""
+
 _FIRST_GROUPS = (0x0002, 0x0008)
-_SHORT_VRS = frozenset("AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
-_LONG_VRS = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_SHORT_VRS = re.compile("AE|AS|AT|CS|D[AST]|F[LD]|IS|L[OT]|PN|S[HLST]|TM|U[ILS]")
+_LONG_VRS = re.compile("O[BDFLVW]|S[QV]|U[CNRTV]")
 _LONGEST_FIRST_VALUE = 1 << 16
 _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -68,9 +72,9 @@ def _begins_with_elements(head: bytes, order: str) -> bool:
         if tag <= last or (not seen and group not in _FIRST_GROUPS):
             return seen > 1
         vr = head[position + 4 : position + 6].decode("latin-1")
-        if vr in _SHORT_VRS:
+        if _SHORT_VRS.fullmatch(vr):
             (length,), step = struct.unpack_from(order + "H", head, position + 6), 8
-        elif vr in _LONG_VRS and position + 12 <= len(head):
+        elif _LONG_VRS.fullmatch(vr) and position + 12 <= len(head):
             (length,), step = struct.unpack_from(order + "I", head, position + 8), 12
         elif order == "<":
             (length,), step = struct.unpack_from("<I", head, position + 4), 8
@@ -137,7 +141,7 @@ def decoding_dicom(path: Path) -> Iterator[None]:
             raise
         raise damaged(path, "its data elements make no sense") from None
     # `from None`: what pydicom says may quote the file.
-    except (pydicom.errors.InvalidDicomError, *_MET_IN_DAMAGED_FILES):
+    except (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException, *_MET_IN_DAMAGED_FILES):
         raise damaged(path, "its data elements make no sense") from None
 
 
@@ -162,36 +166,34 @@ def open_header(path: Path, tags: tuple[str, ...] | None = None) -> tuple[Any, b
 
     def stop(tag: Any, vr: str | None, length: int) -> bool:  # noqa: ARG001
         if tag in _PIXEL_TAGS:
-            seen.append(length)
+            # Pixels begin here; what comes of the reading below goes back to before their tag.
+            seen.extend((length, path.stat().st_size - file.tell()))
         return bool(seen)
 
     with decoding_dicom(path), path.open("rb") as file:
         _check_deflated(path)
         dataset = read_partial(file, stop, force=True, specific_tags=wanted)
-        rest = path.stat().st_size - file.tell()
-        if seen and seen[0] != 0xFFFFFFFF and seen[0] > rest and _syntax(dataset) != _DEFLATED:
-            raise truncated(path, f"{seen[0]} bytes of pixels are announced, {max(rest, 0)} are left")
+        if seen and seen[0] != 0xFFFFFFFF and seen[0] > seen[1] and _syntax(dataset) != _DEFLATED:
+            raise truncated(path, f"{seen[0]} bytes of pixels are announced, {max(seen[1], 0)} are left")
         _name_syntax(dataset, pydicom)
         return dataset, bool(seen)
 
 
 def open_whole(path: Path) -> Any:
-    """All elements, pixels among them, as a pydicom data set whose transfer syntax is named.
+    """All elements of a file that announces pixels, as a pydicom data set whose transfer syntax is named.
 
     Raises:
-        PictureError: They cannot be read.
+        PictureError: They cannot be read, or the file ends within its pixels.
     """
     pydicom = load_pydicom()
     with decoding_dicom(path):
         _check_deflated(path)
         dataset = pydicom.dcmread(path, force=True)
+        if not any(tag in dataset for tag in _PIXEL_TAGS):
+            # pydicom passes over an element in which the file ends.
+            raise truncated(path)
         _name_syntax(dataset, pydicom)
         return dataset
-
-
-def has_pixels(dataset: Any) -> bool:
-    """Whether a data set that was read whole has pixel data."""
-    return any(tag in dataset for tag in _PIXEL_TAGS)
 
 
 def check_is_image(path: Path, dataset: Any, pixels: bool) -> None:
@@ -219,13 +221,13 @@ def check_is_image(path: Path, dataset: Any, pixels: bool) -> None:
 
 def sop_class_in_words(dataset: Any) -> str:
     """The standard's name for the kind of object: `RT Structure Set Storage`."""
-    from pydicom.uid import UID_dictionary
+    from pydicom.uid import UID
 
     meta = getattr(dataset, "file_meta", None)
     for uid in (dataset.get("SOPClassUID"), meta.get("MediaStorageSOPClassUID") if meta is not None else None):
-        # The dictionary's words alone: an unknown UID may be any text.
-        if isinstance(uid, str) and str(uid) in UID_dictionary:
-            return str(UID_dictionary[str(uid)][0])
+        # The dictionary's words alone: an unknown UID, which is its own name, may be any text.
+        if isinstance(uid, str) and (name := UID(str(uid), 0).name) != str(uid):
+            return name
     return "an object of an unknown kind"
 
 
@@ -252,10 +254,7 @@ def _check_deflated(path: Path) -> None:
     with path.open("rb") as file:
         if not has_dicom_magic(file.read(MAGIC_AT + 4)):
             return
-        try:
-            meta = read_file_meta_info(path)
-        except _MET_IN_DAMAGED_FILES:
-            return
+        meta = read_file_meta_info(path)
         if str(meta.get("TransferSyntaxUID", "")) != _DEFLATED:
             return
         length = meta.get("FileMetaInformationGroupLength")

@@ -7,6 +7,7 @@ under the GPL, is never used.
 
 from __future__ import annotations
 
+import importlib
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,9 +21,9 @@ from striate.images.dicom_files import decoding_dicom
 from striate.images.dicom_values import Form
 from striate.images.kinds import damaged, truncated, unsupported
 
-_OPENJPEG = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.201")
-_OPENJPEG += ("1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
-_RUN_LENGTHS = "1.2.840.10008.1.2.5"
+_JPEG2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
+_HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
+_OPENJPEG = (*_JPEG2000, *_HTJ2K)
 _EXTENDED = "1.2.840.10008.1.2.4.51"
 _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 _J2K_START = b"\xff\x4f\xff\x51"
@@ -64,7 +65,7 @@ def decode_frames(path: Path, dataset: Any, form: Form, frames: Sequence[int]) -
 
 
 def _decoder(path: Path, uid: Any, form: Form) -> tuple[Any, str]:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     name = uid.name if uid.name != str(uid) else "an unknown one"
     try:
@@ -86,7 +87,7 @@ def _decoder(path: Path, uid: Any, form: Form) -> tuple[Any, str]:
             "Decoders of 12-bit JPEG are under the GPL, so none is used: decompress the file first (dcmdjpeg of DCMTK)."
         )
     else:
-        package = "pylibjpeg-openjpeg" if uid in _OPENJPEG[2:] else "python-gdcm"
+        package = "pylibjpeg-openjpeg" if uid in _HTJ2K else "python-gdcm"
         fix = f'Type: pip install "striate[scans]" (it brings {package}).'
     raise PictureError(
         f"its pixels are compressed by the transfer syntax {name}, and no decoder of it is installed.",
@@ -99,8 +100,7 @@ def _decoder(path: Path, uid: Any, form: Form) -> tuple[Any, str]:
 def _silence(plugin: str) -> None:
     """GDCM's own remarks on bad files would go to standard error."""
     if plugin == "gdcm":
-        import gdcm
-
+        gdcm = importlib.import_module("gdcm")
         gdcm.Trace.WarningOff()
         gdcm.Trace.ErrorOff()
         gdcm.Trace.DebugOff()

@@ -1,7 +1,7 @@
 """What the stored numbers of a DICOM picture stand for.
 
-- Rescale slope and intercept, or the modality LUT, are applied. Where slope and intercept are whole and every value that
-  the stored bits can hold fits int16 or uint16, values stay whole; else they become float32.
+- Rescale slope and intercept, or the modality LUT, are applied. Where slope and intercept are whole and every value
+  that the stored bits can hold fits int16 or uint16, values stay whole; else they become float32.
 - MONOCHROME1 (larger is darker) is turned, v -> lowest + highest possible value - v, so that larger is brighter. Values
   that are measured (Hounsfield units; PET, nuclear medicine) stay as they are.
 - PALETTE COLOR becomes RGB by its tables, YBR becomes RGB.
@@ -181,7 +181,7 @@ class Meaning:
             fitting: Take the narrowest type that fits these values, rather than one that fits any that may come.
         """
         if self.table is not None:
-            from pydicom.pixels import apply_modality_lut
+            from pydicom.pixels.processing import apply_modality_lut
 
             return apply_modality_lut(stored, self.table).astype(self.dtype(form))
         values = stored
@@ -207,7 +207,7 @@ def functional_item(dataset: Any, frame: int, sequence: str) -> Any:
 def colours_of_palette(stored: npt.NDArray[Any], path: Path, dataset: Any) -> npt.NDArray[Any]:
     """RGB (or RGB and alpha) `(H, W, C)` of positions in the tables of a data set."""
     if "RedPaletteColorLookupTableData" not in dataset:
-        from pydicom.pixels import apply_color_lut
+        from pydicom.pixels.processing import apply_color_lut
 
         return apply_color_lut(stored, dataset)
     entries, first, _ = (int(value) for value in dataset.RedPaletteColorLookupTableDescriptor)

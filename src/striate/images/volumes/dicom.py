@@ -1,8 +1,8 @@
 """DICOM series as volumes: a folder of slices, or one file of several frames.
 
-What numbers become is said in `striate.images.dicom_values`; each slice has its own slope and intercept. Values that are
-whole stay int16 or uint16 where they all fit, else the volume is float32. Which files belong together, in which order,
-and how one of several series in a folder is addressed is said in `striate.images.volumes.dicom_series`.
+What numbers become is said in `striate.images.dicom_values`; each slice has its own slope and intercept. Values that
+are whole stay int16 or uint16 where they all fit, else the volume is float32. Which files belong together, in which
+order, and how one of several series in a folder is addressed is said in `striate.images.volumes.dicom_series`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from striate.errors import MissingPartError, PictureError
 from striate.images.dicom import DicomLook, frame_pixels
-from striate.images.dicom_files import decoding_dicom, has_pixels, looks_like_dicom, open_header, open_whole
+from striate.images.dicom_files import SUFFIXES, decoding_dicom, looks_like_dicom, open_header, open_whole
 from striate.images.dicom_pixels import decode_frames
 from striate.images.dicom_values import Meaning
 from striate.images.kinds import damaged
@@ -80,7 +80,9 @@ class _DicomSeries(VolumeKind):
 
     def write_labels(self, labels: npt.NDArray[np.uint8], like: Path, classes: tuple[str, ...], out: Path) -> Path:
         """Writes `NAME_seg.dcm`, a DICOM SEG: see `striate.images.volumes.dicom_seg.write_segmentation`."""
-        return write_segmentation(labels, series_at(like), classes, out / f"{like.stem}_seg.dcm")
+        # Names of folders and files are often UIDs: what follows their last dot is no suffix.
+        name = like.stem if like.suffix.lower() in SUFFIXES else like.name
+        return write_segmentation(labels, series_at(like), classes, out / f"{name}_seg.dcm")
 
 
 def series_at(path: Path) -> Series:
@@ -99,7 +101,7 @@ def series_at(path: Path) -> Series:
     if path.is_file() and _uid_and_frames(path)[1] > 1:
         found = series_of_files(folder, [path], problems)
     else:
-        found = series_of_files(folder, [folder / name for name in sorted(os.listdir(folder))], problems)
+        found = series_of_files(folder, sorted(folder.iterdir()), problems)
     if path.is_file():
         found = [series for series in found if path in series.files]
     if len(found) == 1:
@@ -195,7 +197,7 @@ def _read_frames(series: Series) -> list[npt.NDArray[Any]]:
     found: dict[int, npt.NDArray[Any]] = {}
     for path, places in positions.items():
         dataset = open_whole(path)
-        look = DicomLook.of(path, dataset, has_pixels(dataset))
+        look = DicomLook.of(path, dataset)
         indices = [series.frames[place][1] for place in places]
         with decoding_dicom(path):
             decoded = decode_frames(path, dataset, look.form, indices)

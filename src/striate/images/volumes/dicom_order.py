@@ -86,7 +86,7 @@ def order_frames(
             )
         )
         stacks, times = [[min(stack, key=lambda one: one.last_resort)] for stack in stacks], 1
-    names = ("gray",)
+    names: tuple[str, ...] = ("gray",)
     if times > 1:
         stacks, names = _channels(stacks, words)
         notes.append(f"every position occurs {times} times, which became channels")

@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from striate.errors import MissingPartError, PictureError, RequestError, StorageError
 from striate.images.dicom_files import (
+    LABEL_CLASSES,
     decoding_dicom,
-    has_pixels,
     load_pydicom,
     open_header,
     open_whole,
-    sop_class_in_words,
 )
 from striate.images.dicom_pixels import decode_frames
 from striate.images.dicom_values import Form, functional_item, numbers
@@ -25,19 +24,24 @@ from striate.images.volumes.dicom_series import Series
 from striate.structures import VOID
 
 BACKGROUND = "background"
-_LABELS = ("Segmentation Storage", "Label Map Segmentation Storage")
 _SAME_PLACE = 0.05
 _LONGEST_LABEL = 64
+_MAY_BE_EMPTY = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
+    *("AccessionNumber", "ReferringPhysicianName"),
+)
+"""Elements that the standard wants to be there, and many files leave out where they would be empty."""
 _TISSUE = ("85756007", "SCT", "Tissue")
 
 
 def is_segmentation(path: Path) -> bool:
-    """Whether a DICOM file holds labels of another picture.
+    """Whether a DICOM file holds labels of another picture, with their pixels.
 
     Raises:
         PictureError: It cannot be read.
     """
-    return sop_class_in_words(open_header(path, ("SOPClassUID",))[0]) in _LABELS
+    dataset, pixels = open_header(path, ("SOPClassUID",))
+    return pixels and str(dataset.get("SOPClassUID")) in LABEL_CLASSES
 
 
 def read_segmentation(path: Path, series: Series) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
@@ -58,15 +62,12 @@ def read_segmentation(path: Path, series: Series) -> tuple[npt.NDArray[np.uint8]
         PictureError: It is no SEG, cannot be read, lies on another grid, or has segments that overlap (a voxel has one
             class, and which of both would be meant is not known).
     """
+    if not is_segmentation(path):
+        raise PictureError(
+            "not a DICOM SEG.", where=path, fix="Give a segmentation object with its frames.", kind="not-a-picture"
+        )
     dataset = open_whole(path)
     with decoding_dicom(path):
-        if sop_class_in_words(dataset) not in _LABELS or not has_pixels(dataset):
-            raise PictureError(
-                f"not a DICOM SEG: {sop_class_in_words(dataset)}.",
-                where=path,
-                fix="Give a segmentation object.",
-                kind="not-a-picture",
-            )
         form = Form.of(path, dataset)
         check_size(path, (form.rows, form.columns))
         if (form.rows, form.columns) != series.size_hw:
@@ -190,6 +191,10 @@ def write_segmentation(labels: npt.NDArray[np.uint8], series: Series, classes: t
     unless the series was de-identified before. Segments are described by the class names and a code that says no more
     than "tissue"; the algorithm is named Striate, with its version.
 
+    One segment is written with all slices, so that plain ITK reads it as a volume on the source grid. Several are
+    written with the slices that they are in: ITK itself shows those one after the other; readers of SEG (highdicom,
+    dcmqi, 3D Slicer) put each where it lies.
+
     Args:
         labels: `(S, H, W)`, in the order of the series; 0 and 255 (void) are in no segment.
         series: The series that was looked at.
@@ -237,7 +242,8 @@ def write_segmentation(labels: npt.NDArray[np.uint8], series: Series, classes: t
             manufacturer_model_name="Striate",
             software_versions=version("striate"),
             device_serial_number="0",
-            omit_empty_frames=bool(inside.any()),
+            # With all of its slices, one segment is a volume to readers that know nothing of segments (ITK).
+            omit_empty_frames=len(names) > 1 and bool(inside.any()),
         )
     # What highdicom says may quote the file.
     except (ValueError, TypeError, AttributeError, LookupError):
@@ -264,6 +270,9 @@ def _open_source(path: Path) -> Any:
         # highdicom refuses the empty character set of many files; all text is known once it is decoded.
         dataset.decode()
         dataset.SpecificCharacterSet = "ISO_IR 192"
+        for keyword in _MAY_BE_EMPTY:
+            if keyword not in dataset:
+                setattr(dataset, keyword, None)
     return dataset
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from striate.errors import PictureError
 from striate.images.dicom_files import (
+    LABEL_CLASSES,
     SUFFIXES,
     check_is_image,
     decoding_dicom,
@@ -30,7 +31,7 @@ from striate.images.dicom_files import (
     open_header,
 )
 from striate.images.dicom_values import Form, functional_item, numbers, spacing_of
-from striate.images.kinds import check_size
+from striate.images.kinds import check_size, truncated
 from striate.images.volumes.dicom_order import Found, Ordered, order_frames
 from striate.structures import Count, Geometry, Problem
 
@@ -49,7 +50,6 @@ _TAGS = (
     *("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "FrameOfReferenceUID"),
     *(keyword for keyword, _ in _REPEATED_BY),
 )
-_LABELS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _SAME_DIRECTION = 1e-3
 _PATIENT_DIGITS = 12
 
@@ -159,7 +159,7 @@ def series_of_files(root: Path, files: Iterable[Path], problems: list[Problem]) 
 
 
 def patient_of(identity: str, study_uid: str) -> str:
-    """A short name for a patient that is not the PatientID: the first digits of its SHA-256; without one, the study's."""
+    """A short name for a patient that is not the PatientID: first digits of its SHA-256; without one, the study's."""
     text = identity.strip() or f"study {study_uid}"
     return hashlib.sha256(text.encode()).hexdigest()[:_PATIENT_DIGITS]
 
@@ -207,10 +207,12 @@ def _read(root: Path, path: Path, problems: list[Problem]) -> _Head | None:
         dataset, pixels = open_header(path, _TAGS)
         with decoding_dicom(path):
             check_is_image(path, dataset, pixels)
-            if str(dataset.get("SOPClassUID")) in _LABELS:
+            if str(dataset.get("SOPClassUID")) in LABEL_CLASSES:
                 return None
             form = Form.of(path, dataset)
             check_size(path, (form.rows, form.columns))
+            if form.frames > path.stat().st_size:
+                raise truncated(path, f"{form.frames} frames are announced")
             return _Head(path, dataset, form, tuple(_frames(path, dataset, form)))
     except PictureError as error:
         problems.append(Problem(error.kind, name, error.what, f"Left out. {error.fix}".strip(), "dropped"))
