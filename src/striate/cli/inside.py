@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    picture: Annotated[Path, typer.Argument(help="A picture.")],
+    picture: Annotated[Path, typer.Argument(help="A picture, or a slice: VOLUME#INDEX.")],
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Layer to look at closely; an early one.")] = None,
     unit: Annotated[int | None, typer.Option(help="Feature map in it, from 0; the one that says most.")] = None,
     at: Annotated[

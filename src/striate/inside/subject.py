@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from striate.data import slicing_of
 from striate.errors import PictureError, RequestError, StriateError
 from striate.images import FileSource
+from striate.images.volumes import find_volume_kind
 from striate.inside.objectives import Objective, objectives_of, planes_of
 from striate.inside.recording import Recording, record
 from striate.networks import Network
@@ -189,12 +191,33 @@ def _read(path: Path, opened: Run) -> Picture:
     raise RequestError(problems[0].detail, where=path, fix=problems[0].fix)
 
 
+def _slice_of_volume(path: Path, opened: Run) -> Picture | None:
+    """The slice that `VOLUME#INDEX` names, cut as the network learned them; of a volume alone the middle one.
+
+    Raises:
+        PictureError: It cannot be read.
+        RequestError: There is no such slice.
+    """
+    name, mark, number = str(path).rpartition("#")
+    volume = Path(name) if mark and number.isdigit() and not path.exists() else path
+    if not volume.exists() or find_volume_kind(volume) is None:
+        return None
+    slices = list(find_pictures(volume, [], slicing_of(opened.recipe)))
+    index = int(number) if volume is not path else len(slices) // 2
+    if index >= len(slices):
+        raise RequestError(
+            f"there is no slice {index}; {len(slices)} are counted from 0.", where=volume, fix=f"Name {volume}#0, ..."
+        )
+    source = slices[index].source
+    return replace(source.read(), source=f"{volume.name}#{index}")
+
+
 def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subject:
     """Opens a run and reads a picture as its network would see it.
 
     Args:
         run: The run, or its folder.
-        picture: A picture file, or a picture.
+        picture: A picture file, a volume (`VOLUME#INDEX` is one of its slices), or a picture.
 
     Raises:
         RequestError: There is no such run or picture, or the picture has channels that the network knows nothing of.
@@ -205,10 +228,11 @@ def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subjec
         read, name = picture, picture.source or "picture"
     else:
         path = Path(picture)
-        if not path.is_file():
+        of_volume = _slice_of_volume(path, opened)
+        if of_volume is None and not path.is_file():
             found = "a folder" if path.is_dir() else "nothing"
             raise RequestError(f"expected one picture, found {found}.", where=path, fix="Name a picture file.")
-        read, name = _read(path, opened), path.name
+        read, name = (_read(path, opened), path.name) if of_volume is None else (of_volume, of_volume.source)
     try:
         placements, frames = opened.answering.shown(read)
     except PictureError as error:
