@@ -180,3 +180,14 @@ def test_damaged_files_end_in_an_error_of_ours(name: str, tmp_path: Path, made_s
             except PictureError as error:
                 told += str(error)
     assert not any(secret.decode() in told for secret in made_scans.SECRETS)
+
+
+def test_versions_of_programs_in_nifti_name_nobody(tmp_path: Path) -> None:
+    import nibabel
+
+    for number, text in enumerate(("5.0.10", "FSL5.0", "6.0.3:b862cdd5", "19470229")):
+        image = nibabel.Nifti1Image(STACK.astype(np.int16), np.eye(4))
+        image.header["descrip"], image.header["aux_file"] = text, "none"
+        nibabel.save(image, tmp_path / f"{number}.nii")
+    found = [find_identity(path).names for path in sorted(tmp_path.iterdir())]
+    assert found == [(), (), (), ("descrip",)]

@@ -34,8 +34,8 @@ def test_sign_digits_and_the_picture_from_another_camera(look_at: Callable[[str]
     assert (answer["format"], answer["images"], answer["channels"]) == ("folders", 2060, 3)
     assert answer["classes"] == list("0123456789")
     assert sum(answer["splits"].values()) == 2060
-    assert kinds(seen) == {"orientation": 1, "odd-size": 1}
-    assert {problem["path"] for problem in answer["problems"]} == {"Dataset/7/IMG_5935.JPG"}
+    assert kinds(seen) == {"orientation": 1, "odd-size": 1, "identifying": 1}
+    assert {problem["path"] for problem in answer["problems"]} == {"Dataset/0/IMG_1118.JPG", "Dataset/7/IMG_5935.JPG"}
     assert "3024 x 3024 pixels, where 2059 of 2060 pictures have 100 x 100." in str(answer["problems"])
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 from striate.cli import main
-from striate.images import KINDS
 from striate.structures import NOT_A_MEDICAL_DEVICE
 
 Capture = pytest.CaptureFixture[str]
@@ -43,7 +42,7 @@ def contents(data: bytes) -> Iterator[bytes]:
     elif data[:2] == b"\x1f\x8b":
         yield gzip.decompress(data)
     for coded in re.findall(rb"base64,([A-Za-z0-9+/=]+)", data):
-        yield from contents(base64.b64decode(coded))
+        yield from contents(base64.b64decode(coded[: len(coded) // 4 * 4]))
     start = 0
     while (start := data.find(b"\x78\x9c", start)) >= 0:
         with contextlib.suppress(zlib.error):
@@ -111,8 +110,6 @@ def test_photographs(tmp_path: Path, made_scans: Any, capsys: Capture) -> None:
 @pytest.mark.slow
 def test_dicom(tmp_path: Path, made_scans: Any, capsys: Capture) -> None:
     pytest.importorskip("pydicom")
-    if "dicom" not in KINDS.names():
-        pytest.skip("DICOM is not read as a picture yet")
 
     def write(path: Path, pixels: Any, number: int) -> None:
         made_scans.write_dicom(

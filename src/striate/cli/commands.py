@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 COMMANDS: dict[str, str] = {
-    "look": "What is in this folder: format, classes, splits, problems",
+    "look": "What is in this folder: format, task, classes, problems",
     "train": "Train a network on a folder of pictures",
     "evaluate": "Measure a trained network, with intervals",
     "predict": "Ask a trained network about pictures",
     "inside": "Open a trained network up, down to one neuron's sum",
     "claims": "What people say about CNNs, measured on your own network",
     "export": "The trained network in another tool, compared with PyTorch",
-    "import": "A network in: from Keras back into its run, or from elsewhere",
-    "tools": "What a network can be exported to, and what is installed for it",
+    "import": "A network in: from Keras into its run, or from elsewhere",
+    "tools": "What a network can be exported to, and what is installed",
     "compare": "Train several networks on the same data, side by side",
     "nets": "The table of networks",
     "explain": "What a term of the field means",

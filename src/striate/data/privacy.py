@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from striate.formats.medmnist import is_medical
-from striate.images import PICTURE_SUFFIXES, ArraySource, FileSource
-from striate.images.identity import find_holder, find_identity
+from striate.images import KINDS, PICTURE_SUFFIXES, ArraySource, FileSource
+from striate.images.identity import HOLDERS, Holder, find_holder, find_identity
 from striate.images.volumes import LabelSlice, SliceSource
 from striate.structures import Count, Problem, Sample
 
 IDENTIFYING, BURNT_IN = "identifying", "burnt-in-text-risk"
-_KINDS = {"jpeg", "png", "tiff", "dicom"}
-"""Kinds of picture file that can hold entries about people."""
+_HOLDERS = {holder.name: holder for holder in HOLDERS}
+"""By the name that the kind of picture file has, too."""
 
 _MOST_FILES = 2000
 """Files of volumes that are looked into; of more, as many spread evenly."""
@@ -34,16 +34,12 @@ def identity_problems(path: Path, name: str, kind: str) -> Iterator[Problem]:
         name: What it is called in the set.
         kind: Its kind, as `Header.kind` has it.
     """
-    if kind in _KINDS:
-        yield from _of_file(path, name)
+    if kind in _HOLDERS:
+        yield from _of_file(path, name, _HOLDERS[kind])
 
 
-def _of_file(path: Path, name: str) -> Iterator[Problem]:
-    found = find_identity(path)
-    if not found.names and not found.burnt_in:
-        return
-    holder = find_holder(path)
-    title = holder.title if holder is not None else ""
+def _of_file(path: Path, name: str, holder: Holder) -> Iterator[Problem]:
+    found, title = find_identity(path, holder), holder.title
     for problem, entries in ((IDENTIFYING, found.names), (BURNT_IN, found.burnt_in)):
         if entries:
             yield Problem(problem, name, _BETWEEN.join((title, *entries)), "")
@@ -58,7 +54,8 @@ def sum_up(problems: Sequence[Problem], samples: Iterable[Sample] = ()) -> list[
     """
     mine = [problem for problem in problems if problem.kind in (IDENTIFYING, BURNT_IN)]
     for path, name in _spread(_volume_files(samples)):
-        mine += _of_file(path, name)
+        if (holder := find_holder(path)) is not None:
+            mine += _of_file(path, name, holder)
     kinds: dict[tuple[str, str], list[tuple[str, list[str]]]] = {}
     for problem in mine:
         title, *entries = problem.detail.split(_BETWEEN)
@@ -121,6 +118,7 @@ def shows_scans(samples: Sequence[Sample], problems: Sequence[Problem] = ()) -> 
         samples: The samples.
         problems: What was found in them; files named like photographs are looked into only where one is `misnamed`.
     """
+    photographs = PICTURE_SUFFIXES - set(KINDS.get("dicom").suffixes)
     misnamed = {problem.path for problem in problems if problem.kind == "misnamed"}
     for sample in samples:
         source = sample.source
@@ -132,7 +130,7 @@ def shows_scans(samples: Sequence[Sample], problems: Sequence[Problem] = ()) -> 
             path = getattr(source, "path", None)
             if isinstance(source, SliceSource) or (isinstance(path, Path) and _is_scan(path)):
                 return True
-        elif (source.path.suffix.lower() not in PICTURE_SUFFIXES or source.name in misnamed) and _is_scan(source.path):
+        elif (source.path.suffix.lower() not in photographs or source.name in misnamed) and _is_scan(source.path):
             return True
     return False
 

@@ -20,6 +20,9 @@ AIR_HU = -800.0
 MARGIN = 0.25
 """A range of what is to be found is widened by this share at both ends, so that its surroundings show, too."""
 
+LEAST_MARGIN_HU = 100.0
+"""At least by so much: of what has one value nothing could be told from its surroundings."""
+
 _SCANS_LOOKED_AT = 24
 _SLICES_LOOKED_AT = 160
 _VALUES_A_SLICE = 400
@@ -85,9 +88,11 @@ def _range_of_interest(data: Dataset) -> tuple[float, float, str]:
     found = np.concatenate([one for one, _ in values if len(one)] or [np.zeros(0)])
     if len(found) and any(inside for _, inside in values):
         low, high = np.percentile(found, [0.5, 99.5]).tolist()
-        margin = MARGIN * (high - low)
+        margin = max(MARGIN * (high - low), LEAST_MARGIN_HU)
         return low - margin, high + margin, "the values of what is to be found, with a margin"
-    low, high = np.percentile(found, [0.5, 99.5]).tolist() if len(found) else (-1000.0, 1000.0)
+    low, high = np.percentile(found, [0.5, 99.5]).tolist() if len(found) else (0.0, 0.0)
+    if high - low < LEAST_MARGIN_HU:
+        return -1000.0, 1000.0, "from air to bone"
     return low, high, "all but the lowest and highest of 200 values of the training scans"
 
 

@@ -27,9 +27,14 @@ def find_holder(path: Path) -> Holder | None:
     return next((holder for holder in HOLDERS if holder.recognises(path, head)), None)
 
 
-def find_identity(path: Path) -> Identity:
-    """Identifying entries of a file; none where it cannot be read, which others say."""
-    holder = find_holder(path)
+def find_identity(path: Path, holder: Holder | None = None) -> Identity:
+    """Identifying entries of a file; none where it cannot be read, which others say.
+
+    Args:
+        path: The file.
+        holder: Its family, where that is known already.
+    """
+    holder = holder or find_holder(path)
     try:
         return Identity() if holder is None else holder.find(path)
     except (PictureError, MissingPartError, OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -19,6 +20,9 @@ _TEXT_ANALYZE = {"data_type": (4, 10), "db_name": (14, 18), "descrip": (148, 80)
 _TEXT_ANALYZE |= {"originator": (253, 10), "generated": (263, 10), "scannum": (273, 10), "patient_id": (283, 10)}
 _TEXT_ANALYZE |= {"exp_date": (293, 10), "exp_time": (303, 10)}
 _TECHNICAL = (b"FSL", b"spm", b"SPM", b"ITK", b"FreeSurfer", b"nibabel", b"Time=", b"TE=", b"mri_", b"dcm2nii")
+_VERSION = re.compile(rb"\d{1,3}(\.\d{1,4})+(:[0-9a-f]+)?|none|nil", re.IGNORECASE)
+"""What FSL writes: its version, and that there is no auxiliary file."""
+
 _EXTENSIONS = "extensions"
 _FILE_NAME = "name in the gzip header"
 
@@ -38,7 +42,7 @@ class _NiftiHolder(Holder):
             gzip_name = _name_in_gzip(file)
         with _opened(path) as file:
             head = _read(path, file, 544)
-        names = [name for name, text in _texts(path, head).items() if text and not text.startswith(_TECHNICAL)]
+        names = [name for name, text in _texts(path, head).items() if _names_somebody(text)]
         names += [_EXTENSIONS] if _has_extensions(head) else []
         if gzip_name and gzip_name.partition(".")[0] != path.name.partition(".")[0]:
             names.append(_FILE_NAME)
@@ -69,6 +73,10 @@ class _NiftiHolder(Holder):
         # No name and no time in the gzip header.
         target.write_bytes(gzip.compress(bytes(data), 6, mtime=0) if compressed else bytes(data))
         return taken
+
+
+def _names_somebody(text: bytes) -> bool:
+    return bool(text) and not text.startswith(_TECHNICAL) and _VERSION.fullmatch(text) is None
 
 
 def _opened(path: Path) -> BinaryIO:
