@@ -228,8 +228,25 @@ def write_segmentation(labels: npt.NDArray[np.uint8], series: Series, classes: t
     if len(sources) == 1 and series.slices > 1:
         # highdicom takes frames of one file in the file's own order.
         inside = inside[np.argsort([frame for _, frame in series.frames[::times]], kind="stable")]
+    made = _segmentation(highdicom, series, sources, inside, names)
     try:
-        made = highdicom.seg.Segmentation(
+        out.parent.mkdir(parents=True, exist_ok=True)
+        made.save_as(out)
+    except OSError as error:
+        raise StorageError(
+            f"the labels cannot be written ({error.strerror or error}).",
+            where=out,
+            fix="Free some space, or name another folder.",
+        ) from error
+    return out
+
+
+def _segmentation(
+    highdicom: Any, series: Series, sources: list[Any], inside: npt.NDArray[np.uint8], names: tuple[str, ...]
+) -> Any:
+    """The object of labels `(S, H, W)` in the order of the sources, a segment for each name."""
+    try:
+        return highdicom.seg.Segmentation(
             source_images=sources,
             pixel_array=inside,
             segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -252,16 +269,6 @@ def write_segmentation(labels: npt.NDArray[np.uint8], series: Series, classes: t
             where=series.path,
             fix="Use --as masks.",
         ) from None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        made.save_as(out)
-    except OSError as error:
-        raise StorageError(
-            f"the labels cannot be written ({error.strerror or error}).",
-            where=out,
-            fix="Free some space, or name another folder.",
-        ) from error
-    return out
 
 
 def _open_source(path: Path) -> Any:
