@@ -178,3 +178,21 @@ def test_instances_give_boxes_a_painted_mask_and_labels() -> None:
     assert ConvertedAnnotation(Stored(objects), "detection").read() == objects.boxes()
     with pytest.raises(PictureError, match="this annotation is not for instances"):
         ConvertedAnnotation(Stored(objects.boxes()), "instances").read()
+
+
+def test_parts_of_a_class_that_hang_together_are_objects() -> None:
+    classes = np.zeros((6, 8), np.uint8)
+    classes[0:2, 0:2] = 1
+    # Over a corner, it is the same part.
+    classes[2, 2] = 1
+    classes[4:6, 5:8] = 1
+    classes[0, 7] = 2
+    classes[5, 0] = 255
+    found = annotation_for("instances", Mask(classes))
+    assert isinstance(found, Instances)
+    assert found.classes.tolist() == [0, 0, 1]
+    assert found.areas().tolist() == [5, 6, 1]
+    boxes = annotation_for("detection", Mask(classes))
+    assert isinstance(boxes, Boxes)
+    assert boxes.boxes_xyxy.tolist() == [[0, 0, 3, 3], [5, 4, 8, 6], [7, 0, 8, 1]]
+    assert annotation_for("multilabel", Mask(classes)) == Labels((0, 1))

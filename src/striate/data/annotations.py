@@ -281,12 +281,17 @@ def annotation_for(task: str, annotation: Annotation) -> Annotation | None:
     """The annotation as another task wants it; `None` where it does not tell enough.
 
     Instances give boxes, and a semantic mask in which class 0 is background and what overlaps shows the smaller
-    object; boxes and instances give the classes that a picture shows.
+    object. A mask in which class 0 is background gives instances, and so boxes: the parts of each other class that hang
+    together, over edges or corners; their classes count from the first one behind background. All three give the
+    classes that a picture shows.
 
     Args:
         task: Name of the task.
         annotation: What there is.
     """
+    if isinstance(annotation, Mask) and task in ("instances", "detection", "multilabel"):
+        parts = _parts(annotation)
+        return parts if task == "instances" else annotation_for(task, parts)
     if isinstance(annotation, Instances) and task == "detection":
         return annotation.boxes()
     if isinstance(annotation, Instances) and task == "segmentation":
@@ -294,6 +299,22 @@ def annotation_for(task: str, annotation: Annotation) -> Annotation | None:
     if isinstance(annotation, Boxes | Instances) and task == "multilabel":
         return Labels(tuple(np.unique(annotation.classes[~annotation.ignore]).tolist()))
     return None
+
+
+def _parts(mask: Mask) -> Instances:
+    """The parts of each class but the first that hang together."""
+    from scipy import ndimage
+
+    corners = np.ones((3, 3))
+    masks: list[bytes] = []
+    classes: list[int] = []
+    for kind in np.unique(mask.classes).tolist():
+        if kind in (0, VOID):
+            continue
+        found = Instances.from_label_image(ndimage.label(mask.classes == kind, corners)[0])
+        masks += found.masks
+        classes += [kind - 1] * len(found)
+    return Instances.from_run_lengths(mask.size_hw, masks, np.array(classes, np.int64))
 
 
 def _painted(objects: Instances) -> Mask:

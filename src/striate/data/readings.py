@@ -10,9 +10,12 @@ from striate.errors import DataError, UnknownNameError
 from striate.formats import FORMATS, Reading, read_folder
 from striate.structures import AnnotationSource, Sample, Slicing
 
+BACKGROUND = "background"
+
 TURNS_INTO = {
     "instances": ("detection", "segmentation", "multilabel"),
     "detection": ("multilabel",),
+    "segmentation": ("instances", "detection", "multilabel"),
 }
 """Tasks for which annotation tells enough that was made for another one."""
 
@@ -91,14 +94,19 @@ def check_task_name(task: str | None) -> None:
 def _turned(reading: Reading, task: str | None) -> Reading:
     if task is None or task not in TURNS_INTO.get(reading.task, ()):
         return reading
+    masks = reading.task == "segmentation"
+    if masks and (not reading.classes or reading.classes[0].casefold() != BACKGROUND):
+        # Without a background, every pixel of a picture would belong to some object.
+        return reading
     splits = {}
     for split, samples in reading.splits.items():
         turned = [_turned_sample(sample, task) for sample in samples]
         splits[split] = [sample for sample in turned if sample is not None]
         if len(splits[split]) < len(turned):
             return reading
-    notes = [*reading.notes, f"The annotation is for {reading.task}; it was turned into what {task} needs."]
-    classes = ("background", *reading.classes) if task == "segmentation" else reading.classes
+    how = " Objects are the parts of each class that hang together in a picture." if masks else ""
+    notes = [*reading.notes, f"The annotation is for {reading.task}; it was turned into what {task} needs.{how}"]
+    classes = (BACKGROUND, *reading.classes) if task == "segmentation" else reading.classes[1 if masks else 0 :]
     return replace(reading, task=task, splits=splits, notes=notes, classes=classes)
 
 

@@ -82,7 +82,8 @@ def look_at_volumes(root: Path) -> VolumeLook | None:
     if root.is_file():
         volumes = [FoundVolume(root, root.name, root.name)] if find_volume_kind(root) is not None else []
     else:
-        volumes = found_files(root, read_volume_files(root).all)
+        files = read_volume_files(root)
+        volumes = found_files(root, [*files.labels, *files.alone])
         try:
             dicom = read_dicom_set(root, deep=False)
         except MissingPartError as error:
