@@ -67,7 +67,7 @@ def _show(measured: Evaluation, scans: bool, console: Console) -> None:
     from striate.runs.known_pictures import ALL
 
     which = ", all there are" if measured.split == ALL else f" of the {measured.split} split"
-    rows = [("pictures", f"{measured.images}{which}")]
+    rows = [(measured.unit, f"{measured.images}{which}")]
     rows += [(title_of(each.name), in_words(each)) for each in measured.metrics]
     told = {title for title, _ in rows}
     rows += [row for row in further_rows(measured) if row[0] not in told]

@@ -88,7 +88,7 @@ def show_run(run: Run, console: Console) -> None:
     rows = [
         (
             title_of(measured.headline.name),
-            f"{in_words(measured.headline)} on {measured.images} {measured.split} pictures",
+            f"{in_words(measured.headline)} on {measured.images} {measured.split} {measured.unit}",
         ),
         ("for comparison", f"{in_words(measured.baseline)} for an answer that never looks at the picture"),
     ]

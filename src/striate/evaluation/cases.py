@@ -28,13 +28,15 @@ class Measured:
         scores: First axis the picture, or the volume.
         targets: Their truth.
         groups: Which of them belong to one patient.
-        notes: What they are, a sentence, where they are not the pictures.
+        notes: How they were answered, a sentence, where they are not the pictures.
+        unit: What they are, in the plural.
     """
 
     scores: Scores
     targets: Targets
     groups: Groups
     notes: tuple[str, ...] = ()
+    unit: str = "pictures"
 
     def at(self, threshold: float, seed: int = 0) -> OperatingPoint:
         """What a threshold on the second of two classes is worth."""
@@ -60,7 +62,8 @@ def pooled(task: Task, scores: Scores, targets: Targets, samples: Sequence[Sampl
     np.add.at(total, place, scores)
     mean = total / np.bincount(place).reshape(-1, *[1] * (scores.ndim - 1))
     note = f"these are figures of {len(first)} whole volumes, each answered by the mean over its slices."
-    return Measured(mean.astype(scores.dtype), targets[first], group_numbers([groups[i] for i in first]), (note,))
+    numbers = group_numbers([groups[index] for index in first])
+    return Measured(mean.astype(scores.dtype), targets[first], numbers, (note,), "volumes")
 
 
 @dataclass(slots=True)

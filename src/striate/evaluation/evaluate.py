@@ -34,6 +34,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = RESAMPLES,
     groups: Groups = None,
+    unit: str = "pictures",
 ) -> Evaluation:
     """Measures a split: all metrics with intervals, the baseline, each class, and what a reader must be warned of.
 
@@ -49,6 +50,7 @@ def evaluate(
         seed: Fixes the resamples.
         resamples: Number of resamples of the headline.
         groups: A number for each picture; those of one patient have the same and are drawn together.
+        unit: What is measured, in the plural.
 
     Raises:
         ValueError: There are no pictures, or the numbers of scores and targets differ.
@@ -86,6 +88,7 @@ def evaluate(
         warnings=tuple(warnings),
         trap=trap[1] if trap is not None else "",
         mistakes=tuple(mistake_rows(mistakes)) if mistakes is not None else (),
+        unit=unit,
     )
 
 

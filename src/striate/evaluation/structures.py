@@ -75,7 +75,7 @@ class Evaluation:
 
     Attributes:
         split: Its name.
-        images: Its number of pictures.
+        images: Its number of pictures, or of what `unit` says.
         headline: The deciding metric.
         baseline: The same metric for an answer that ignores the picture.
         metrics: All metrics, with intervals.
@@ -87,6 +87,7 @@ class Evaluation:
             and `found_ml`.
         point: For two classes what the threshold chosen on validation pictures is worth here, as `OperatingPoint` has
             it; nothing where none was chosen.
+        unit: What was measured: pictures, or volumes.
     """
 
     split: str
@@ -100,6 +101,7 @@ class Evaluation:
     mistakes: tuple[dict[str, Any], ...] = field(default=())
     cases: tuple[dict[str, Any], ...] = field(default=())
     point: dict[str, Any] = field(default_factory=dict)
+    unit: str = "pictures"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for `--json` and the run folder."""
@@ -124,4 +126,5 @@ class Evaluation:
             mistakes=tuple(tree.get("mistakes", ())),
             cases=tuple(tree.get("cases", ())),
             point=tree.get("point", {}),
+            unit=tree.get("unit", "pictures"),
         )

@@ -161,6 +161,7 @@ class Model(ABC):
             shift=what.notes,
             seed=seed,
             groups=what.groups,
+            unit=what.unit,
         )
         if self.task.name == "segmentation" and any(sample.case for sample in read):
             answers = ((sample, answer) for sample, _, answer in self.answering.predict(read, self.classes, []))

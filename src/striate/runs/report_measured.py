@@ -259,7 +259,7 @@ def metrics_section(content: Content) -> Section | None:
     return Section(
         "All metrics",
         [
-            table(rows, columns, caption=f"{evaluation.split} split, {plural(evaluation.images, 'picture')}"),
+            table(rows, columns, caption=f"{evaluation.split} split, {evaluation.images} {evaluation.unit}"),
             note(
                 "Intervals: percentile bootstrap over whole pictures, not stratified; they say how much the figures "
                 f"hang on which pictures happen to be in the split.{remark}"

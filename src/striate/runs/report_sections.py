@@ -72,7 +72,7 @@ def lead_sentence(content: Content) -> str:
     headline = evaluation.headline
     constant = format_metric(headline.name, evaluation.baseline.value)
     return (
-        f"{capitalised(title_of(headline.name))} on {plural(evaluation.images, f'{evaluation.split} picture')}: "
+        f"{capitalised(title_of(headline.name))} on {evaluation.images} {evaluation.split} {evaluation.unit}: "
         f"{in_words(headline)}. An answer that never looks at the picture would reach {constant}.{state}"
     )
 

@@ -115,6 +115,7 @@ def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], _Chosen]:
             shift=[*measured.notes, *_shift_sentences(session, name)],
             seed=prepared.recipe.optimisation.seed,
             groups=measured.groups,
+            unit=measured.unit,
         )
         if two and chosen.threshold is not None:
             point = measured.at(chosen.threshold, prepared.recipe.optimisation.seed)
