@@ -152,3 +152,28 @@ def test_a_damaged_volume_is_left_out_and_named(tmp_path: Path) -> None:
     assert cases == {f"images/case_{number:03d}.nii.gz" for number in (0, 1, 2, 5, 6, 7)}
     dropped = [(problem.path, problem.kind) for problem in data.problems if problem.severity == "dropped"]
     assert sorted(dropped) == [("images/case_003.nii.gz", "truncated"), ("images/case_004.nii.gz", "empty")]
+
+
+def test_a_patient_in_two_given_splits_is_told(tmp_path: Path) -> None:
+    for split, patients in (("train", "abcd"), ("test", "de")):
+        for name in patients:
+            values = np.random.default_rng(ord(name)).integers(0, 50, (6, 5, 4), dtype=np.int16)
+            labels = (values > 25).astype(np.uint8)
+            save(tmp_path / split / f"patient_{name}" / f"{split}.nii.gz", values + (split == "test"))
+            save(tmp_path / split / f"patient_{name}" / f"{split}_seg.nii.gz", labels)
+    data = open_dataset(tmp_path)
+    (leak,) = (problem for problem in data.problems if problem.kind == "leakage")
+    assert "1 patient or group is in train and in test" in leak.detail
+    assert "patient_d" in leak.detail
+
+
+def test_a_table_names_volumes_and_labels(tmp_path: Path) -> None:
+    for number in range(8):
+        save(tmp_path / "scans" / f"s{number}.nii.gz", np.full((6, 5, 4), number, np.int16))
+    rows = "\n".join(f"s{number},{'ill' if number % 2 else 'healthy'}" for number in range(7))
+    (tmp_path / "labels.csv").write_text(f"scan,diagnosis\n{rows}\nnobody,ill\n")
+    reading = read_folder(tmp_path)
+    assert (reading.task, reading.classes, len(reading.splits[""])) == ("classification", ("healthy", "ill"), 7 * 4)
+    assert {problem.kind for problem in reading.problems} == {"missing-file", "unlabelled"}
+    # Cells may be the ids of patients.
+    assert not any("nobody" in problem.detail for problem in reading.problems)

@@ -29,6 +29,7 @@ from striate.data.oddities import (
     nothing_to_find,
     once_a_volume,
     shift_problems,
+    torn_groups,
     unfit_channels,
     unlearnable_class,
 )
@@ -139,6 +140,7 @@ def survey_data(
         *reading.problems,
         *pool.problems,
         *duplicate_problems(pool.samples, pool.splits, given, duplicates),
+        *torn_groups(pool.samples, pool.splits, given),
         *shift_problems(pool.samples, pool.facts, given_splits),
         *class_problems(class_counts([pool.labels[i] for i in splits["train"]], len(reading.classes)), reading.classes),
         *_missing_test(splits),

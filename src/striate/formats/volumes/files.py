@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from striate.formats.folder_names import place_of
+from striate.formats.folder_names import read_folder_name
 from striate.formats.listing import visit, walk
 from striate.formats.masks.sets import MaskSet, find_mask_sets
 from striate.images.volumes import VOLUME_KINDS
@@ -113,6 +113,10 @@ def patients_of(files: Sequence[str]) -> dict[str, str]:
     Args:
         files: Volumes relative to the set.
     """
-    places = {file: "/".join(place_of(file)) for file in files}
+    # Without splits: a patient whose folder stands in two of them is one patient, in the wrong place.
+    places = {
+        file: "/".join(rest for part in PurePosixPath(file).parent.parts if (rest := read_folder_name(part).rest))
+        for file in files
+    }
     per_patient = len(set(places.values())) > 1 and "" not in places.values()
     return {file: places[file] if per_patient else without_suffix(file) for file in files}
