@@ -127,7 +127,7 @@ def further_rows(measured: Evaluation) -> list[tuple[str, str]]:
         rows.append((row["class"], f"{dice}{distance} over {row['volumes']} volumes"))
     if measured.point:
         point = OperatingPoint.from_dict(measured.point)
-        figures = [f"{title_of(one.name)} {in_words(one)}" for one in (point.sensitivity, point.specificity)]
+        figures = [f"{title_of(one.name)} {in_words(one)}" for one in point.figures[:2]]
         chosen = "a score chosen on validation pictures"
         rows.append((f"score >= {point.threshold:.2f}", f"{', '.join(figures)} ({chosen})"))
     return rows
