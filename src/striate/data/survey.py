@@ -33,6 +33,7 @@ from striate.data.oddities import (
     unfit_channels,
     unlearnable_class,
 )
+from striate.data.patients import with_patients
 from striate.data.privacy import shows_scans, sum_up
 from striate.data.readings import read_turned, refuse_other_task
 from striate.data.scan import PictureKeeper, scan_pictures
@@ -219,6 +220,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
         if progress:
             progress(done, len(samples))
 
+    samples = with_patients(samples)
     keeper = PictureKeeper()
     found.facts = facts = scan_pictures(samples, progress=report, keeper=keeper)
     samples = [keeper.holding(sample) for sample in samples]
