@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,40 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}")
     return folder
+
+
+@pytest.fixture
+def dicom_series() -> Callable[..., Any]:
+    """Writes a DICOM series: `dicom_series(folder, patient, seed=0, slices=4)`; see `make`."""
+    pytest.importorskip("pydicom")
+    import numpy as np
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    def make(folder: Path, patient: str, seed: int = 0, slices: int = 4) -> Any:
+        """A CT of 8 x 6 pixels whose files are named against the order of its slices; returns its values."""
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng(seed)
+        values = rng.integers(-900, 900, (slices, 8, 6)).astype(np.int16)
+        study, series, frame = generate_uid(), generate_uid(), generate_uid()
+        for index in range(slices):
+            one = Dataset()
+            one.file_meta = FileMetaDataset()
+            one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID = CTImageStorage
+            one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID = generate_uid()
+            one.StudyInstanceUID, one.SeriesInstanceUID, one.FrameOfReferenceUID = study, series, frame
+            one.PatientID, one.PatientName, one.PatientBirthDate, one.PatientSex = patient, "Doe^Jane", "19700101", ""
+            one.StudyID, one.AccessionNumber, one.ReferringPhysicianName = "1", "", ""
+            one.StudyDate, one.StudyTime, one.Manufacturer, one.PositionReferenceIndicator = "", "", "", ""
+            one.Modality, one.SeriesNumber, one.InstanceNumber = "CT", 1, index + 1
+            one.Rows, one.Columns, one.SamplesPerPixel, one.PhotometricInterpretation = 8, 6, 1, "MONOCHROME2"
+            one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 12, 11, 0
+            one.RescaleSlope, one.RescaleIntercept, one.RescaleType = 1, -1024, "HU"
+            one.PixelSpacing, one.SliceThickness = [0.5, 0.5], 2
+            one.ImageOrientationPatient, one.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, 2.0 * index]
+            one.PixelData = (values[index] + 1024).astype(np.uint16).tobytes()
+            one.save_as(folder / f"{slices - index}", enforce_file_format=True)
+        return values
+
+    return make
