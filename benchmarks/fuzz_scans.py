@@ -108,15 +108,7 @@ def _work(fuzz: Fuzz, first: int, end: int) -> Iterator[dict[str, Any]]:
         died = f"ended by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {status >> 8}"
         fault = f"{how or died} ({' < '.join(calls[:6])})"
         name = fuzz.sounds[seed % len(fuzz.sounds)].name
-        yield {
-            "seed": seed,
-            "name": name,
-            "read": 0,
-            "refused": {},
-            "faults": [fault],
-            "peak_gib": 0.0,
-            "seconds": LIMIT_S,
-        }
+        yield asdict(Outcome(name, faults=[fault])) | {"seed": seed, "peak_gib": 0.0, "seconds": LIMIT_S}
     trace.close()
 
 
