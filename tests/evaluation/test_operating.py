@@ -24,8 +24,8 @@ def test_a_point_is_counted_by_hand_and_comes_back_from_its_document() -> None:
     scores = np.array([0.9, 0.8, 0.3, 0.7, 0.2, 0.1])
     targets = np.array([1, 1, 1, 0, 0, 0])
     point = operating_point(scores, targets, 0.5)
-    values = [one.value for one in (point.sensitivity, point.specificity, point.positive_value, point.negative_value)]
-    assert values == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2 / 3])
+    assert [one.value for one in point.figures] == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2 / 3])
+    assert point.sensitivity is not None
     assert point.sensitivity.low < 2 / 3 < point.sensitivity.high
     assert OperatingPoint.from_dict(point.as_dict()) == point
 
@@ -38,5 +38,14 @@ def test_pictures_of_one_patient_are_no_independent_witnesses() -> None:
     scores = np.repeat(np.clip(targets[::10] * 0.4 + 0.3 + rng.normal(0, 0.3, 20), 0, 1), 10)
     alone = operating_point(scores, targets, 0.5).sensitivity
     together = operating_point(scores, targets, 0.5, groups=patients).sensitivity
+    assert together is not None
+    assert alone is not None
     assert together.value == alone.value
     assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+def test_what_no_picture_tells_is_left_out() -> None:
+    point = operating_point(np.array([0.1, 0.2, 0.3]), np.array([0, 1, 0]), 0.9)
+    assert point.positive_value is None
+    assert [one.name for one in point.figures] == ["sensitivity", "specificity", "negative_value"]
+    assert OperatingPoint.from_dict(point.as_dict()) == point

@@ -152,3 +152,73 @@ def test_a_damaged_volume_is_left_out_and_named(tmp_path: Path) -> None:
     assert cases == {f"images/case_{number:03d}.nii.gz" for number in (0, 1, 2, 5, 6, 7)}
     dropped = [(problem.path, problem.kind) for problem in data.problems if problem.severity == "dropped"]
     assert sorted(dropped) == [("images/case_003.nii.gz", "truncated"), ("images/case_004.nii.gz", "empty")]
+
+
+def test_a_patient_in_two_given_splits_is_told(tmp_path: Path) -> None:
+    for split, patients in (("train", "abcd"), ("test", "de")):
+        for name in patients:
+            values = np.random.default_rng(ord(name)).integers(0, 50, (6, 5, 4), dtype=np.int16)
+            labels = (values > 25).astype(np.uint8)
+            save(tmp_path / split / f"patient_{name}" / f"{split}.nii.gz", values + (split == "test"))
+            save(tmp_path / split / f"patient_{name}" / f"{split}_seg.nii.gz", labels)
+    data = open_dataset(tmp_path)
+    (leak,) = (problem for problem in data.problems if problem.kind == "leakage")
+    assert "1 patient or group is in train and in test" in leak.detail
+    assert "patient_d" in leak.detail
+
+
+def test_a_table_names_volumes_and_labels(tmp_path: Path) -> None:
+    for number in range(8):
+        save(tmp_path / "scans" / f"s{number}.nii.gz", np.full((6, 5, 4), number, np.int16))
+    rows = "\n".join(f"s{number},{'ill' if number % 2 else 'healthy'}" for number in range(7))
+    (tmp_path / "labels.csv").write_text(f"scan,diagnosis\n{rows}\nnobody,ill\n")
+    reading = read_folder(tmp_path)
+    assert (reading.task, reading.classes, len(reading.splits[""])) == ("classification", ("healthy", "ill"), 7 * 4)
+    assert {problem.kind for problem in reading.problems} == {"missing-file", "unlabelled"}
+    # Cells may be the ids of patients.
+    assert not any("nobody" in problem.detail for problem in reading.problems)
+
+
+def test_several_scans_of_a_patient_and_one_label_volume(tmp_path: Path) -> None:
+    for number in range(4):
+        labels = np.zeros((6, 5, 4), np.uint8)
+        labels[2:4, 1:3, 1:3] = 1
+        for word in ("t1", "t1ce", "t2", "flair"):
+            values = np.random.default_rng(number).integers(0, 50, (6, 5, 4), dtype=np.int16)
+            save(tmp_path / f"BraTS_{number}" / f"BraTS_{number}_{word}.nii.gz", values)
+        save(tmp_path / f"BraTS_{number}" / f"BraTS_{number}_seg.nii.gz", labels)
+    reading = read_folder(tmp_path)
+    assert (reading.task, len(reading.splits[""])) == ("segmentation", 4 * 4)
+    assert {sample.group for sample in reading.splits[""]} == {f"brats_{number}" for number in range(4)}
+    (problem,) = reading.problems
+    assert (problem.kind, problem.severity) == ("further-channel", "dropped")
+    assert reading.splits[""][0].case == "BraTS_0/BraTS_0_flair.nii.gz"
+
+
+def test_labels_in_black_and_white(tmp_path: Path) -> None:
+    make_set(tmp_path, 2)
+    for path in (tmp_path / "labels").iterdir():
+        save(path, np.asarray(nibabel.load(path).dataobj) * np.uint8(255))
+    assert read_folder(tmp_path).classes == ("background", "foreground")
+
+
+def test_class_folders_are_no_patients_and_patient_folders_no_classes(tmp_path: Path) -> None:
+    for number in range(8):
+        kind = "ill" if number % 2 else "healthy"
+        save(tmp_path / "flat" / kind / f"v{number}.nii.gz", np.full((6, 5, 4), number, np.int16))
+        save(tmp_path / "deep" / kind / f"p{number // 4}" / f"v{number}.nii.gz", np.full((6, 5, 4), number, np.int16))
+        save(tmp_path / "unlabelled" / f"p{number}" / "v.nii.gz", np.full((6, 5, 4), number, np.int16))
+    groups = {one.group for one in read_folder(tmp_path / "flat").splits[""]}
+    assert len(groups) == 8
+    assert {one.group for one in read_folder(tmp_path / "deep").splits[""]} == {"p0", "p1"}
+    with pytest.raises(DataError, match="nothing says what they show"):
+        read_folder(tmp_path / "unlabelled")
+
+
+def test_stacks_are_volumes_for_whoever_asks_for_them(tmp_path: Path) -> None:
+    for number in range(3):
+        for folder, values in (("images", np.arange(120)), ("labels", np.arange(120) % 2)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            np.save(tmp_path / folder / f"s{number}.npy", values.reshape(4, 5, 6).astype(np.uint8))
+    reading = read_folder(tmp_path, "volumes")
+    assert (reading.task, len(reading.splits[""])) == ("segmentation", 12)

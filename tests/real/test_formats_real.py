@@ -53,8 +53,6 @@ def test_recognised(name: str, format: str, classes: int, splits: dict[str, int]
     ("name", "cause"),
     [
         ("lums_road_crlf_damaged", "lost carriage returns"),
-        ("msd_hippocampus_nifti", "files of a scanner"),
-        ("dcmqi_ct_seg", "files of a scanner"),
         ("exif_orientation", "18 pictures, but no class folders, no table and no annotation"),
         ("weights_resnet_cifar10", "no pictures with labels were found here"),
         ("datumaro_format_zoo/cifar10_dataset", "CIFAR's pickled batches"),

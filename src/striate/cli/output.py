@@ -124,10 +124,11 @@ def further_rows(measured: Evaluation) -> list[tuple[str, str]]:
     for row in case_summary(measured.cases):
         dice = "no Dice" if row["dice"] is None else f"Dice {row['dice']:.1%}".replace("%", " %")
         distance = "" if row["hd95_mm"] is None else f", median HD95 {row['hd95_mm']:.1f} mm"
-        rows.append((row["class"], f"{dice}{distance} over {row['volumes']} volumes"))
+        missed = f", {row['missed']} of them missed whole or made up" if row["missed"] else ""
+        rows.append((row["class"], f"{dice}{distance} over {row['volumes']} volumes{missed}"))
     if measured.point:
         point = OperatingPoint.from_dict(measured.point)
-        figures = [f"{title_of(one.name)} {in_words(one)}" for one in (point.sensitivity, point.specificity)]
+        figures = [f"{title_of(one.name)} {in_words(one)}" for one in point.figures[:2]]
         chosen = "a score chosen on validation pictures"
         rows.append((f"score >= {point.threshold:.2f}", f"{', '.join(figures)} ({chosen})"))
     return rows

@@ -138,10 +138,18 @@ def command(
 
 def _usual_kind(task: str, paths: Sequence[Path]) -> str:
     """What is written where nobody says: label volumes for volumes, drawings for pictures."""
+    from striate.formats.volumes.files import look_for_volumes
+    from striate.formats.volumes.found import looks_like_dicom_volumes
     from striate.images.volumes import find_volume_kind
 
-    volumes = task == "segmentation" and all(path.exists() and find_volume_kind(path) is not None for path in paths)
-    return "volumes" if volumes else "overlays"
+    def holds_volumes(path: Path) -> bool:
+        if not path.exists():
+            return False
+        if find_volume_kind(path) is not None:
+            return True
+        return path.is_dir() and (bool(look_for_volumes(path).all) or looks_like_dicom_volumes(path))
+
+    return "volumes" if task == "segmentation" and all(map(holds_volumes, paths)) else "overlays"
 
 
 def _as_text(answer: PicturePrediction, top: int) -> str:

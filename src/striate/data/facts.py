@@ -198,7 +198,9 @@ def _moments(values: npt.NDArray[np.float32], *, few_digits: bool) -> tuple[Floa
         return mean, np.sqrt(np.maximum(squares / (values.shape[2] * values.shape[3]) - mean**2, 0.0))
     # In one pass, the difference of two large numbers would lose all digits of a 16-bit picture's deviation.
     centred = values - mean[:, :, None, None].astype(np.float32)
-    return mean, np.sqrt(np.square(centred, out=centred).mean((2, 3), dtype=np.float64))
+    # Values beyond 1e19 have squares that float32 does not hold: their deviation is infinite here.
+    with np.errstate(over="ignore"):
+        return mean, np.sqrt(np.square(centred, out=centred).mean((2, 3), dtype=np.float64))
 
 
 def _histograms(

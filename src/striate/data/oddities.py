@@ -57,6 +57,36 @@ def _most_common(items: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return Counter(items).most_common(1)[0][0]
 
 
+def torn_groups(samples: Sequence[Sample], splits: Sequence[str], given: Sequence[str]) -> list[Problem]:
+    """Groups, patients for example, that given splits have torn apart: one problem for each pair of splits.
+
+    Args:
+        samples: The pictures.
+        splits: Split of each as the data set gave it.
+        given: Names of the splits that stay as they were given.
+    """
+    where: dict[str, dict[str, str]] = {}
+    for sample, split in zip(samples, splits, strict=True):
+        if sample.group is not None and split in given:
+            where.setdefault(sample.group, {}).setdefault(split, sample.name)
+    torn: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for names in where.values():
+        for measured, earlier in (("validation", "train"), ("test", "train"), ("test", "validation")):
+            if measured in names and earlier in names:
+                torn.setdefault((measured, earlier), []).append((names[measured], names[earlier]))
+    return [
+        Problem(
+            "leakage",
+            pairs[0][0],
+            f"{Count(len(pairs)):patient or group is|patients or groups are} in {earlier} and in {measured} "
+            f"({pairs[0][0]} and {pairs[0][1]}).",
+            f"Results on {measured} are too good: move all pictures of a patient into one split, or have new splits "
+            "made.",
+        )
+        for (measured, earlier), pairs in torn.items()
+    ]
+
+
 def once_a_volume(problems: Sequence[Problem], cases: Mapping[str, str]) -> list[Problem]:
     """The same problems, but those that all slices of a volume share are told once, of the volume.
 

@@ -29,9 +29,11 @@ from striate.data.oddities import (
     nothing_to_find,
     once_a_volume,
     shift_problems,
+    torn_groups,
     unfit_channels,
     unlearnable_class,
 )
+from striate.data.patients import with_patients
 from striate.data.privacy import shows_scans, sum_up
 from striate.data.readings import read_turned, refuse_other_task
 from striate.data.scan import PictureKeeper, scan_pictures
@@ -139,6 +141,7 @@ def survey_data(
         *reading.problems,
         *pool.problems,
         *duplicate_problems(pool.samples, pool.splits, given, duplicates),
+        *torn_groups(pool.samples, pool.splits, given),
         *shift_problems(pool.samples, pool.facts, given_splits),
         *class_problems(class_counts([pool.labels[i] for i in splits["train"]], len(reading.classes)), reading.classes),
         *_missing_test(splits),
@@ -217,6 +220,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
         if progress:
             progress(done, len(samples))
 
+    samples = with_patients(samples)
     keeper = PictureKeeper()
     found.facts = facts = scan_pictures(samples, progress=report, keeper=keeper)
     samples = [keeper.holding(sample) for sample in samples]

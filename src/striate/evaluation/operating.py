@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What an answer is worth that says the second class from a score on.
+    """What an answer is worth that says the second class from a score on; `None` where no picture tells.
 
     Attributes:
         threshold: The score.
@@ -29,10 +29,16 @@ class OperatingPoint:
     """
 
     threshold: float
-    sensitivity: Estimate
-    specificity: Estimate
-    positive_value: Estimate
-    negative_value: Estimate
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+    positive_value: Estimate | None
+    negative_value: Estimate | None
+
+    @property
+    def figures(self) -> list[Estimate]:
+        """Those that there are, in this order."""
+        found = (self.sensitivity, self.specificity, self.positive_value, self.negative_value)
+        return [one for one in found if one is not None]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -45,10 +51,8 @@ class OperatingPoint:
         Raises:
             KeyError, TypeError: A field is missing or of another kind.
         """
-        return cls(
-            tree["threshold"],
-            *(Estimate(**tree[name]) for name in ("sensitivity", "specificity", "positive_value", "negative_value")),
-        )
+        figures = (tree[name] for name in ("sensitivity", "specificity", "positive_value", "negative_value"))
+        return cls(tree["threshold"], *(None if one is None else Estimate(**one) for one in figures))
 
 
 def choose_threshold(scores: npt.NDArray[Any], targets: npt.NDArray[np.int64]) -> float | None:
@@ -107,7 +111,9 @@ def operating_point(
     whole = cells.sum(0, keepdims=True)
     pairs = {"sensitivity": (0, 1), "specificity": (3, 2), "positive_value": (0, 2), "negative_value": (3, 1)}
     found = [
-        estimate(
+        None
+        if not whole[0, right] + whole[0, wrong]
+        else estimate(
             name,
             float(divided(whole[:, right], whole[:, right] + whole[:, wrong])[0]),
             divided(draws[:, right], draws[:, right] + draws[:, wrong]),

@@ -112,7 +112,7 @@ def look_inside(
     subject = open_subject(run, picture)
     for one in subject.notes:
         say(one.told)
-    target = Path(page) if page is not None else subject.run.path / f"inside-{Path(subject.name).stem}.html"
+    target = Path(page) if page is not None else subject.run.path / f"inside-{_page_name(subject.name)}.html"
     # Before minutes of work.
     require_writable(target)
     call = subject.recording.find(layer) if layer is not None else _usual_layer(subject)
@@ -188,3 +188,10 @@ def _answer_section(subject: Subject) -> Section:
             )
         )
     return Section("The answer", body)
+
+
+def _page_name(picture: str) -> str:
+    """A picture's name without its suffix, for the page; of a slice with its number, without the `#` of links."""
+    name, mark, number = picture.partition("#")
+    stem = Path(name).stem
+    return f"{stem.removesuffix('.nii')}-{number}" if mark else stem

@@ -220,7 +220,7 @@ class Answering:
                 for index, (placement, frame) in enumerate(zip(found.placements, found.frames, strict=True)):
                     yield _Frame(sample, found.size_hw, placement, frame, last=index == last)
             except PictureError as error:
-                problems.append(_problem(sample, error))
+                _take_down(problems, sample, error)
 
     def _read(self, sample: Sample, *, reduced: bool) -> _Read:
         """Reads a picture and prepares it, unless it is cut into tiles: those together are larger than the picture.
@@ -315,14 +315,18 @@ def _read_ahead(
             sample, coming = ahead.popleft()
             found = coming.result()
             if isinstance(found, PictureError):
-                problems.append(_problem(sample, found))
+                _take_down(problems, sample, found)
                 continue
             most = min(max(1, BYTES_AHEAD // max(1, found.nbytes)), AT_ONCE)
             yield sample, found
 
 
-def _problem(sample: Sample, error: PictureError) -> Problem:
-    return Problem(error.kind, sample.name, error.what, error.fix or "It is left out.", "dropped")
+def _take_down(problems: list[Problem], sample: Sample, error: PictureError) -> None:
+    """Adds what is wrong with a picture; what is wrong with a volume is said once, not with each of its slices."""
+    name = sample.case or sample.name
+    problem = Problem(error.kind, name, error.what, error.fix or "It is left out.", "dropped")
+    if problems[-1:] != [problem]:
+        problems.append(problem)
 
 
 def _refuse_damage(scores: Tensor) -> None:

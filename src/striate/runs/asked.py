@@ -8,8 +8,10 @@ from pathlib import Path
 
 from striate.errors import PictureError, RequestError
 from striate.evaluation.words import plural
+from striate.formats.volumes.found import looks_like_dicom_volumes
 from striate.images import FileSource, beside, gather_stacks, is_picture_path
 from striate.images.volumes import VOLUME_KINDS, SliceSource, find_volume_kind, read_volume_header, upright_size
+from striate.images.volumes.dicom_series import find_series
 from striate.runs.overlay import is_overlay
 from striate.structures import PLANES, Problem, Sample, Slicing
 
@@ -89,8 +91,17 @@ def _slices(path: Path, problems: list[Problem], slicing: Slicing) -> Iterator[S
 def _in_folder(folder: Path, problems: list[Problem], slicing: Slicing) -> Iterator[Sample]:
     empty = True
     drawn = Counter[Path]()
+    in_series: set[Path] = set()
+    if looks_like_dicom_volumes(folder):
+        for series in find_series(folder):
+            if series.slices > 1:
+                in_series.update(series.files)
+                yield from _slices(series.path, problems, slicing)
+                empty = False
     suffixes = tuple(suffix for kind in VOLUME_KINDS for suffix in kind.suffixes)
     for path in sorted(folder.rglob("*")):
+        if path in in_series:
+            continue
         if path.name.lower().endswith(suffixes) and not is_picture_path(path) and find_volume_kind(path) is not None:
             yield from _slices(path, problems, slicing)
             empty = False

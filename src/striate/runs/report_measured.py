@@ -202,10 +202,7 @@ def _point(content: Content) -> Part | None:
     if evaluation is None or not evaluation.point:
         return None
     point = OperatingPoint.from_dict(evaluation.point)
-    rows = [
-        {"figure": title_of(one.name), "value": in_words(one)}
-        for one in (point.sensitivity, point.specificity, point.positive_value, point.negative_value)
-    ]
+    rows = [{"figure": title_of(one.name), "value": in_words(one)} for one in point.figures]
     return table(
         rows,
         ["figure", "value"],

@@ -86,7 +86,9 @@ def _answer(content: Content) -> Section | None:
             figures(
                 {
                     f"{title_of(headline.name)}, {evaluation.split}": format_metric(headline.name, headline.value),
-                    "95 % interval": f"{format_metric(headline.name, headline.low)} to "
+                    "95 % interval": "unknown"
+                    if headline.low == headline.high
+                    else f"{format_metric(headline.name, headline.low)} to "
                     f"{format_metric(headline.name, headline.high)}",
                     "ignoring the picture": format_metric(headline.name, evaluation.baseline.value),
                     "verdict": verdict.state if verdict else "not judged",

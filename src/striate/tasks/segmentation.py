@@ -136,8 +136,7 @@ class Segmentation(Task):
             owned = [placement.owned_in_frame for placement in view.placements]
             parts = zip(view.truth.numpy(), answered, owned, strict=True)
             found = np.concatenate([count_pixels(true[own], one[own], classes) for true, one, own in parts])
-            found["case"] = [case_number(sample.case) for sample in view.samples]
-            return found
+            return _of_cases(found, view.samples)
         records = []
         frames = zip(view.samples, output, view.placements, strict=True)
         for rows in (list(group) for _, group in groupby(frames, lambda row: id(row[0]))):
@@ -147,9 +146,7 @@ class Segmentation(Task):
                 count_pixels(true[placement.owned], enlarged_answer(one, placement), classes, width_px)
                 for _, one, placement in rows
             ]
-        found = np.concatenate(records)
-        found["case"] = [case_number(sample.case) for sample in view.samples]
-        return found
+        return _of_cases(np.concatenate(records), view.samples)
 
     def stitch(self, answers: Scores, frames: Frames) -> Scores:
         """Records by picture: frames answer for parts of it that do not overlap."""
@@ -270,6 +267,13 @@ class Segmentation(Task):
         order = np.argsort(-share, kind="stable")
         found: npt.NDArray[np.int64] = order[wrong[order] > 0].astype(np.int64)
         return found
+
+
+def _of_cases(records: Scores, samples: Sequence[Sample]) -> Scores:
+    """Records with the volume that each is of, where the pictures are known."""
+    if samples:
+        records["case"] = [case_number(sample.case) for sample in samples]
+    return records
 
 
 def enlarged_answer(scores: Tensor, placement: Placement) -> npt.NDArray[np.uint8]:

@@ -77,11 +77,14 @@ def choose_for_places(chooser: Chooser, data: Dataset, objects: ObjectFacts | No
     chooser.fill("network.head_first", False, "a head of several layers has no closed form")
 
 
-def choose_spatial_optimisation(chooser: Chooser, *, pretrained: bool, pictures: int, imbalance: float) -> None:
+def choose_spatial_optimisation(
+    chooser: Chooser, *, segmentation: bool, pretrained: bool, pictures: int, imbalance: float
+) -> None:
     """Batch, rates and regularisation, before `choose_optimisation` fills the rest.
 
     Args:
         chooser: Gets the choices.
+        segmentation: Whether every pixel has a class, and the loss therefore a part by classes.
         pretrained: Whether the backbone comes with weights.
         pictures: Number of training pictures.
         imbalance: Pixels or objects of the commonest class for one of the rarest.
@@ -97,6 +100,10 @@ def choose_spatial_optimisation(chooser: Chooser, *, pretrained: bool, pictures:
         0.3 if pretrained else 1.0,
         "pretrained layers need small changes" if pretrained else "all layers start fresh",
     )
+    if segmentation:
+        # Measured on hippocampi (3 % of the voxels) and made lesions (0.15 %): with weights more is found than is
+        # there, and mean IoU is up to two points lower.
+        chooser.fill("optimisation.class_balance", False, "the Dice part of the loss counts a rare class as much")
     chooser.fill(
         "optimisation.class_balance", imbalance > 20, f"the commonest class takes {imbalance:,.0f} times the rarest one"
     )

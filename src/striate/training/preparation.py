@@ -176,7 +176,13 @@ def prepare_run(
     pretrained = weights is not None and weights.name != "none"
     imbalance = class_imbalance(task.class_counts(train.targets[train.usable], data.classes))
     if task.spatial:
-        choose_spatial_optimisation(chooser, pretrained=pretrained, pictures=len(train.usable), imbalance=imbalance)
+        choose_spatial_optimisation(
+            chooser,
+            segmentation=task.name == "segmentation",
+            pretrained=pretrained,
+            pictures=len(train.usable),
+            imbalance=imbalance,
+        )
     choose_optimisation(chooser, network, pretrained=pretrained, pictures=len(train.usable), imbalance=imbalance)
     return Prepared(
         data, task, chooser, network, network, info, options, weights, device, train, looked_at, validation, problems

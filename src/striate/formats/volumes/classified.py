@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from striate.errors import DataError
 from striate.formats.base import Reading
 from striate.formats.folder_names import read_folder_name, split_of_path
 from striate.formats.labelled import Entry, Findings, build_reading
+from striate.formats.volumes.files import without_suffix
 from striate.formats.volumes.found import FoundVolume, read_headers
 from striate.formats.volumes.slicing import settle_slicing
 from striate.formats.volumes.tables import labels_by_table
@@ -28,7 +30,18 @@ def classes_of_folders(names: Sequence[str]) -> dict[str, str]:
     depth, deepest = 0, max(map(len, parts.values()), default=0)
     while depth < deepest and len({tuple(one[: depth + 1]) for one in parts.values()}) == 1:
         depth += 1
-    return {name: one[depth] for name, one in parts.items() if len(one) > depth}
+    found = {name: one[depth] for name, one in parts.items() if len(one) > depth}
+    # Where nearly every volume has a folder of its own, the folders are patients and no classes.
+    return found if len(set(found.values())) <= max(1, len(names) // 2) else {}
+
+
+def _below_its_class(volume: FoundVolume, classes: Mapping[str, str]) -> FoundVolume:
+    """The volume with its patient by what lies below the class folder: a folder, or the volume alone."""
+    if volume.uid or volume.name not in classes:
+        return volume
+    rest = [part for part in PurePosixPath(volume.name).parent.parts if read_folder_name(part).rest]
+    below = rest[rest.index(classes[volume.name]) + 1 :]
+    return replace(volume, patient="/".join(below) or without_suffix(volume.name))
 
 
 def read_classified(
@@ -51,6 +64,7 @@ def read_classified(
     if labels is None:
         by_folder = classes_of_folders([one.name for one in volumes])
         labels = {one: (label, split_of_path(one)) for one, label in by_folder.items()}
+        volumes = [_below_its_class(one, by_folder) for one in volumes]
     headers = read_headers([one for one in volumes if one.name in labels], found.problems)
     if not headers:
         raise DataError(

@@ -6,12 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from striate.formats.folder_names import place_of
+from striate.formats.folder_names import read_folder_name
 from striate.formats.listing import visit, walk
 from striate.formats.masks.sets import MaskSet, find_mask_sets
-from striate.images.volumes import VOLUME_KINDS
+from striate.formats.pairing import mask_ending
+from striate.images.volumes import VOLUME_KINDS, find_volume_kind
 
 _FOLDERS_LOOKED_AT, _FILES_LOOKED_AT, _DEPTH = 100, 400, 8
 _SHARED_WITH_PICTURES = (".tif", ".tiff", ".npy", ".npz")
@@ -63,7 +64,13 @@ def look_for_volumes(path: Path) -> VolumeFiles:
 def read_volume_files(path: Path) -> VolumeFiles:
     """All volumes of a folder."""
     suffixes = single_file_suffixes()
-    return sort_volumes([name for name in walk(path)[1] if name.lower().endswith(suffixes)])
+    pictures, others = walk(path)
+    plain = [name for name in others if name.lower().endswith(suffixes)]
+    if plain:
+        return sort_volumes(plain)
+    # Stacks in files of kinds that single pictures have, too: whoever asks for volumes means them.
+    shared = [name for name in (*pictures, *others) if name.lower().endswith(_SHARED_WITH_PICTURES)]
+    return sort_volumes([name for name in shared if find_volume_kind(path / name) is not None])
 
 
 def sort_volumes(files: Sequence[str]) -> VolumeFiles:
@@ -85,6 +92,7 @@ def sort_volumes(files: Sequence[str]) -> VolumeFiles:
             found.others.append(file)
             continue
         stand_ins[(channel[1] if channel is not None else stem) + _STAND_IN] = file
+    _take_first_of_each_patient(stand_ins, found)
     sets = [one for one in find_mask_sets(list(stand_ins)) if one.sure]
     chosen: MaskSet | None = sets[0] if sets else None
     if chosen is None:
@@ -98,10 +106,31 @@ def sort_volumes(files: Sequence[str]) -> VolumeFiles:
     return found
 
 
+def _take_first_of_each_patient(stand_ins: dict[str, str], found: VolumeFiles) -> None:
+    """Keeps one scan of each folder that holds several and one label volume (`p1/p1_t1`, `p1/p1_t2`, `p1/p1_seg`).
+
+    Which one of them the labels are named after is not said; taken is the first by name, the same in all folders.
+    """
+    folders: dict[str, list[str]] = {}
+    for name in stand_ins:
+        folders.setdefault(name.rpartition("/")[0], []).append(name)
+    for folder, names in folders.items():
+        labels = [name for name in names if mask_ending(PurePosixPath(name).stem) is not None]
+        scans = sorted(set(names) - set(labels))
+        if not folder or len(labels) != 1 or len(scans) < 2:
+            continue
+        for name in scans[1:]:
+            found.others.append(stand_ins.pop(name))
+        # Under the name of the labels, so that the two are a pair.
+        ending = mask_ending(PurePosixPath(labels[0]).stem)
+        assert ending is not None
+        stand_ins[f"{folder}/{ending[0]}{_STAND_IN}"] = stand_ins.pop(scans[0])
+
+
 def without_suffix(file: str) -> str:
     """A path without the ending that says what kind of volume it is (`.nii.gz` counts as one)."""
     lower = file.lower()
-    for suffix in sorted(single_file_suffixes(), key=len, reverse=True):
+    for suffix in sorted((*single_file_suffixes(), *_SHARED_WITH_PICTURES), key=len, reverse=True):
         if lower.endswith(suffix):
             return file[: -len(suffix)]
     return file
@@ -113,6 +142,10 @@ def patients_of(files: Sequence[str]) -> dict[str, str]:
     Args:
         files: Volumes relative to the set.
     """
-    places = {file: "/".join(place_of(file)) for file in files}
+    # Without splits: a patient whose folder stands in two of them is one patient, in the wrong place.
+    places = {
+        file: "/".join(rest for part in PurePosixPath(file).parent.parts if (rest := read_folder_name(part).rest))
+        for file in files
+    }
     per_patient = len(set(places.values())) > 1 and "" not in places.values()
     return {file: places[file] if per_patient else without_suffix(file) for file in files}

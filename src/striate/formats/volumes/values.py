@@ -61,6 +61,11 @@ def settle_label_values(root: Path, labels: Sequence[str]) -> LabelValues:
         file, names = listed
         found.notes.append(f"Classes are those of {file}.")
     else:
+        if occurring <= {0, VOID}:
+            # Black and white, as many programs save a mask.
+            found.names, found.table = ["background", "foreground"], ((0, 0), (VOID, 1))
+            found.notes.append("Label volumes hold 0 and 255: background and foreground.")
+            return found
         if len(occurring) > _MOST_FREE_VALUES:
             raise DataError(
                 f"the label volumes hold {len(occurring)} different values, too many to be classes.",

@@ -117,9 +117,10 @@ class _Placing:
         self._check_directions(dataset, frame)
         place = self._to_voxels @ np.array([*position, 1.0])
         index = int(np.rint(place[0]))
-        if np.abs(place[:3] - (index, 0, 0)).max() > _SAME_PLACE or not 0 <= index < self.series.slices:
-            raise _other_grid(self.path, f"its frame {frame + 1} begins at no slice of the series")
-        return index
+        if np.abs(place[:3] - (index, 0, 0)).max() <= _SAME_PLACE and 0 <= index < self.series.slices:
+            return index
+        # Behind a gap no slice lies where even distances would have it; what the frame was made from is known still.
+        return self._by_reference(dataset, frame, f"its frame {frame + 1} begins at no slice of the series")
 
     def _check_directions(self, dataset: Any, frame: int) -> None:
         plane = functional_item(dataset, frame, "PlaneOrientationSequence")
@@ -135,7 +136,7 @@ class _Placing:
         if drift.max() > 0.5 * min(spacing):
             raise _other_grid(self.path, "its rows or columns run another way, or are spaced otherwise")
 
-    def _by_reference(self, dataset: Any, frame: int) -> int:
+    def _by_reference(self, dataset: Any, frame: int, why: str = "") -> int:
         item = functional_item(dataset, frame, "DerivationImageSequence")
         sources = item.get("SourceImageSequence") if item is not None else None
         if sources:
@@ -145,7 +146,8 @@ class _Placing:
             key = str(sources[0].get("ReferencedSOPInstanceUID")), int(number if number is not None else 1)
             if key in self._objects:
                 return self._objects[key]
-        raise _other_grid(self.path, f"its frame {frame + 1} has no position and refers to no slice of the series")
+        why = why or f"its frame {frame + 1} has no position and refers to no slice of the series"
+        raise _other_grid(self.path, why)
 
 
 def _objects_of(series: Series) -> dict[tuple[str, int], int]:

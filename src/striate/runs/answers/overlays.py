@@ -21,7 +21,7 @@ class _Overlays(AnswerWriter):
         self._names = AnswerNames(order.out, order.asked)
 
     def add(self, answer: PicturePrediction) -> None:
-        picture = read_picture(Path(answer.path))
+        picture = read_picture(Path(answer.path)) if answer.source is None else answer.source.read()
         image = draw_answer(picture, answer.prediction, self.order.top, self.order.drawn_from)
         write_marked(image, self._names.free(answer.path))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
 from striate.errors import PictureError, RequestError
-from striate.formats.storing import make_folder
+from striate.formats.storing import make_folder, stored
 from striate.images.volumes import SliceSource, find_volume_kind, put_slice, read_volume_header, upright_size
 from striate.runs.answers.base import ANSWER_WRITERS, AnswerOrder, AnswerWriter
 from striate.runs.structures import PicturePrediction
@@ -55,16 +56,29 @@ class _Volumes(AnswerWriter):
         if header.geometry.known:
             labels = Turn.upright(header.geometry).undo(labels)
         folder = make_folder(self.order.out / self._place(source.path).parent)
-        try:
-            kind.write_labels(np.ascontiguousarray(labels), source.path, self.order.classes, folder)
-        except PictureError as error:
-            raise RequestError(error.what, where=error.where, fix=error.fix) from error
+        with TemporaryDirectory(dir=folder) as place:
+            try:
+                written = kind.write_labels(np.ascontiguousarray(labels), source.path, self.order.classes, Path(place))
+            except PictureError as error:
+                raise RequestError(error.what, where=error.where, fix=error.fix) from error
+            target = _free(folder, written.name)
+            stored(target, lambda: written.rename(target))
 
     def _place(self, volume: Path) -> Path:
         for root in self.order.asked:
             if volume != root and volume.is_relative_to(root):
                 return volume.relative_to(root)
         return Path(volume.name)
+
+
+def _free(folder: Path, name: str) -> Path:
+    """A name that nothing has: volumes of two patients may be called alike."""
+    stem, dot, ending = name.partition(".")
+    path, number = folder / name, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}{dot}{ending}"
+    return path
 
 
 ANSWER_WRITERS.add(_Volumes.name, _Volumes)
