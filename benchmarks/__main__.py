@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks import (
     choice,
     families,
+    fuzz_scans,
     inference,
     large_picture,
     parity,
@@ -26,7 +27,7 @@ from benchmarks import (
 )
 from benchmarks.peers import REPOSITORY, PeersMissingError, peer_python
 
-PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial", "large", "parity", "inference")
+PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial", "large", "parity", "inference", "fuzz")
 Result = tuple[str, dict[str, Any], Callable[[dict[str, Any]], str]]
 
 
@@ -59,7 +60,7 @@ def main() -> None:
     print(f"\n{_closing(document)}", file=output)
     if options.json:
         print(json.dumps(document, indent=2))
-    if any(result["fail"] for result in document.get("families", []) + document.get("parity", [])):
+    if any(result["fail"] for part in ("families", "parity", "fuzz") for result in document.get(part, [])):
         sys.exit(1)
 
 
@@ -79,6 +80,10 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
         yield "large", large_picture.measure_large(quick), large_picture.write_large
     if "parity" in parts:
         yield "parity", parity.measure_parity(), parity.write_parity
+    if "fuzz" in parts:
+        for kind in fuzz_scans.KINDS:
+            count = fuzz_scans.QUICK_COUNT if quick else fuzz_scans.COUNT
+            yield "fuzz", fuzz_scans.measure_fuzz(kind, count), fuzz_scans.write_fuzz
     if "inference" in parts:
         amount = inference.QUICK if quick else inference.FULL
         for result in inference.measure_inference(options.data, rounds, amount):

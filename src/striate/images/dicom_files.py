@@ -6,7 +6,9 @@ of these may name the patient. For the same reason what pydicom says is not quot
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import re
 import struct
 import warnings
@@ -119,6 +121,21 @@ def load_pydicom() -> Any:
     return pydicom
 
 
+class BoundedFile(io.BufferedReader):
+    """A file that is asked for no more bytes than it has: a damaged length would take gigabytes for a small file."""
+
+    def __init__(self, path: Path) -> None:
+        # pydicom joins the name to other text.
+        super().__init__(io.FileIO(str(path)))
+        self._bytes = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes; all that are left where it is negative."""
+        if size is not None and size > 1 << 16:
+            size = min(size, max(0, self._bytes - self.tell()))
+        return super().read(size)
+
+
 @contextmanager
 def decoding_dicom(path: Path) -> Iterator[None]:
     """Turns what pydicom and its decoders raise on bad files into a `PictureError`.
@@ -170,7 +187,7 @@ def open_header(path: Path, tags: tuple[str, ...] | None = None) -> tuple[Any, b
             seen.extend((length, path.stat().st_size - file.tell()))
         return bool(seen)
 
-    with decoding_dicom(path), path.open("rb") as file:
+    with decoding_dicom(path), BoundedFile(path) as file:
         _check_deflated(path)
         dataset = read_partial(file, stop, force=True, specific_tags=wanted)
         if seen and seen[0] != 0xFFFFFFFF and seen[0] > seen[1] and _syntax(dataset) != _DEFLATED:
@@ -186,9 +203,9 @@ def open_whole(path: Path) -> Any:
         PictureError: They cannot be read, or the file ends within its pixels.
     """
     pydicom = load_pydicom()
-    with decoding_dicom(path):
+    with decoding_dicom(path), BoundedFile(path) as file:
         _check_deflated(path)
-        dataset = pydicom.dcmread(path, force=True)
+        dataset = pydicom.dcmread(file, force=True)
         if not any(tag in dataset for tag in _PIXEL_TAGS):
             # pydicom passes over an element in which the file ends.
             raise truncated(path)
@@ -249,12 +266,12 @@ def _name_syntax(dataset: Any, pydicom: Any) -> None:
 
 def _check_deflated(path: Path) -> None:
     """Refuses a deflated data set that inflates without end."""
-    from pydicom.filereader import read_file_meta_info
+    from pydicom.filereader import read_dataset
 
-    with path.open("rb") as file:
+    with BoundedFile(path) as file:
         if not has_dicom_magic(file.read(MAGIC_AT + 4)):
             return
-        meta = read_file_meta_info(path)
+        meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
         if str(meta.get("TransferSyntaxUID", "")) != _DEFLATED:
             return
         length = meta.get("FileMetaInformationGroupLength")

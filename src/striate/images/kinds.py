@@ -16,6 +16,11 @@ HEAD_BYTES = 160
 MAX_PIXELS = 178_956_970
 """Largest height x width that is read: twice what Pillow warns at, the size at which Pillow refuses."""
 
+_MOST_GROWTH = 5000
+"""Bytes that one byte of a file can become: deflate reaches 1,032, LZW some 1,400, others more on empty pictures."""
+
+_GROWTH_IS_FREE = 512 << 20
+
 _CHANNEL_NAMES = {
     1: ("gray",),
     2: ("gray", "alpha"),
@@ -136,6 +141,21 @@ def check_size(path: Path, size_hw: tuple[int, int]) -> None:
             fix="Cut it into tiles or scale it down first.",
             kind="too-large",
         )
+
+
+def check_growth(path: Path, decoded: int) -> None:
+    """Refuses files far too small for what they claim to hold, before memory is taken for it.
+
+    Args:
+        path: The file.
+        decoded: Bytes that its header says to come out of decoding.
+
+    Raises:
+        PictureError: No compression packs so tightly.
+    """
+    stored = path.stat().st_size
+    if decoded > max(_GROWTH_IS_FREE, _MOST_GROWTH * stored):
+        raise damaged(path, f"its header says {decoded / 2**20:,.0f} MiB of values, in a file of {stored:,} bytes")
 
 
 def too_large(path: Path) -> PictureError:

@@ -11,9 +11,10 @@ bits are stretched to 0..255. CMYK becomes RGB by R = (M - C)(M - K) / M, where 
 from __future__ import annotations
 
 import logging
+import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from striate.images.kinds import (
     KINDS,
     Header,
     PictureKind,
+    check_growth,
     check_size,
     damaged,
     natural_channel_names,
@@ -102,6 +104,7 @@ class _Tiff(PictureKind):
         with decoding_tiff(path), tifffile.TiffFile(path) as file:
             layout = _find_layout(path, file)
             header = _header(path, layout)
+            check_stored(path, file.series[0].pages if layout.whole_series else file.pages[:1])
             plane = _read_plane(file, layout)
             colours = getattr(file.pages[0], "colormap", None) if layout.values.is_palette else None
         pixels = layout.values.interpret(plane, colours)
@@ -156,7 +159,38 @@ def _find_layout(path: Path, file: Any) -> _Layout:
     )
     # Hundreds of channels are allowed, but not of a large picture.
     check_size(path, (layout.stored_hw[0] * max(1, layout.samples // _FREE_SAMPLES), layout.stored_hw[1]))
+    check_claims(path, page, series.shape if layout.whole_series else page.shape)
     return layout
+
+
+def check_claims(path: Path, page: Any, shape: Sequence[int]) -> None:
+    """Refuses what cannot be in a file of its size: decoders take memory for all that is claimed.
+
+    Args:
+        path: The file.
+        page: One page of it, of a known type.
+        shape: Of all values that are read.
+
+    Raises:
+        PictureError: The values, or one of the strips or tiles that they are stored in, are far too many.
+    """
+    check_growth(path, max(math.prod(shape), math.prod(page.chunks)) * (page.dtype.itemsize if page.dtype else 1))
+
+
+def check_stored(path: Path, pages: Iterable[Any]) -> None:
+    """Refuses strips and tiles that are said to be longer than their whole file: as much would be asked for at once.
+
+    Args:
+        path: The file.
+        pages: Those that are about to be read; `None` for missing ones.
+
+    Raises:
+        PictureError: One is longer.
+    """
+    there = path.stat().st_size
+    longest = max((count for page in pages if page is not None for count in page.databytecounts), default=0)
+    if longest > there:
+        raise truncated(path, f"{longest:,} bytes of pixels are announced, in a file of {there:,}")
 
 
 def _drop_outer(axes: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...], int]:

@@ -18,7 +18,7 @@ from striate.errors import PictureError
 from striate.images import read_header, read_picture
 from striate.images.kinds import check_size, unsupported
 from striate.images.pillow import decoding, open_image
-from striate.images.tiff import decoding_tiff
+from striate.images.tiff import check_claims, check_stored, decoding_tiff
 from striate.structures import Mask
 from striate.structures.annotation import VOID
 
@@ -225,6 +225,8 @@ def _read_tiff(path: Path) -> Codes:
     with decoding_tiff(path), tifffile.TiffFile(path) as file:
         page = file.pages[0].aspage()
         check_size(path, (int(page.imagelength), int(page.imagewidth)))
+        check_claims(path, page, page.shape)
+        check_stored(path, [page])
         planes, axes, photometric = np.asarray(page.asarray()), page.axes, int(page.photometric)
         palette, bits = page.colormap, int(page.bitspersample)
     if axes not in ("YX", "YXS", "SYX"):

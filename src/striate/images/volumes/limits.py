@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import math
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from striate.images.kinds import damaged, truncated
 from striate.images.volumes.base import MOST_VOXELS
 
 _STEP = 1 << 20
+_DEFLATE_REACHES = 1032
+"""Bytes that one byte of deflate or gzip can become, at most."""
 
 
 def check_voxels(path: Path, sizes: Sequence[int]) -> None:
@@ -38,7 +41,24 @@ def check_voxels(path: Path, sizes: Sequence[int]) -> None:
         )
 
 
-def read_bytes(path: Path, stream: BinaryIO, skip: int, count: int) -> bytearray:
+def check_there(path: Path, there: int, wanted: int, gzipped: bool) -> None:
+    """Refuses a file too small for the voxels that its header says, before anybody counts on its slices.
+
+    Args:
+        path: The file, for errors.
+        there: Bytes that may hold voxels.
+        wanted: Bytes of all voxels.
+        gzipped: Whether those that are there are gzip.
+
+    Raises:
+        PictureError: Not all voxels can be there.
+    """
+    if wanted > max(there, 0) * (_DEFLATE_REACHES if gzipped else 1):
+        packed = " gzip" if gzipped else ""
+        raise truncated(path, f"{wanted:,} bytes of voxels are announced, {max(there, 0):,} bytes{packed} are there")
+
+
+def read_bytes(path: Path, stream: BinaryIO | gzip.GzipFile, skip: int, count: int) -> bytearray:
     """Bytes of a stream, compressed or not; memory grows with what is there, not with what a header claims.
 
     Args:

@@ -8,6 +8,7 @@ Coordinates are turned from NIfTI's RAS into LPS by the signs of x and y.
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from striate.errors import PictureError, StorageError
 from striate.images.kinds import damaged, natural_channel_names, too_large, truncated, unsupported
 from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
-from striate.images.volumes.limits import check_voxels, part_of_scans
+from striate.images.volumes.limits import check_there, check_voxels, part_of_scans, read_bytes
 from striate.images.volumes.values import becomes_nearest_float, likely_type, narrowest
 from striate.structures import Geometry, Levels, Volume
 
@@ -53,7 +54,7 @@ class _Nifti(VolumeKind):
     def read(self, path: Path) -> Volume:
         with _decoding(path):
             image = _open(path)
-            raw = np.asarray(image.dataobj.get_unscaled())
+            raw = _stored(path, image)
             slope, inter = float(image.dataobj.slope), float(image.dataobj.inter)
             values = raw if (slope, inter) == (1.0, 0.0) else raw.astype(np.float64) * slope + inter
             voxels = narrowest(values)
@@ -155,7 +156,7 @@ def _decoding(path: Path) -> Iterator[None]:
             kind="missing" if isinstance(error, FileNotFoundError) else "unreadable",
         ) from error
     except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:
-        if path.name.lower().endswith(".gz") and _is_cut_short(path):
+        if _is_gzip(path) and _is_cut_short(path):
             raise truncated(path, "its compressed data has no end") from error
         raise damaged(path, str(error)) from error
     except _MET_IN_DAMAGED_FILES as error:
@@ -203,6 +204,23 @@ def _check(path: Path, image: Any) -> None:
     stored = np.dtype(image.get_data_dtype())
     if stored.kind not in "iuf" or stored.itemsize > 8:
         raise unsupported(path, f"its values are of the type {stored}")
+    there = path.stat().st_size - (0 if _is_gzip(path) else int(image.dataobj.offset))
+    check_there(path, there, math.prod(shape) * stored.itemsize, _is_gzip(path))
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _stored(path: Path, image: Any) -> npt.NDArray[Any]:
+    """Values before scaling. nibabel takes memory for all that a header claims, whatever is there."""
+    proxy = image.dataobj
+    count = math.prod(proxy.shape) * proxy.dtype.itemsize
+    if not _is_gzip(path):
+        return np.asarray(proxy.get_unscaled())
+    with gzip.open(path) as stream:
+        found = read_bytes(path, stream, int(proxy.offset), count)
+    return np.frombuffer(found, proxy.dtype).reshape(proxy.shape, order="F")
 
 
 def _to_slices(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

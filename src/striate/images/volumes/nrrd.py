@@ -28,7 +28,7 @@ from striate.errors import PictureError, StorageError
 from striate.images.kinds import damaged, natural_channel_names, numbered_channel_names, too_large, truncated
 from striate.images.kinds import unsupported as _unsupported
 from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
-from striate.images.volumes.limits import check_voxels, part_of_scans, read_bytes
+from striate.images.volumes.limits import check_there, check_voxels, part_of_scans, read_bytes
 from striate.images.volumes.values import becomes_nearest_float, likely_type, narrowest
 from striate.structures import Geometry, Levels, Volume
 
@@ -93,11 +93,13 @@ class _Nrrd(VolumeKind):
     def read_header(self, path: Path) -> VolumeHeader:
         with _decoding(path):
             file = _open(path)
+            _check_there(path, file)
             return _header(file, likely_type(file.stored))
 
     def read(self, path: Path) -> Volume:
         with _decoding(path):
             file = _open(path)
+            _check_there(path, file)
             voxels = narrowest(_to_slices(_values(path, file), file))
             header = _header(file, voxels.dtype.name)
         notes = header.notes
@@ -248,6 +250,15 @@ def _values(path: Path, file: _File) -> npt.NDArray[Any]:
                 read_bytes(path, _unpacked(path, raw, encoding), skip, count * file.stored.itemsize), file.stored
             )
     return values.reshape(file.sizes[::-1])
+
+
+def _check_there(path: Path, file: _File) -> None:
+    """Of what is packed otherwise, or lies elsewhere, reading finds it out."""
+    holder, begin = _data_file(path, file)
+    encoding = _encoding(file.fields)
+    if encoding in ("raw", "gzip") and holder.exists():
+        wanted = math.prod(file.sizes) * file.stored.itemsize
+        check_there(path, holder.stat().st_size - begin, wanted, encoding == "gzip")
 
 
 def _unpacked(path: Path, raw: BinaryIO, encoding: str) -> Any:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from striate.errors import PictureError, StorageError
 from striate.images.arrays import MET_IN_DAMAGED_ARRAYS, array_shapes, read_array
 from striate.images.kinds import damaged, natural_channel_names, numbered_channel_names, truncated, unsupported
-from striate.images.tiff import decoding_tiff
+from striate.images.tiff import check_claims, check_stored, decoding_tiff
 from striate.images.tiff_values import TiffValues
 from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
 from striate.images.volumes.limits import check_voxels
@@ -132,6 +132,7 @@ class _TiffStack(VolumeKind):
 
         with decoding_tiff(path), tifffile.TiffFile(path) as file:
             planes = _planes(path, file)
+            check_stored(path, file.series[0].pages)
             stored = np.asarray(file.series[0].asarray())
             colours = getattr(file.pages[0], "colormap", None)
             voxels = narrowest(_interpreted(stored, planes, colours))
@@ -251,7 +252,10 @@ def _planes(path: Path, file: Any) -> _Planes:
     if any(series.axes.count(axis) != 1 for axis in "YX" + slices):
         raise unsupported(path, f"its axes are {series.axes}")
     check_voxels(path, series.shape)
-    return _Planes(series.axes, tuple(map(int, series.shape)), slices, TiffValues.of(path, file.pages[0].aspage()))
+    page = file.pages[0].aspage()
+    values = TiffValues.of(path, page)
+    check_claims(path, page, series.shape)
+    return _Planes(series.axes, tuple(map(int, series.shape)), slices, values)
 
 
 def _interpreted(stored: npt.NDArray[Any], planes: _Planes, colours: Any) -> npt.NDArray[Any]:
