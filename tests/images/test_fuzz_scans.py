@@ -34,6 +34,7 @@ def fuzz(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("benchmarks.fuzz_scans")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dicom", "nifti", "tiff"])
 def test_damaged_scans_are_read_or_refused(fuzz: Any, shared_data: Path, kind: str) -> None:
     result = fuzz.measure_fuzz(kind, FILES, shared_data, first=10_000)

@@ -35,6 +35,7 @@ def assert_same_place(geometry: Geometry, image: Any) -> None:
     np.testing.assert_allclose(geometry.spacing_mm, spacing[::-1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_hippocampus(shared_data: Path) -> None:
     paths = files(shared_data, "msd_hippocampus_nifti", "*.nii.gz")
     assert len(paths) > 260
