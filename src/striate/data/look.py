@@ -28,6 +28,7 @@ _CLASS_LINES = 10
 _PROBLEM_LINES = 7
 _SCREEN = 24
 _INDENT = 11
+_FEWEST_NOTES = 2
 _FEWEST_LETTERS = 20
 """Of what is wrong with a file, behind its path."""
 
@@ -142,7 +143,7 @@ class Look:
             head = [f"{name}: its annotation cannot be used", *form]
         objects = self.objects
         for number, sentence in enumerate(self.volumes.sentences() if self.volumes else ()):
-            head += _entry("" if number else "volumes", sentence, width, 2)
+            head += _entry("" if number else "volumes", sentence, width, 3)
         for title, sentence in objects.sentences() if objects else ():
             head += _entry(title, sentence, width, 2)
         notes = [line for note in data.notes for line in _entry("", note, width, 2)]
@@ -150,7 +151,7 @@ class Look:
         classes = list(self._class_lines(width, max(4, min(_CLASS_LINES, _SCREEN - 1 - len(head) - kinds)), objects))
         for most in (4, 3, 2, 1):  # problems get the room that is left
             problems = list(self._problem_lines(width, most))
-            if len(head) + len(notes) + len(classes) + len(problems) <= _SCREEN:
+            if len(head) + min(len(notes), _FEWEST_NOTES) + len(classes) + len(problems) <= _SCREEN:
                 break
         lines = [*head, *notes[: max(0, _SCREEN - len(head) - len(classes) - len(problems))], *classes, *problems]
         if self.refused is None:
@@ -228,7 +229,7 @@ class Look:
             left_out = ", left out" if first.severity == "dropped" else ""
             head = f"{len(problems)} {kind}{left_out}: "
             lines = _entry(title, f"{head}{first.path}: {first.detail}", width, most)
-            if first.path in ("", ".") or not _tells(lines, first.path):
+            if first.path in ("", ".") or first.path in first.detail or not _tells(lines, first.path):
                 # A long path would leave no room for what is wrong; the page and --json hold both.
                 lines = _entry(title, head + first.detail, width, most)
             yield from lines

@@ -17,6 +17,7 @@ from striate.images.volumes import VOLUME_KINDS, VolumeHeader, find_volume_kind
 from striate.structures import Count, Problem
 
 _SHOWN = 3
+_TOWARDS = {"L": "left", "R": "right", "A": "front", "P": "back", "S": "head", "I": "feet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +54,18 @@ class VolumeLook:
         """What there is, a sentence each."""
         headers = list(self.headers.values())
         kinds = _counted([VOLUME_KINDS.get(one.kind).title for one in headers])
+        modalities = _counted([one.modality for one in headers if one.modality])
         people = Count(len({volume.patient for volume in self.headers}))
-        found = [f"{Count(len(headers)):volume} of {people:patient} ({kinds})."]
-        sizes = np.array([one.size_shw for one in headers])
         known = [one.geometry for one in headers if one.geometry.known]
-        found.append(f"Slices, rows, columns: {_spread(sizes, '{:d}')}.")
+        sizes = _spread(np.array([one.size_shw for one in headers]), "{:d}")
+        words = f"{Count(len(headers)):volume} of {people:patient} ({kinds}{f'; {modalities}' if modalities else ''}), "
+        words += f"{sizes} voxels"
         if known:
-            spacings = np.array([one.spacing_mm for one in known])
-            found.append(f"Voxels in mm: {_spread(spacings, '{:.3g}')}.")
-            found.append(f"Slices, rows, columns go to (of L, P, S): {_counted([one.letters for one in known])}.")
+            spacing = _spread(np.array([one.spacing_mm for one in known]), "{:.3g}")
+            words += f" of {spacing} mm; {_directions([one.letters for one in known])}"
+        found = [f"{words}."]
         if len(known) < len(headers):
             found.append(f"{Count(len(headers) - len(known)):volume says|volumes say} nothing of where they lie.")
-        modalities = _counted([one.modality for one in headers if one.modality])
-        if modalities:
-            found.append(f"Modality: {modalities}.")
         notes = Counter(note for one in headers for note in one.notes)
         found += [f"{note} ({Count(count):volume})." for note, count in notes.most_common(_SHOWN)]
         return found
@@ -95,9 +94,18 @@ def look_at_volumes(root: Path) -> VolumeLook | None:
     return VolumeLook(headers, tuple(problems)) if headers else None
 
 
+def _directions(letters: Sequence[str]) -> str:
+    """Where slices, rows and columns go: `axes to head, back, left`; where volumes differ, by letters."""
+    if len(set(letters)) > 1:
+        return f"axes to {_counted(letters)} (left, right, front, back, head, feet: L, R, A, P, S, I)"
+    return f"axes to {', '.join(_TOWARDS[letter] for letter in letters[0])}"
+
+
 def _counted(names: Sequence[str]) -> str:
-    """`3 CT, 1 MR`, the commonest first."""
+    """`3 CT, 1 MR`, the commonest first; of one kind its name alone."""
     counts = Counter(names).most_common()
+    if len(counts) == 1:
+        return counts[0][0]
     shown = ", ".join(f"{count} {name}" for name, count in counts[:_SHOWN])
     return shown + (", ..." if counts[_SHOWN:] else "")
 

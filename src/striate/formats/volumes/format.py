@@ -19,7 +19,7 @@ _SURE, _SERIES, _LIKELY, _ALONE = 0.95, 0.93, 0.8, 0.55
 
 class _Volumes(Format):
     name = "volumes"
-    title = "volumes (NIfTI, NRRD, DICOM series) with label volumes, in class folders, or with a table"
+    title = "NIfTI, NRRD or DICOM series with labels"
     tasks = ("segmentation", "classification")
 
     def sniff(self, path: Path) -> Sniff | None:
