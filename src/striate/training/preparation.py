@@ -33,7 +33,7 @@ from striate.training.defaults import (
 )
 from striate.training.defaults_heads import choose_for_head
 from striate.training.defaults_scans import choose_for_scans
-from striate.training.defaults_spatial import choose_for_places, choose_spatial_optimisation
+from striate.training.defaults_spatial import FEW_CLASSES, choose_for_places, choose_spatial_optimisation
 from striate.training.machine import choose_device
 from striate.training.progress import Progress
 
@@ -178,7 +178,7 @@ def prepare_run(
     if task.spatial:
         choose_spatial_optimisation(
             chooser,
-            segmentation=task.name == "segmentation",
+            few_classes=task.name == "segmentation" and len(data.classes) <= FEW_CLASSES,
             pretrained=pretrained,
             pictures=len(train.usable),
             imbalance=imbalance,
