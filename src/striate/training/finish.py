@@ -103,7 +103,8 @@ def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], _Chosen]:
         measured = pooled(prepared.task, scores, targets, usable)
         two = tells_two_apart(prepared.task, prepared.data.classes)
         if two and name != "test":
-            chosen.threshold = choose_threshold(measured.scores[:, 1], measured.targets) or chosen.threshold
+            threshold = choose_threshold(measured.scores[:, 1], measured.targets)
+            chosen.threshold = chosen.threshold if threshold is None else threshold
         evaluations[name] = evaluate(
             prepared.task,
             measured.scores,
@@ -120,7 +121,8 @@ def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], _Chosen]:
         if two and chosen.threshold is not None:
             point = measured.at(chosen.threshold, prepared.recipe.optimisation.seed)
             evaluations[name] = replace(evaluations[name], point=point.as_dict())
-        if name == list(splits)[-1] and prepared.task.name == "segmentation":
+        last = name == list(splits)[-1]
+        if last and prepared.task.name == "segmentation" and any(sample.case for sample in usable):
             rows = case_rows(assemble(_answers(session, split, split.usable), truth=True), prepared.data.classes)
             evaluations[name] = replace(evaluations[name], cases=tuple(rows))
         folder.write_evaluation(evaluations[name])

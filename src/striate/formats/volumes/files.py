@@ -18,7 +18,6 @@ _FOLDERS_LOOKED_AT, _FILES_LOOKED_AT, _DEPTH = 100, 400, 8
 _SHARED_WITH_PICTURES = (".tif", ".tiff", ".npy", ".npz")
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 _STAND_IN = ".nii"
-_DICOM = (".dcm", ".dicom", ".ima")
 
 
 @dataclass(slots=True)
@@ -44,9 +43,7 @@ class VolumeFiles:
 
 def single_file_suffixes() -> tuple[str, ...]:
     """Endings of files that are volumes and nothing else."""
-    return tuple(
-        suffix for kind in VOLUME_KINDS for suffix in kind.suffixes if suffix not in _SHARED_WITH_PICTURES + _DICOM
-    )
+    return tuple(suffix for kind in VOLUME_KINDS for suffix in kind.suffixes if suffix not in _SHARED_WITH_PICTURES)
 
 
 def look_for_volumes(path: Path) -> VolumeFiles:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
@@ -57,8 +58,6 @@ class DicomSet:
 
 def fold_id(text: str) -> str:
     """An identifier as it is compared: folded, without blanks, and of a patient not readable any more."""
-    from hashlib import sha256
-
     return sha256(text.strip().casefold().encode()).hexdigest()
 
 

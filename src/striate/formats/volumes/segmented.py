@@ -15,7 +15,8 @@ from striate.formats.volumes.found import DicomSet, FoundVolume, found_files, re
 from striate.formats.volumes.slicing import settle_slicing
 from striate.formats.volumes.values import settle_label_values
 from striate.images.volumes import LabelSlice, SliceSource, VolumeHeader, read_volume_header, upright_size
-from striate.images.volumes.dicom_labels import SegmentSlice, referenced_series, segment_names
+from striate.images.volumes.dicom_labels import SegmentSlice, referenced_series
+from striate.images.volumes.dicom_seg import segment_names
 from striate.structures import AnnotationSource, Count, Problem, Slicing
 
 _TEST_FOLDERS = ("imagests",)

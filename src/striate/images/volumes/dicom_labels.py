@@ -57,16 +57,6 @@ class SegmentSlice:
         return Mask(np.ascontiguousarray(slice_of(labels, self.plane, self.index)[0]).astype(np.uint8))
 
 
-def segment_names(path: Path) -> tuple[str, ...]:
-    """Names of the segments of a SEG, in its order.
-
-    Raises:
-        PictureError: It cannot be read.
-    """
-    dataset, _ = open_header(path, ("SegmentSequence",))
-    return tuple(str(one.get("SegmentLabel", "")).strip() for one in dataset.get("SegmentSequence", []))
-
-
 def referenced_series(path: Path) -> str:
     """UID of the series that a SEG belongs to; empty where it does not say.
 

@@ -73,12 +73,7 @@ def read_segmentation(path: Path, series: Series) -> tuple[npt.NDArray[np.uint8]
         if (form.rows, form.columns) != series.size_hw:
             raise _other_grid(path, f"its frames have {form.rows} x {form.columns} pixels")
         segments = [int(item.SegmentNumber) for item in dataset.SegmentSequence]
-        names = tuple(
-            str(item.get("SegmentLabel") or f"segment {number}")
-            for item, number in zip(dataset.SegmentSequence, segments, strict=True)
-            # A label map may describe what lies outside of all segments.
-            if number != 0
-        )
+        names = _names_of(dataset)
         classes = {number: index for index, number in enumerate([number for number in segments if number], 1)}
         if len(classes) >= VOID:
             raise damaged(path, f"{len(classes)} segments, more than the {VOID - 1} that are read")
@@ -98,6 +93,26 @@ def read_segmentation(path: Path, series: Series) -> tuple[npt.NDArray[np.uint8]
             kind="overlapping-segments",
         )
     return labels, (BACKGROUND, *names)
+
+
+def segment_names(path: Path) -> tuple[str, ...]:
+    """Names of the segments of a SEG, in its order.
+
+    Raises:
+        PictureError: It cannot be read.
+    """
+    dataset, _ = open_header(path, ("SegmentSequence",))
+    with decoding_dicom(path):
+        return _names_of(dataset)
+
+
+def _names_of(dataset: Any) -> tuple[str, ...]:
+    return tuple(
+        str(item.get("SegmentLabel") or f"segment {int(item.SegmentNumber)}")
+        for item in dataset.get("SegmentSequence", [])
+        # A label map may describe what lies outside of all segments.
+        if int(item.SegmentNumber) != 0
+    )
 
 
 class _Placing:

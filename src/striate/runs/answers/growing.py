@@ -99,7 +99,7 @@ class AnswerNames:
 
     def free(self, picture: str) -> Path:
         """A name that nothing has, for the answer about a picture."""
-        wanted = self._folder / self._place(Path(picture)).with_suffix("")
+        wanted = self._folder / place_below(self._asked, Path(picture)).with_suffix("")
         while True:
             self._given[wanted] += 1
             number = self._given[wanted]
@@ -109,8 +109,10 @@ class AnswerNames:
             if not path.exists():
                 return path
 
-    def _place(self, picture: Path) -> Path:
-        for root in self._asked:
-            if picture != root and picture.is_relative_to(root):
-                return picture.relative_to(root)
-        return Path(picture.name)
+
+def place_below(asked: Sequence[Path], picture: Path) -> Path:
+    """Where a picture lies below the path that was asked about; its name where it was asked about itself."""
+    for root in asked:
+        if picture != root and picture.is_relative_to(root):
+            return picture.relative_to(root)
+    return Path(picture.name)

@@ -12,6 +12,7 @@ from striate.errors import PictureError, RequestError
 from striate.formats.storing import make_folder, stored
 from striate.images.volumes import SliceSource, find_volume_kind, put_slice, read_volume_header, upright_size
 from striate.runs.answers.base import ANSWER_WRITERS, AnswerOrder, AnswerWriter
+from striate.runs.answers.growing import place_below
 from striate.runs.structures import PicturePrediction
 from striate.structures import VOID, SegmentedPicture, Turn
 
@@ -55,7 +56,7 @@ class _Volumes(AnswerWriter):
         labels = self._labels
         if header.geometry.known:
             labels = Turn.upright(header.geometry).undo(labels)
-        folder = make_folder(self.order.out / self._place(source.path).parent)
+        folder = make_folder(self.order.out / place_below(self.order.asked, source.path).parent)
         with TemporaryDirectory(dir=folder) as place:
             try:
                 written = kind.write_labels(np.ascontiguousarray(labels), source.path, self.order.classes, Path(place))
@@ -63,12 +64,6 @@ class _Volumes(AnswerWriter):
                 raise RequestError(error.what, where=error.where, fix=error.fix) from error
             target = _free(folder, written.name)
             stored(target, lambda: written.rename(target))
-
-    def _place(self, volume: Path) -> Path:
-        for root in self.order.asked:
-            if volume != root and volume.is_relative_to(root):
-                return volume.relative_to(root)
-        return Path(volume.name)
 
 
 def _free(folder: Path, name: str) -> Path:
