@@ -23,7 +23,8 @@ _RUN_LENGTH_COLUMNS = frozenset({"segmentation", "rle", "encodedpixels", "polygo
 _DELIMITER = re.compile(r"[,;\t]")
 _YOLO_BOX = 5
 _CORNERS = 8
-_SCAN_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+_SCAN_SUFFIXES = (".mha", ".mhd")
+_SCAN_FIX = "MetaImage is not read: save the volumes as NIfTI or NRRD."
 _FOLDERS, _FILES, _DEPTH, _HEAD = 40, 60, 4, 20_000
 _JSON_KINDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("segments_info",), "COCO's panoptic JSON", "panoptic segmentation"),
@@ -271,7 +272,7 @@ def _find_packed(seen: _Visited) -> Foreign | None:
     if seen.pictures:
         return None
     kinds = (
-        (_SCAN_SUFFIXES, "files of a scanner", "NIfTI and NRRD are not read by this version."),
+        (_SCAN_SUFFIXES, "files of a scanner", _SCAN_FIX),
         ((".tfrecord", ".parquet", ".lmdb", ".rec"), "packed records", "Unpack them into class folders first."),
         ((".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z"), "packed archives", "Unpack them first."),
         ((".mp4", ".avi", ".mov", ".mkv"), "films", "Save single frames as pictures first."),
@@ -286,7 +287,7 @@ def _find_scans(visited: Sequence[_Visited]) -> Foreign | None:
     """Scans that outnumber pictures: those are screenshots then, not the data."""
     scans = [seen.relative(file) for seen in visited for file in seen.files(*_SCAN_SUFFIXES)]
     if len(scans) > sum(len(seen.pictures) for seen in visited):
-        return Foreign("files of a scanner", scans[0], "", "NIfTI and NRRD are not read by this version.")
+        return Foreign("files of a scanner", scans[0], "", _SCAN_FIX)
     return None
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.errors import StorageError
+from striate.images.volumes.values import becomes_nearest_float
 from striate.registry import Registry
-from striate.structures import Geometry, Turn, Volume
+from striate.structures import Geometry, Levels, Turn, Volume
 
 MOST_VOXELS = 1 << 30
 """Most values that are read from one volume: damaged and hostile files claim any size."""
@@ -84,6 +88,46 @@ class VolumeKind(ABC):
             RequestError: This kind cannot hold labels.
         """
         raise NotImplementedError(f"{self.name} holds no labels")
+
+
+def volume_of(voxels: npt.NDArray[Any], header: VolumeHeader, stored: np.dtype[Any], path: Path) -> Volume:
+    """The volume of a file whose voxels were read.
+
+    Args:
+        voxels: `(S, C, H, W)`.
+        header: What the file says.
+        stored: Type of the values in the file.
+        path: The file.
+    """
+    notes = header.notes
+    if becomes_nearest_float(stored, voxels.dtype.name):
+        notes = (*notes, f"{stored.name} values, turned into the nearest float32")
+    return Volume(
+        np.ascontiguousarray(voxels),
+        header.channel_names,
+        header.geometry,
+        Levels.of(voxels),
+        notes=notes,
+        source=str(path),
+    )
+
+
+def store_labels(target: Path, write: Callable[[Path], object]) -> Path:
+    """Writes a file of labels, and the folders above it.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(target)
+    except OSError as error:
+        raise StorageError(
+            f"the labels cannot be written ({error.strerror or error}).",
+            where=target,
+            fix="Free some space, or name another folder.",
+        ) from error
+    return target
 
 
 VOLUME_KINDS: Registry[VolumeKind] = Registry("kind of volume", "striate.images.volumes")

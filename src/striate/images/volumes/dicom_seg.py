@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import MissingPartError, PictureError, RequestError, StorageError
+from striate.errors import MissingPartError, PictureError, RequestError
 from striate.images.dicom_files import (
     LABEL_CLASSES,
     decoding_dicom,
@@ -20,6 +20,7 @@ from striate.images.dicom_files import (
 from striate.images.dicom_pixels import decode_frames
 from striate.images.dicom_values import Form, functional_item, numbers
 from striate.images.kinds import check_size, damaged
+from striate.images.volumes.base import store_labels
 from striate.images.volumes.dicom_series import Series
 from striate.structures import VOID
 
@@ -246,16 +247,7 @@ def write_segmentation(labels: npt.NDArray[np.uint8], series: Series, classes: t
         # highdicom takes frames of one file in the file's own order.
         inside = inside[np.argsort([frame for _, frame in series.frames[::times]], kind="stable")]
     made = _segmentation(highdicom, series, sources, inside, names)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        made.save_as(out)
-    except OSError as error:
-        raise StorageError(
-            f"the labels cannot be written ({error.strerror or error}).",
-            where=out,
-            fix="Free some space, or name another folder.",
-        ) from error
-    return out
+    return store_labels(out, made.save_as)
 
 
 def _segmentation(

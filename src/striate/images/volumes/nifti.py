@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import PictureError, StorageError
+from striate.errors import PictureError
 from striate.images.kinds import damaged, natural_channel_names, too_large, truncated, unsupported
-from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
+from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind, store_labels, volume_of
 from striate.images.volumes.limits import check_there, check_voxels, part_of_scans, read_bytes
-from striate.images.volumes.values import becomes_nearest_float, likely_type, narrowest
-from striate.structures import Geometry, Levels, Volume
+from striate.images.volumes.values import likely_type, narrowest
+from striate.structures import Geometry, Volume
 
 _MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "meter": 1000.0, "micron": 0.001}
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -59,18 +59,7 @@ class _Nifti(VolumeKind):
             values = raw if (slope, inter) == (1.0, 0.0) else raw.astype(np.float64) * slope + inter
             voxels = narrowest(values)
             header = _header(image, voxels.dtype.name)
-        notes = header.notes
-        if becomes_nearest_float(raw.dtype, voxels.dtype.name):
-            notes = (*notes, f"{raw.dtype.name} values, turned into the nearest float32")
-        ordered = _to_slices(voxels)
-        return Volume(
-            np.ascontiguousarray(ordered),
-            header.channel_names,
-            header.geometry,
-            Levels.of(ordered),
-            notes=notes,
-            source=str(path),
-        )
+        return volume_of(_to_slices(voxels), header, raw.dtype, path)
 
     def write_labels(self, labels: npt.NDArray[np.uint8], like: Path, classes: tuple[str, ...], out: Path) -> Path:
         """Writes `NAME_seg.nii.gz` with the affine and the codes of the volume it answers for.
@@ -97,16 +86,7 @@ class _Nifti(VolumeKind):
         image.set_qform(*source.get_qform(coded=True))
         stem = like.name[: -len(next(end for end in self.suffixes if like.name.lower().endswith(end)))]
         target = out / f"{stem}_seg.nii.gz"
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            nibabel.save(image, target)
-        except OSError as error:
-            raise StorageError(
-                f"the labels cannot be written ({error.strerror or error}).",
-                where=target,
-                fix="Free some space, or name another folder.",
-            ) from error
-        return target
+        return store_labels(target, lambda path: nibabel.save(image, path))
 
 
 def write_nifti(path: Path, voxels: npt.NDArray[Any], geometry: Geometry) -> None:

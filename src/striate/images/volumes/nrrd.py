@@ -27,10 +27,10 @@ import numpy.typing as npt
 from striate.errors import PictureError, StorageError
 from striate.images.kinds import damaged, natural_channel_names, numbered_channel_names, too_large, truncated
 from striate.images.kinds import unsupported as _unsupported
-from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
+from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind, store_labels, volume_of
 from striate.images.volumes.limits import check_there, check_voxels, part_of_scans, read_bytes
-from striate.images.volumes.values import becomes_nearest_float, likely_type, narrowest
-from striate.structures import Geometry, Levels, Volume
+from striate.images.volumes.values import likely_type, narrowest
+from striate.structures import Geometry, Volume
 
 _LONGEST_HEADER = 1 << 20
 _LPS_SIGNS = {
@@ -102,17 +102,7 @@ class _Nrrd(VolumeKind):
             _check_there(path, file)
             voxels = narrowest(_to_slices(_values(path, file), file))
             header = _header(file, voxels.dtype.name)
-        notes = header.notes
-        if becomes_nearest_float(file.stored, voxels.dtype.name):
-            notes = (*notes, f"{file.stored.name} values, turned into the nearest float32")
-        return Volume(
-            np.ascontiguousarray(voxels),
-            header.channel_names,
-            header.geometry,
-            Levels.of(voxels),
-            notes=notes,
-            source=str(path),
-        )
+        return volume_of(voxels, header, file.stored, path)
 
     def write_labels(self, labels: npt.NDArray[np.uint8], like: Path, classes: tuple[str, ...], out: Path) -> Path:
         """Writes `NAME.seg.nrrd` in the space of the volume it answers for, with class names as 3D Slicer reads them.
@@ -126,16 +116,8 @@ class _Nrrd(VolumeKind):
         if target.exists() and target.samefile(like):
             raise StorageError("the labels would replace the volume.", where=target, fix="Name another folder.")
         ordered = labels.transpose(2, 1, 0)[(...,) if len(source.spatial) == 3 else (..., 0)]
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            nrrd.write(str(target), ordered, _header_of_labels(source, labels, classes), index_order="F")
-        except OSError as error:
-            raise StorageError(
-                f"the labels cannot be written ({error.strerror or error}).",
-                where=target,
-                fix="Free some space, or name another folder.",
-            ) from error
-        return target
+        header = _header_of_labels(source, labels, classes)
+        return store_labels(target, lambda path: nrrd.write(str(path), ordered, header, index_order="F"))
 
 
 @contextmanager

@@ -22,15 +22,15 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import PictureError, StorageError
+from striate.errors import PictureError
 from striate.images.arrays import MET_IN_DAMAGED_ARRAYS, array_shapes, read_array
 from striate.images.kinds import damaged, natural_channel_names, numbered_channel_names, truncated, unsupported
 from striate.images.tiff import check_claims, check_stored, decoding_tiff
 from striate.images.tiff_values import TiffValues
-from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
+from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind, store_labels, volume_of
 from striate.images.volumes.limits import check_voxels
-from striate.images.volumes.values import becomes_nearest_float, likely_type, narrowest
-from striate.structures import Geometry, Levels, Volume
+from striate.images.volumes.values import likely_type, narrowest
+from striate.structures import Geometry, Volume
 
 _TIFF_HEADS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _CHANNEL_AXES = "CSQ"
@@ -137,14 +137,14 @@ class _TiffStack(VolumeKind):
             colours = getattr(file.pages[0], "colormap", None)
             voxels = narrowest(_interpreted(stored, planes, colours))
             header = _tiff_header(file, planes, voxels.dtype.name)
-        return _volume(voxels, header, stored.dtype, path)
+        return volume_of(voxels, header, stored.dtype, path)
 
     def write_labels(self, labels: npt.NDArray[np.uint8], like: Path, classes: tuple[str, ...], out: Path) -> Path:
         """Writes `NAME_seg.tif`, a stack as ImageJ reads it, with the size of voxels and the class names."""
         import tifffile
 
         slices, rows, columns = (1000.0 * side for side in self.read_header(like).geometry.spacing_mm)
-        return _write(
+        return store_labels(
             out / f"{like.stem}_seg.tif",
             lambda target: tifffile.imwrite(
                 target,
@@ -183,7 +183,7 @@ class _ArrayStack(VolumeKind):
         if values.shape != shape:
             raise damaged(path, "its array has another shape than its header says")
         voxels = narrowest(_ordered(values))
-        return _volume(voxels, _array_header(shape, voxels.dtype.name), stored, path)
+        return volume_of(voxels, _array_header(shape, voxels.dtype.name), stored, path)
 
     def _checked(self, path: Path) -> tuple[str, tuple[int, ...], np.dtype[Any]]:
         key, shape, stored = _array_of(path)
@@ -205,34 +205,7 @@ class _ArrayStack(VolumeKind):
         out: Path,
     ) -> Path:
         """Writes `NAME_seg.npy`, `(S, H, W)`; class names have no place there."""
-        return _write(out / f"{like.stem}_seg.npy", lambda target: np.save(target, labels))
-
-
-def _volume(voxels: npt.NDArray[Any], header: VolumeHeader, stored: np.dtype[Any], path: Path) -> Volume:
-    notes = header.notes
-    if becomes_nearest_float(stored, voxels.dtype.name):
-        notes = (*notes, f"{stored.name} values, turned into the nearest float32")
-    return Volume(
-        np.ascontiguousarray(voxels),
-        header.channel_names,
-        header.geometry,
-        Levels.of(voxels),
-        notes=notes,
-        source=str(path),
-    )
-
-
-def _write(target: Path, write: Any) -> Path:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write(target)
-    except OSError as error:
-        raise StorageError(
-            f"the labels cannot be written ({error.strerror or error}).",
-            where=target,
-            fix="Free some space, or name another folder.",
-        ) from error
-    return target
+        return store_labels(out / f"{like.stem}_seg.npy", lambda target: np.save(target, labels))
 
 
 def _slice_axis(series: Any) -> str | None:
