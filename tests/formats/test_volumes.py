@@ -6,10 +6,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 
 from striate.data import open_dataset
 from striate.errors import DataError
 from striate.formats import find_format, read_folder
+from striate.formats.volumes.files import look_for_volumes, sort_volumes
 from striate.images.volumes import SliceSource
 from striate.structures import Mask, Slicing
 
@@ -222,3 +224,68 @@ def test_stacks_are_volumes_for_whoever_asks_for_them(tmp_path: Path) -> None:
             np.save(tmp_path / folder / f"s{number}.npy", values.reshape(4, 5, 6).astype(np.uint8))
     reading = read_folder(tmp_path, "volumes")
     assert (reading.task, len(reading.splits[""])) == ("segmentation", 12)
+
+
+def make_stack(label: bool, seed: int = 0) -> np.ndarray:
+    values = np.random.default_rng(seed).integers(1, 900, (6, 8, 9)).astype(np.uint16)
+    labels = np.zeros((6, 8, 9), np.uint8)
+    labels[1:4, 2:5, 2:6] = 1
+    return labels if label else values + np.uint16(5000) * labels
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("images/{}.tif", "labels/{}.tif"),
+        ("{}.npy", "{}_seg.npy"),
+        ("{}_image.npy", "{}_label.npy"),
+        ("p{}_data_cropped.npy", "p{}_label_cropped.npy"),
+        ("train/scan{}.npy", "train/scan{}_mask.npy"),
+    ],
+)
+def test_stacks_in_files_that_pictures_have_too_are_recognised(tmp_path: Path, image: str, label: str) -> None:
+    for number in range(4):
+        for name, is_label in ((image, False), (label, True)):
+            path = tmp_path / name.format(number)
+            path.parent.mkdir(exist_ok=True)
+            stack = make_stack(is_label, number)
+            if path.suffix == ".tif":
+                tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZYX"})
+            else:
+                np.save(path, stack)
+    found, sniff = find_format(tmp_path)
+    assert (found.name, sniff.confidence) == ("volumes", 0.95)
+    reading = read_folder(tmp_path)
+    samples = [sample for part in reading.splits.values() for sample in part]
+    assert len(samples) == 4 * 6
+    np.testing.assert_array_equal(samples[8].read().pixels[1], make_stack(False, 1)[2])
+    np.testing.assert_array_equal(samples[8].read_annotation().classes, make_stack(True)[2])
+
+
+def test_class_folders_of_stacks_are_read_whole(tmp_path: Path) -> None:
+    for name in ("ill", "well"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            stack = make_stack(label=False, seed=number)
+            tifffile.imwrite(tmp_path / name / f"{number}.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    reading = read_folder(tmp_path)
+    assert (reading.format, reading.classes, len(reading.splits[""])) == ("volumes", ("ill", "well"), 36)
+
+
+def test_single_planes_and_mixed_folders_stay_pictures(tmp_path: Path) -> None:
+    for name in ("ill", "well"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            tifffile.imwrite(tmp_path / name / f"{number}.tif", make_stack(label=False, seed=number)[0])
+        # One stack among pictures does not make a set of volumes.
+        tifffile.imwrite(
+            tmp_path / name / "9.tif", make_stack(label=False, seed=9), imagej=True, metadata={"axes": "ZYX"}
+        )
+    assert find_format(tmp_path)[0].name == "folders"
+    assert look_for_volumes(tmp_path).all == []
+
+
+def test_words_that_stand_inside_of_names_tell_labels_only_beside_their_scans() -> None:
+    assert sort_volumes(["a_label_x.npy", "b_label_x.npy"], stacks=True).labels == {}
+    both = sort_volumes(["a_label_x.npy", "a_data_x.npy"], stacks=True)
+    assert both.labels == {"a_data_x.npy": "a_label_x.npy"}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from striate.formats import read_folder
 from striate.images.volumes import VOLUME_KINDS, find_volume_kind, read_volume, read_volume_header
 from striate.structures import Geometry
 
@@ -66,9 +67,17 @@ def test_nrrd(shared_data: Path) -> None:
         assert_same_place(volume.geometry, image)
 
 
-def test_arrays_of_five_axes_are_no_volume(shared_data: Path) -> None:
-    for path in files(shared_data, "datumaro_format_zoo", "HGG_*_data_cropped.npy"):
-        assert find_volume_kind(path) is None
+def test_arrays_of_a_batch_of_one(shared_data: Path) -> None:
+    for path in files(shared_data, "datumaro_format_zoo", "HGG_*_cropped.npy"):
+        stored, volume = np.load(path)[0], read_volume(path)
+        wanted = stored.transpose(1, 0, 2, 3) if stored.ndim == 4 else stored[:, None]
+        np.testing.assert_array_equal(volume.voxels, wanted)
+
+
+def test_stacks_of_a_set(shared_data: Path) -> None:
+    reading = read_folder(shared_data / "datumaro_format_zoo" / "brats_numpy_dataset")
+    assert (reading.format, len(reading.splits[""])) == ("volumes", 4)
+    assert reading.classes == ("overall tumor", "necrotic and non-enhancing tumor", "edema", "enhancing tumor")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from striate.claims.convolution import first_convolution
 from striate.claims.statistics import Bools, difference, is_above, is_below, mean_over, share
 from striate.networks.kernels import kernels_of
 from striate.networks.watching import watching
+from striate.structures import evenly
 
 Floats = npt.NDArray[np.float64]
 
@@ -132,8 +133,7 @@ def probed_layers(network: nn.Module) -> list[str]:
         for name, module in network.named_modules()
         if kernels_of(module) is not None and not isinstance(module, nn.Linear) and not name.startswith("aux")
     ]
-    chosen = np.linspace(0, len(names) - 1, min(MOST_LAYERS, len(names))).round().astype(int)
-    return [names[index] for index in dict.fromkeys(chosen.tolist())]
+    return [names[index] for index in evenly(len(names), MOST_LAYERS).tolist()]
 
 
 @torch.inference_mode()

@@ -23,7 +23,7 @@ from striate.data.framing import Pixels, Preparation, as_dtype, prepare
 from striate.data.scan_cache import cache_folder
 from striate.errors import PictureError, StorageError
 from striate.recipe import InputRecipe
-from striate.structures import Frames, Problem, Sample
+from striate.structures import Frames, Problem, Sample, evenly
 
 _SAME = 1e-11
 """A variance below this share of the mean square is rounding."""
@@ -170,7 +170,7 @@ def channel_statistics(
     store: PixelStore, scale: float, limit: int = 2048
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of values divided by `scale`, over at most `limit` pictures."""
-    picks = np.unique(np.linspace(0, len(store) - 1, min(limit, len(store))).astype(np.int64))
+    picks = evenly(len(store), limit)
     count = 0.0
     total = torch.zeros(store.shape[0], dtype=torch.float64)
     squares = torch.zeros(store.shape[0], dtype=torch.float64)

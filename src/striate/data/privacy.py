@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from striate.formats.medmnist import is_medical
 from striate.images import KINDS, PICTURE_SUFFIXES, ArraySource, FileSource
 from striate.images.identity import HOLDERS, Holder, find_holder, find_identity
 from striate.images.volumes import LabelSlice, SliceSource
-from striate.structures import Count, Problem, Sample
+from striate.structures import Count, Problem, Sample, evenly
 
 IDENTIFYING, BURNT_IN = "identifying", "burnt-in-text-risk"
 _HOLDERS = {holder.name: holder for holder in HOLDERS}
@@ -106,9 +104,7 @@ def _volume_files(samples: Iterable[Sample]) -> dict[Path, str]:
 
 def _spread(files: dict[Path, str]) -> list[tuple[Path, str]]:
     pairs = list(files.items())
-    if len(pairs) <= _MOST_FILES:
-        return pairs
-    return [pairs[i] for i in np.linspace(0, len(pairs) - 1, _MOST_FILES).astype(int)]
+    return [pairs[index] for index in evenly(len(pairs), _MOST_FILES).tolist()]
 
 
 def shows_scans(samples: Sequence[Sample], problems: Sequence[Problem] = ()) -> bool:

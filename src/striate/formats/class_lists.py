@@ -21,7 +21,8 @@ VOID_NAMES = frozenset(
 
 _FILE_NAME = re.compile(
     r"_?((obj|seg)?_?(classes|class_?dict|class_?names?|class_?list|label_?colou?rs?|label_?map|labels|label_?names?"
-    r"|names|class_?map|codes|palette|colou?r_?map|categories)|dataset_meta|config(_v[\d.]+)?)\.(txt|csv|json|names)",
+    r"|names|class_?map|codes|palette|colou?r_?map|categories)|dataset_meta|config(_v[\d.]+)?)\.(txt|csv|json|names)"
+    r"|labels",
     re.I,
 )
 _MOST_BYTES = 1_000_000

@@ -12,6 +12,7 @@ from striate.evaluation import EpochRecord
 from striate.evaluation.calibration import ReliabilityBin
 from striate.evaluation.curves import evaluated, loss_turn
 from striate.pages import BAD_COLOR, COLORWAY, GOOD_COLOR, NEUTRAL_COLOR, SPLIT_COLORS
+from striate.structures import evenly
 from striate.tasks.metric_names import metric_info
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def roc_chart(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> Figu
     found = np.cumsum(positive[order])[ends] / max(int(positive.sum()), 1)
     alarms = np.cumsum(~positive[order])[ends] / max(int((~positive).sum()), 1)
     thresholds = scores[order][ends]
-    kept = _thinned(len(ends), 500)
+    kept = evenly(len(ends), 500)
     figure = graph_objects.Figure()
     figure.add_scatter(
         x=[0, 1],
@@ -245,7 +246,3 @@ def _log(value: float) -> float:
 
 def _short(name: str, limit: int = 22) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"
-
-
-def _thinned(count: int, limit: int) -> npt.NDArray[np.int64]:
-    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64))

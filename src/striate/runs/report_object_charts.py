@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from striate.pages import BACKGROUND_COLOR, COLORWAY, background_index, class_color
-from striate.structures import SHOWN_FROM
+from striate.structures import SHOWN_FROM, evenly
 from striate.tasks.matching import PrecisionRecall
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ def precision_recall_chart(curves: Mapping[str, PrecisionRecall], classes: Seque
     figure = graph_objects.Figure()
     for name, curve in curves.items():
         color = class_color(classes.index(name))
-        kept = _thinned(len(curve.score))
+        kept = evenly(len(curve.score), _MOST_POINTS).tolist()
         figure.add_scatter(
             x=curve.recall[kept].tolist(),
             y=curve.precision[kept].tolist(),
@@ -95,8 +93,3 @@ def class_bars_chart(rows: Sequence[Mapping[str, Any]], key: str, title: str) ->
 
 def _hover(name: str, limit: str) -> str:
     return name.replace("%", "") + ": recall %{x:.1%}, precision %{y:.1%}<br>" + limit + "<extra></extra>"
-
-
-def _thinned(count: int) -> list[int]:
-    kept: list[int] = np.unique(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(np.int64)).tolist()
-    return kept

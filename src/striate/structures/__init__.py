@@ -13,6 +13,7 @@ from striate.structures.annotation import (
     Mask,
 )
 from striate.structures.counting import Count, plural
+from striate.structures.evenly import evenly
 from striate.structures.features import FeatureSpec, Stage
 from striate.structures.levels import Levels
 from striate.structures.medical import NOT_A_MEDICAL_DEVICE, statement
@@ -66,6 +67,7 @@ __all__ = [
     "Stage",
     "Turn",
     "Volume",
+    "evenly",
     "plural",
     "prediction_of_document",
     "statement",

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from striate.errors import PictureError
 from striate.runs.known_pictures import pictures_of_split
 from striate.runs.run import Run
+from striate.structures import evenly
 
 PICTURES = 200
 """Frames of training pictures that calibrate; published recipes take 100 to 500, and ranges settle by then."""
@@ -23,10 +24,9 @@ def calibration_frames(run: Run, count: int = PICTURES) -> list[npt.NDArray[np.g
         PictureError: Not one of them can be read.
     """
     samples, _ = pictures_of_split(run.folder, run.facts, run.recipe, None, "train")
-    places = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int))
     frames = []
     first: PictureError | None = None
-    for place in places:
+    for place in evenly(len(samples), count).tolist():
         try:
             found = run.answering.stored(samples[place].read())[1]
         except PictureError as error:

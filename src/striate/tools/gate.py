@@ -22,7 +22,7 @@ from striate.evaluation.words import plural
 from striate.runs.environment import describe_processor
 from striate.runs.model import Model
 from striate.runs.run import Run
-from striate.structures import ClassScores, DetectedObjects, Prediction, Problem, Sample, SegmentedPicture
+from striate.structures import ClassScores, DetectedObjects, Prediction, Problem, Sample, SegmentedPicture, evenly
 from striate.tools.base import EXACT
 from striate.tools.differences import Difference, Gaps, look_differences, looked_again, place_of
 from striate.tools.exported import Exported
@@ -143,7 +143,7 @@ def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None]
     from striate.runs.known_pictures import pictures_of_split
 
     samples, _ = pictures_of_split(run.folder, run.facts, run.recipe, None, "validation")
-    chosen = [samples[index] for index in np.unique(np.linspace(0, len(samples) - 1, PICTURES).round().astype(int))]
+    chosen = [samples[index] for index in evenly(len(samples), PICTURES).tolist()]
     say(f"asking both about {len(chosen)} pictures of the validation split")
     stored, unlike = _frames(run, exported, chosen)
     outputs = (

@@ -11,7 +11,7 @@ from striate.data import Dataset
 from striate.errors import PictureError
 from striate.images.volumes import SliceSource
 from striate.images.windows import OFF, range_text
-from striate.structures import PLANES, VOID, Levels, Mask, Sample
+from striate.structures import PLANES, VOID, Levels, Mask, Sample, evenly
 from striate.training.defaults import Chooser
 
 AIR_HU = -800.0
@@ -59,7 +59,7 @@ def _levels_of_scans(samples: Sequence[Sample]) -> list[Levels]:
         by_case.setdefault(sample.case or sample.name, sample)
     chosen = list(by_case.values())
     found = []
-    for index in np.unique(np.linspace(0, len(chosen) - 1, min(_SCANS_LOOKED_AT, len(chosen))).astype(int)).tolist():
+    for index in evenly(len(chosen), _SCANS_LOOKED_AT).tolist():
         try:
             picture = chosen[index].read()
         except PictureError:
@@ -81,8 +81,7 @@ def _range_of_interest(data: Dataset) -> tuple[float, float, str]:
     """The range of what is to be found, by its pixels; of all pixels where there are no masks (Isensee et al. 2021)."""
     values = []
     learned = data["train"]
-    picks = np.unique(np.linspace(0, len(learned) - 1, min(_SLICES_LOOKED_AT, len(learned))).astype(int))
-    marked = [learned[index] for index in picks.tolist()]
+    marked = [learned[index] for index in evenly(len(learned), _SLICES_LOOKED_AT).tolist()]
     for sample in marked:
         values.append(_values_of(sample))
     found = np.concatenate([one for one, _ in values if len(one)] or [np.zeros(0)])

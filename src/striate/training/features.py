@@ -17,9 +17,10 @@ from striate.data.batches import in_order
 from striate.data.pixels import PixelStore, normalise
 from striate.networks import Network
 from striate.recipe import InputRecipe
+from striate.structures import evenly
 from striate.tasks import LossSettings
 from striate.training.machine import Setting, computing, setting_of, to_device
-from striate.training.preparation import Prepared, SplitPixels, evenly, read_split
+from striate.training.preparation import Prepared, SplitPixels, read_split
 from striate.training.progress import Silent
 
 PENALTIES = (5e-4, 1.5e-3, 5e-3, 1.5e-2)

@@ -18,7 +18,7 @@ from striate.images.windows import parse_window
 from striate.networks import NetworkInfo, NetworkOptions, WeightsUsed, build_network, resolve_network
 from striate.networks.weights import load_weights
 from striate.recipe import Recipe
-from striate.structures import Frames, Problem, Sample
+from striate.structures import Frames, Problem, Sample, evenly
 from striate.tasks import TASKS, Task
 from striate.tasks.base import ObjectFacts, Targets, View
 from striate.tasks.truth import TruthStore
@@ -267,11 +267,6 @@ def _build(
     return info, options, TASKS.get(data.task).finish_network(backbone, options), weights
 
 
-def evenly(count: int, most: int) -> npt.NDArray[np.int64]:
-    """At most `most` of `count` positions, evenly spread."""
-    return np.linspace(0, count - 1, min(most, count)).round().astype(np.int64)
-
-
 def _looked_at(data: Dataset, train: SplitPixels, recipe: Recipe, task: Task, progress: Progress) -> SplitPixels:
     """A part of the training pictures, evenly spread, as evaluation sees them."""
     fewest = FEWEST_LOOKED_AT_WITH_PLACES if task.spatial else FEWEST_LOOKED_AT
@@ -294,7 +289,7 @@ def _fill_scale(chooser: Chooser, data: Dataset, store: PixelStore, weights: Wei
     scale = {8: 255.0, 16: 65535.0}.get(data.bit_depth)
     if scale != 255.0 and isinstance(store, ArrayStore):
         # 12 bits in a 16-bit file, or floats of any range: the data itself says what full scale is.
-        sample = store.array[np.linspace(0, len(store) - 1, min(64, len(store))).astype(np.int64)]
+        sample = store.array[evenly(len(store), 64)]
         scale = max(float(np.quantile(np.abs(sample.astype(np.float64)), 0.999)), 1e-6)
     why = f"{data.bit_depth}-bit pictures" if scale == 255.0 else "999 of 1000 values of the training split lie below"
     chooser.fill("input.scale", scale or 1.0, why)

@@ -105,36 +105,36 @@ def test_one_plane_is_a_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "becomes"),
+    ("shape", "order"),
     [
-        ((5, 6, 7), (5, 1, 6, 7)),
-        ((5, 6, 7, 2), (5, 2, 6, 7)),
-        ((5, 2, 6, 7), (5, 2, 6, 7)),
-        ((9, 4, 4, 4), (9, 4, 4, 4)),
+        ((5, 6, 7), "SHW"),
+        ((5, 6, 7, 2), "SHWC"),
+        ((5, 2, 6, 7), "SCHW"),
+        ((2, 5, 6, 7), "CSHW"),
+        ((9, 4, 4, 4), "SHWC"),
+        ((3, 3, 4, 4), "SCHW"),
+        ((1, 5, 6, 7), "BSHW"),
+        ((1, 6, 7, 3), "SHWC"),
+        ((1, 4, 2, 5, 1), "BCSHW"),
         ((6, 7, 3), None),
         ((6, 7), None),
         ((2, 3, 4, 5, 6), None),
     ],
 )
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
-def test_arrays(tmp_path: Path, shape: tuple[int, ...], becomes: tuple[int, ...] | None, suffix: str) -> None:
+def test_arrays(tmp_path: Path, shape: tuple[int, ...], order: str | None, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     if suffix == ".npy":
         np.save(path, values(*shape))
     else:
         np.savez_compressed(path, scan=values(*shape))
-    if becomes is None:
+    if order is None:
         assert name_of(path) is None
         return
     assert name_of(path) == "array-stack"
     volume = read_volume(path)
-    stored = values(*shape)
-    if stored.ndim == 3:
-        stored = stored[:, None]
-    elif shape[3] <= shape[1]:
-        stored = stored.transpose(0, 3, 1, 2)
-    np.testing.assert_array_equal(volume.voxels, stored)
-    assert volume.voxels.shape == becomes
+    wanted = np.einsum(f"{order}->{'SCHW' if 'C' in order else 'SHW'}", values(*shape))
+    np.testing.assert_array_equal(volume.voxels, wanted if wanted.ndim == 4 else wanted[:, None])
     header = read_volume_header(path)
     assert (header.size_shw, header.channel_names) == (volume.size_shw, volume.channel_names)
 

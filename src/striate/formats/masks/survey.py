@@ -13,6 +13,7 @@ from striate.errors import PictureError
 from striate.formats.masks.files import Codes, read_codes
 from striate.images import read_header
 from striate.images.kinds import MAX_PIXELS
+from striate.structures import evenly
 
 MOST_READ = 300
 _PIXELS_READ = 300_000_000
@@ -169,8 +170,7 @@ def survey_masks(files: Sequence[tuple[Path, str]], most: int = MOST_READ) -> Su
     """
     chosen = list(files)
     limit = min(most, max(_FEWEST_READ, _PIXELS_READ // _pixels_of(chosen)))
-    if len(chosen) > limit:
-        chosen = [chosen[position] for position in np.linspace(0, len(chosen) - 1, limit).astype(int)]
+    chosen = [chosen[position] for position in evenly(len(chosen), limit).tolist()]
     found = Survey([], len(files))
     for path, name in chosen:
         try:

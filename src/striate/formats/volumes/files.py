@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from striate.formats.folder_names import read_folder_name
-from striate.formats.listing import visit, walk
+from striate.formats.listing import is_picture_name, visit, walk
 from striate.formats.masks.sets import MaskSet, find_mask_sets
 from striate.formats.pairing import mask_ending
 from striate.images.volumes import VOLUME_KINDS, find_volume_kind
+from striate.structures import Count, evenly
 
 _FOLDERS_LOOKED_AT, _FILES_LOOKED_AT, _DEPTH = 100, 400, 8
 _SHARED_WITH_PICTURES = (".tif", ".tiff", ".npy", ".npz")
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
+_SCAN_WORDS, _LABEL_WORDS = ("data", "image", "img", "scan", "volume"), ("label", "labels", "mask", "seg", "gt")
+_WORD_INSIDE = re.compile(rf"(.+)_({'|'.join(_SCAN_WORDS + _LABEL_WORDS)})_([^/]+)", re.I)
 _STAND_IN = ".nii"
+_STACKS_LOOKED_AT = 12
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class VolumeFiles:
         others: Further files of a volume (second channels as nnU-Net names them), which are left out.
         how: In words, how pairs were told.
         all: Every volume.
+        stacks: Whether they are stacks in files of a kind that single pictures have, too.
     """
 
     labels: dict[str, str] = field(default_factory=dict)
@@ -39,6 +44,7 @@ class VolumeFiles:
     others: list[str] = field(default_factory=list)
     how: str = ""
     all: list[str] = field(default_factory=list)
+    stacks: bool = False
 
 
 def single_file_suffixes() -> tuple[str, ...]:
@@ -51,11 +57,24 @@ def look_for_volumes(path: Path) -> VolumeFiles:
     if not path.is_dir():
         return VolumeFiles()
     suffixes = single_file_suffixes()
-    found = []
+    found: list[str] = []
+    shared: list[str] = []
+    pictures = 0
     for folder, listing in visit(path, _FOLDERS_LOOKED_AT, _DEPTH):
-        names = sorted(name for name in listing.others if name.lower().endswith(suffixes))[:_FILES_LOOKED_AT]
-        found += [(folder / name).relative_to(path).as_posix() for name in names]
+        place = "" if folder == path else f"{folder.relative_to(path).as_posix()}/"
+        found += [place + name for name in _ending(listing.others, suffixes)]
+        stacks = _ending((*listing.pictures, *listing.others), _SHARED_WITH_PICTURES)
+        shared += [place + name for name in stacks]
+        pictures += len(listing.pictures) - sum(map(is_picture_name, stacks))
+    if not found and len(shared) > pictures:
+        some = [path / shared[index] for index in evenly(len(shared), _STACKS_LOOKED_AT).tolist()]
+        if all(find_volume_kind(one) is not None for one in some):
+            return sort_volumes(shared, stacks=True)
     return sort_volumes(found)
+
+
+def _ending(names: Iterable[str], suffixes: tuple[str, ...]) -> list[str]:
+    return sorted(name for name in names if name.lower().endswith(suffixes))[:_FILES_LOOKED_AT]
 
 
 def read_volume_files(path: Path) -> VolumeFiles:
@@ -65,18 +84,18 @@ def read_volume_files(path: Path) -> VolumeFiles:
     plain = [name for name in others if name.lower().endswith(suffixes)]
     if plain:
         return sort_volumes(plain)
-    # Stacks in files of kinds that single pictures have, too: whoever asks for volumes means them.
     shared = [name for name in (*pictures, *others) if name.lower().endswith(_SHARED_WITH_PICTURES)]
-    return sort_volumes([name for name in shared if find_volume_kind(path / name) is not None])
+    return sort_volumes([name for name in shared if find_volume_kind(path / name) is not None], stacks=True)
 
 
-def sort_volumes(files: Sequence[str]) -> VolumeFiles:
+def sort_volumes(files: Sequence[str], stacks: bool = False) -> VolumeFiles:
     """Tells volumes from label volumes by the names of files and folders, as masks are told from pictures.
 
     Args:
         files: Paths relative to the set.
+        stacks: Whether single pictures come in files of their kind, too.
     """
-    found = VolumeFiles(all=list(files))
+    found = VolumeFiles(all=list(files), stacks=stacks)
     stems = {without_suffix(file) for file in files}
     # A name that a volume and its labels share counts volumes, not channels.
     names = Counter(stem.rpartition("/")[2] for stem in stems)
@@ -88,7 +107,7 @@ def sort_volumes(files: Sequence[str]) -> VolumeFiles:
         if channel is not None and channel[2] != "0000" and f"{channel[1]}_0000" in stems:
             found.others.append(file)
             continue
-        stand_ins[(channel[1] if channel is not None else stem) + _STAND_IN] = file
+        stand_ins[(channel[1] if channel is not None else _word_last(stem, stems)) + _STAND_IN] = file
     _take_first_of_each_patient(stand_ins, found)
     sets = [one for one in find_mask_sets(list(stand_ins)) if one.sure]
     chosen: MaskSet | None = sets[0] if sets else None
@@ -99,8 +118,23 @@ def sort_volumes(files: Sequence[str]) -> VolumeFiles:
     found.labels = {stand_ins[picture]: stand_ins[mask] for picture, mask in pairing.pairs.items()}
     found.alone = [stand_ins[name] for name in pairing.pictures]
     found.orphans = [stand_ins[name] for name in pairing.annotations]
-    found.how = f"Labels are {chosen.kind}: {len(found.labels)} volumes have one of {pairing.how}."
+    found.how = f"Labels are {chosen.kind}: {Count(len(found.labels)):volume has|volumes have} one of {pairing.how}."
     return found
+
+
+def _word_last(stem: str, stems: Set[str]) -> str:
+    """A name with the word for what it holds moved to its end where it stands inside (`p1_label_cropped`).
+
+    Only where a file of the other kind bears the same name but for that word.
+    """
+    match = _WORD_INSIDE.fullmatch(stem)
+    if match is None:
+        return stem
+    before, word, after = match.groups()
+    others = _LABEL_WORDS if word.casefold() in _SCAN_WORDS else _SCAN_WORDS
+    if not any(f"{before}_{other}_{after}" in stems for other in others):
+        return stem
+    return f"{before}_{after}" + ("_label" if word.casefold() in _LABEL_WORDS else "")
 
 
 def _take_first_of_each_patient(stand_ins: dict[str, str], found: VolumeFiles) -> None:

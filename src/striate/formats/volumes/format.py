@@ -14,12 +14,13 @@ from striate.formats.volumes.segmented import read_dicom_segmented, read_segment
 from striate.formats.volumes.writing import write_volumes
 from striate.structures import Count, Sample, Slicing
 
-_SURE, _SERIES, _LIKELY, _ALONE = 0.95, 0.93, 0.8, 0.55
+_SURE, _SERIES, _STACKS, _LIKELY, _ALONE = 0.95, 0.93, 0.87, 0.8, 0.55
+"""Stacks: above what would read the first plane of each as a picture, below files that name pictures and objects."""
 
 
 class _Volumes(Format):
     name = "volumes"
-    title = "NIfTI, NRRD or DICOM series with labels"
+    title = "NIfTI, NRRD, stacks or DICOM series with labels"
     tasks = ("segmentation", "classification")
 
     def sniff(self, path: Path) -> Sniff | None:
@@ -30,6 +31,8 @@ class _Volumes(Format):
             return Sniff(_SERIES, "DICOM series of several slices")
         if not files.alone:
             return None
+        if files.stacks:
+            return Sniff(_STACKS, f"stacks such as {files.alone[0]}")
         classes = set(classes_of_folders(files.alone).values())
         return Sniff(_LIKELY if len(classes) > 1 else _ALONE, f"volumes such as {files.alone[0]}")
 
@@ -52,7 +55,7 @@ class _Volumes(Format):
             raise DataError(
                 "no volume was found here.",
                 where=path,
-                fix="Give a folder that holds NIfTI or NRRD files, or DICOM series.",
+                fix="Give a folder that holds NIfTI or NRRD files, TIFF or NumPy stacks, or DICOM series.",
             )
         if dicom.labels and task != "classification":
             reading = read_dicom_segmented(self.name, path, dicom, slicing)

@@ -14,7 +14,7 @@ import numpy as np
 from striate.errors import DataError, PictureError
 from striate.formats.class_lists import find_class_lists
 from striate.images.volumes import read_volume
-from striate.structures import MOST_MASK_CLASSES, VOID, Problem
+from striate.structures import MOST_MASK_CLASSES, VOID, Problem, evenly
 
 LISTING = "dataset.json"
 """The file in which the Medical Segmentation Decathlon and nnU-Net name the classes."""
@@ -125,8 +125,7 @@ def _occurring(root: Path, labels: Sequence[str], found: LabelValues) -> set[int
             )
         return {int(value) for value in distinct}
 
-    picks = sorted({round(place) for place in np.linspace(0, len(labels) - 1, min(MOST_READ, len(labels))).tolist()})
-    chosen = [labels[index] for index in picks]
+    chosen = [labels[index] for index in evenly(len(labels), MOST_READ).tolist()]
     occurring: set[int] = set()
     with ThreadPoolExecutor(4) as pool:
         for name, result in zip(chosen, pool.map(values, chosen), strict=True):

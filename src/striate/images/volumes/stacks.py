@@ -5,9 +5,11 @@ Z, time or the pages become the slices. Samples and the axes C and Q are channel
 a picture and no volume (`striate.images.tiff`). Sizes of voxels are those of OME (PhysicalSizeX, Y, Z) and ImageJ
 (spacing, unit, resolution); the order of the file counts as upright.
 
-Arrays: three axes are slices, rows and columns. Of four, the shorter one of the second and the last is the channels,
-the last where they are equal. `(height, width, 3 or 4)` and `(height, width, 1)` are a picture. An npz file is a volume
-where it holds one array, of such a shape.
+Arrays: three axes are slices, rows and columns. Of four, the shortest one of the first, the second and the last is the
+channels, the last and then the second where they are equal. `(height, width, 3 or 4)` and `(height, width, 1)` are a
+picture. A first axis of the length 1 is a batch of one: four more are channels, slices, rows and columns, and three
+more slices, rows and columns, unless the last one has the length of colours. An npz file is a volume where it holds one
+array, of such a shape.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ _TIFF_HEADS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _CHANNEL_AXES = "CSQ"
 _FEWEST_OF_A_STACK = 5
 """An array whose last axis is shorter than this is a picture with channels."""
+_COLOURS = (3, 4)
+"""Lengths of a last axis that are colours, even after a batch of one."""
 
 _MILLIMETRES = {
     "nm": 1e-6,
@@ -158,7 +162,7 @@ class _TiffStack(VolumeKind):
 
 
 class _ArrayStack(VolumeKind):
-    """NumPy arrays of three or four axes."""
+    """NumPy arrays of three to five axes."""
 
     name = "array-stack"
     title = "NumPy stack"
@@ -329,27 +333,48 @@ def _bytes_of(path: Path, key: str) -> int:
 def _is_stack(shape: tuple[int, ...]) -> bool:
     if len(shape) == 3:
         return shape[2] >= _FEWEST_OF_A_STACK
-    return len(shape) == 4
+    return len(shape) == 4 or (len(shape) == 5 and shape[0] == 1)
 
 
-def _channel_axis(shape: tuple[int, ...]) -> int:
-    return 1 if shape[1] < shape[3] else 3
+def _channel_axis(shape: tuple[int, ...]) -> int | None:
+    """The axis that holds channels; `None` where none does."""
+    if len(shape) == 5:
+        return 1
+    if len(shape) == 3:
+        return None
+    if shape[0] == 1:
+        return 3 if shape[3] in _COLOURS else None
+    return min((3, 1, 0), key=lambda axis: shape[axis])
+
+
+def _places(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that are slices, rows and columns."""
+    channels = _channel_axis(shape)
+    return tuple(axis for axis in range(len(shape)) if axis != channels)[-3:]
 
 
 def _ordered(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """`(S, C, H, W)`."""
-    if values.ndim == 3:
-        return values[:, None]
-    return values if _channel_axis(values.shape) == 1 else values.transpose(0, 3, 1, 2)
+    channels = _channel_axis(values.shape)
+    if channels is None:
+        return values.reshape(values.shape[-3:])[:, None]
+    moved = np.moveaxis(values, channels, -3)
+    return moved.reshape(moved.shape[-4:])
 
 
 def _array_header(shape: tuple[int, ...], dtype: str) -> VolumeHeader:
-    axis = _channel_axis(shape) if len(shape) == 4 else None
-    channels = 1 if axis is None else shape[axis]
-    sides = [side for index, side in enumerate(shape) if index != axis]
-    size = int(sides[0]), int(sides[1]), int(sides[2])
+    axis = _channel_axis(shape)
+    slices, rows, columns = (int(shape[place]) for place in _places(shape))
+    notes = [_NO_SIZES]
+    if axis is not None:
+        notes.append(f"its axis {axis + 1} of {len(shape)} counts as channels")
     return VolumeHeader(
-        size, _channel_names(channels, colour=axis == 3), dtype, "array-stack", Geometry.unknown(), notes=(_NO_SIZES,)
+        (slices, rows, columns),
+        _channel_names(1 if axis is None else shape[axis], colour=axis == 3),
+        dtype,
+        "array-stack",
+        Geometry.unknown(),
+        notes=tuple(notes),
     )
 
 
