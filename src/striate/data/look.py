@@ -315,11 +315,12 @@ def look_anyway(
         volumes = look_at_volumes(Path(path))
         return Look(_with_problems(survey_refused(path, format, found, error), volumes), error, volumes=volumes)
     seed = wishes.seed if wishes else 0
-    has_volumes = any(sample.case for samples in survey.dataset.splits.values() for sample in samples)
+    samples = [sample for part in survey.dataset.splits.values() for sample in part]
+    patients = {sample.case: sample.group or sample.case for sample in samples if sample.case}
     return Look(
         survey,
         channels=None if channels is None else look_at_channels(survey.dataset, channels, seed=seed),
-        volumes=look_at_volumes(Path(path)) if has_volumes else None,
+        volumes=look_at_volumes(Path(path), patients) if patients else None,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +65,19 @@ class VolumeLook:
             words += f" of {spacing} mm; {_directions([one.letters for one in known])}"
         found = [f"{words}."]
         if len(known) < len(headers):
-            found.append(f"{Count(len(headers) - len(known)):volume says|volumes say} nothing of where they lie.")
+            lost = Count(len(headers) - len(known))
+            found.append(f"{lost:volume does not say where it lies|volumes do not say where they lie}.")
         notes = Counter(note for one in headers for note in one.notes)
         found += [f"{note} ({Count(count):volume})." for note, count in notes.most_common(_SHOWN)]
         return found
 
 
-def look_at_volumes(root: Path) -> VolumeLook | None:
+def look_at_volumes(root: Path, patients: Mapping[str, str] | None = None) -> VolumeLook | None:
     """Volumes at a path; `None` where there are none.
 
     Args:
         root: A folder, or one volume.
+        patients: Whose each one is, by its name, where that is known better than by names of folders.
     """
     problems: list[Problem] = []
     if root.is_file():
@@ -90,6 +92,7 @@ def look_at_volumes(root: Path) -> VolumeLook | None:
         else:
             volumes += dicom.volumes
             problems += dicom.problems
+    volumes = [replace(one, patient=(patients or {}).get(one.name, one.patient)) for one in volumes]
     headers = read_headers(volumes, problems)
     return VolumeLook(headers, tuple(problems)) if headers else None
 

@@ -12,6 +12,7 @@ from striate.formats.volumes.files import look_for_volumes, read_volume_files
 from striate.formats.volumes.found import DicomSet, found_files, looks_like_dicom_volumes, read_dicom_set
 from striate.formats.volumes.segmented import read_dicom_segmented, read_segmented
 from striate.formats.volumes.writing import write_volumes
+from striate.images.volumes import find_volume_kind
 from striate.structures import Count, Sample, Slicing
 
 _SURE, _SERIES, _STACKS, _LIKELY, _ALONE = 0.95, 0.93, 0.87, 0.8, 0.55
@@ -24,6 +25,8 @@ class _Volumes(Format):
     tasks = ("segmentation", "classification")
 
     def sniff(self, path: Path) -> Sniff | None:
+        if path.is_file():
+            return Sniff(_ALONE, "one volume") if find_volume_kind(path) is not None else None
         files = look_for_volumes(path)
         if files.labels:
             return Sniff(_SURE, "volumes with label volumes of the same names")
@@ -45,6 +48,12 @@ class _Volumes(Format):
         Raises:
             DataError: It cannot be understood.
         """
+        if path.is_file() and find_volume_kind(path) is not None:
+            raise DataError(
+                "this is one volume, and nothing says what it shows.",
+                where=path,
+                fix="Give the folder that holds volumes and their labels.",
+            )
         files = read_volume_files(path)
         if files.labels and task != "classification":
             return read_segmented(self.name, path, files, slicing)
