@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from striate.evaluation.evaluate import evaluate
 from striate.evaluation.intervals import Groups, group_numbers
-from striate.evaluation.operating import OperatingPoint, operating_point
+from striate.evaluation.operating import operating_point, tells_two_apart
+from striate.evaluation.structures import Estimate, Evaluation
 from striate.images.volumes import SliceSource, put_slice, shared_volume
 from striate.structures import VOID, Mask, Prediction, Sample, SegmentedPicture
 from striate.tasks import Task
@@ -38,9 +40,47 @@ class Measured:
     notes: tuple[str, ...] = ()
     unit: str = "pictures"
 
-    def at(self, threshold: float, seed: int = 0) -> OperatingPoint:
-        """What a threshold on the second of two classes is worth."""
-        return operating_point(self.scores[:, 1], self.targets, threshold, seed=seed, groups=self.groups)
+    def evaluate(
+        self,
+        task: Task,
+        classes: tuple[str, ...],
+        *,
+        split: str,
+        train_targets: Targets,
+        validation: Estimate | None = None,
+        shift: Sequence[str] = (),
+        seed: int = 0,
+        threshold: float | None = None,
+    ) -> Evaluation:
+        """All figures of a split.
+
+        Args:
+            task: The task.
+            classes: Class names.
+            split: Name of the split.
+            train_targets: Truth of the training split, from which the baseline takes its constant answer.
+            validation: Headline on the validation split, to notice that a test split is another kind of pictures.
+            shift: Sentences on how the split's pictures differ from the training pictures.
+            seed: Fixes the resamples.
+            threshold: From which score of the second of two classes that one is answered, where one was chosen.
+        """
+        found = evaluate(
+            task,
+            self.scores,
+            self.targets,
+            classes,
+            split=split,
+            train_targets=train_targets,
+            validation=validation,
+            shift=[*self.notes, *shift],
+            seed=seed,
+            groups=self.groups,
+            unit=self.unit,
+        )
+        if threshold is None or not tells_two_apart(task, classes):
+            return found
+        point = operating_point(self.scores[:, 1], self.targets, threshold, seed=seed, groups=self.groups)
+        return replace(found, point=point.as_dict())
 
 
 def pooled(task: Task, scores: Scores, targets: Targets, samples: Sequence[Sample]) -> Measured:
@@ -111,6 +151,27 @@ def assemble(answers: Iterable[tuple[Sample, Prediction]], *, truth: bool) -> It
                 put_slice(volume.true, source.plane, source.index, annotation.classes)
         if volume is not None:
             yield volume
+
+
+def with_cases(
+    found: Evaluation,
+    task: Task,
+    samples: Sequence[Sample],
+    answers: Iterable[tuple[Sample, Prediction]],
+    classes: tuple[str, ...],
+) -> Evaluation:
+    """Figures of a split with those of each volume, where its pictures are slices of some whose voxels are classified.
+
+    Args:
+        found: Figures of the slices.
+        task: The task.
+        samples: The slices.
+        answers: Each with its answer; asked for only where there are volumes.
+        classes: Class names.
+    """
+    if task.name != "segmentation" or not any(sample.case for sample in samples):
+        return found
+    return replace(found, cases=tuple(case_rows(assemble(answers, truth=True), classes)))
 
 
 def case_rows(volumes: Iterable[AnsweredVolume], classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -15,9 +15,8 @@ import numpy as np
 
 from striate.data import slicing_of
 from striate.errors import PictureError, RequestError
-from striate.evaluation import Estimate, Evaluation, evaluate
-from striate.evaluation.cases import assemble, case_rows, pooled
-from striate.evaluation.operating import tells_two_apart
+from striate.evaluation import Estimate, Evaluation
+from striate.evaluation.cases import pooled, with_cases
 from striate.recipe import Recipe
 from striate.runs.answering import BATCH, Answering
 from striate.runs.asked import find_pictures
@@ -150,25 +149,17 @@ class Model(ABC):
         """
         read, scores, targets = self.scores_of(samples, split, [] if problems is None else problems)
         what = pooled(self.task, scores, targets, read)
-        measured = evaluate(
+        found = what.evaluate(
             self.task,
-            what.scores,
-            what.targets,
             self.classes,
             split=split,
             train_targets=what.targets if train_targets is None else train_targets,
             validation=validation,
-            shift=what.notes,
             seed=seed,
-            groups=what.groups,
-            unit=what.unit,
+            threshold=self.facts.threshold,
         )
-        if self.task.name == "segmentation" and any(sample.case for sample in read):
-            answers = ((sample, answer) for sample, _, answer in self.answering.predict(read, self.classes, []))
-            rows = case_rows(assemble(answers, truth=True), self.classes)
-            measured = replace(measured, cases=tuple(rows))
-        if self.facts.threshold is not None and tells_two_apart(self.task, self.classes):
-            measured = replace(measured, point=what.at(self.facts.threshold, seed).as_dict())
+        answers = ((sample, answer) for sample, _, answer in self.answering.predict(read, self.classes, []))
+        measured = with_cases(found, self.task, read, answers, self.classes)
         return measured, SplitScores(tuple(sample.name for sample in read), scores, targets)
 
     def scores_of(

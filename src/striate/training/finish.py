@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.data.batches import in_order
-from striate.evaluation import Estimate, Evaluation, evaluate, judge_fit
+from striate.evaluation import Estimate, Evaluation, judge_fit
 from striate.evaluation.advice import FitContext
-from striate.evaluation.cases import assemble, case_rows, pooled
+from striate.evaluation.cases import pooled, with_cases
 from striate.evaluation.operating import choose_threshold, tells_two_apart
 from striate.evaluation.scoring import predict_pictures, run_network
 from striate.networks.weights import has_published_weights
@@ -94,38 +94,30 @@ def _measure_splits(session: Session) -> tuple[dict[str, Evaluation], _Chosen]:
             continue
         if name != "test":
             # By validation pictures, which come second, where there are some: nothing is chosen by test pictures.
-            found = prepared.task.counting_score(scores, targets)
-            chosen.count_from = chosen.count_from if found is None else round(found, 3)
-        names = tuple(split.samples[index].name for index in split.usable.tolist())
-        folder.write_scores(name, SplitScores(names, scores, targets))
-        validation = evaluations.get("validation")
+            score = prepared.task.counting_score(scores, targets)
+            chosen.count_from = chosen.count_from if score is None else round(score, 3)
         usable = [split.samples[index] for index in split.usable.tolist()]
+        folder.write_scores(name, SplitScores(tuple(sample.name for sample in usable), scores, targets))
         measured = pooled(prepared.task, scores, targets, usable)
-        two = tells_two_apart(prepared.task, prepared.data.classes)
-        if two and name != "test":
+        if name != "test" and tells_two_apart(prepared.task, prepared.data.classes):
             threshold = choose_threshold(measured.scores[:, 1], measured.targets)
             chosen.threshold = chosen.threshold if threshold is None else threshold
-        evaluations[name] = evaluate(
+        validation = evaluations.get("validation")
+        found = measured.evaluate(
             prepared.task,
-            measured.scores,
-            measured.targets,
             prepared.data.classes,
             split=name,
             train_targets=prepared.train.targets[prepared.train.usable],
             validation=validation.headline if validation is not None else None,
-            shift=[*measured.notes, *_shift_sentences(session, name)],
+            shift=_shift_sentences(session, name),
             seed=prepared.recipe.optimisation.seed,
-            groups=measured.groups,
-            unit=measured.unit,
+            threshold=chosen.threshold,
         )
-        if two and chosen.threshold is not None:
-            point = measured.at(chosen.threshold, prepared.recipe.optimisation.seed)
-            evaluations[name] = replace(evaluations[name], point=point.as_dict())
-        last = name == list(splits)[-1]
-        if last and prepared.task.name == "segmentation" and any(sample.case for sample in usable):
-            rows = case_rows(assemble(_answers(session, split, split.usable), truth=True), prepared.data.classes)
-            evaluations[name] = replace(evaluations[name], cases=tuple(rows))
-        folder.write_evaluation(evaluations[name])
+        if name == list(splits)[-1]:
+            answers = _answers(session, split, split.usable)
+            found = with_cases(found, prepared.task, usable, answers, prepared.data.classes)
+        evaluations[name] = found
+        folder.write_evaluation(found)
         if prepared.task.spatial:
             # The last split measured is the one that the report is about.
             folder.write_worst(_worst_answers(session, split, prepared.task.mistakes(scores, targets)))
