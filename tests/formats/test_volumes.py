@@ -86,10 +86,40 @@ def test_nnunet_names_channels_in_four_digits(tmp_path: Path) -> None:
     make_set(tmp_path, 3)
     for path in (tmp_path / "images").iterdir():
         path.rename(path.with_name(path.name.replace(".nii.gz", "_0000.nii.gz")))
-    save(tmp_path / "images" / "case_000_0001.nii.gz", np.zeros((6, 5, 4), np.uint8))
     reading = read_folder(tmp_path)
-    assert len(reading.splits[""]) == 12
-    assert [problem.kind for problem in reading.problems] == ["further-channel"]
+    assert (len(reading.splits[""]), reading.problems) == (12, [])
+    save(tmp_path / "images" / "case_000_0001.nii.gz", np.zeros((6, 5, 4), np.uint8))
+    save(tmp_path / "images" / "case_001_0001.nii.gz", np.ones((6, 5, 4), np.uint8))
+    reading = read_folder(tmp_path, slicing=Slicing(neighbours=0))
+    assert len(reading.splits[""]) == 8
+    (problem,) = reading.problems
+    assert (problem.kind, problem.path) == ("missing-channel", "images/case_002_0000.nii.gz")
+    assert "there is no file for 0001, where other volumes have 0000, 0001." in problem.detail
+    assert "Channels of a volume lie in files of their own (0000, 0001)." in reading.notes
+    picture = reading.splits[""][4].read()
+    assert picture.channel_names == ("0000", "0001")
+    assert picture.pixels[1].tolist() == np.ones((5, 6)).tolist()
+    assert reading.splits[""][4].group == "images/case_001"
+
+
+def test_numbers_of_volumes_are_no_channels(tmp_path: Path) -> None:
+    for number in range(4):
+        for name in (f"ill/a_{number:04d}", f"well/b_{number:04d}"):
+            save(tmp_path / f"{name}.nii.gz", np.random.default_rng(number).integers(0, 9, (6, 5, 4), dtype=np.int16))
+    reading = read_folder(tmp_path)
+    assert (reading.classes, len(reading.splits[""])) == (("ill", "well"), 8 * 4)
+
+
+def test_channels_on_different_grids_are_not_put_together(tmp_path: Path) -> None:
+    make_set(tmp_path, 3)
+    for path in (tmp_path / "images").iterdir():
+        path.rename(path.with_name(path.name.replace(".nii.gz", "_0000.nii.gz")))
+        save(path.with_name(path.name.replace(".nii.gz", "_0001.nii.gz")), np.zeros((3, 5, 4), np.int16))
+    reading = read_folder(tmp_path, slicing=Slicing(neighbours=0))
+    assert reading.splits[""][0].read().channel_names == ("gray",)
+    (problem,) = reading.problems
+    assert problem.kind == "further-channel"
+    assert "or it lies on another grid" in problem.detail
 
 
 def test_what_has_no_partner_is_named(tmp_path: Path) -> None:
@@ -192,9 +222,9 @@ def test_several_scans_of_a_patient_and_one_label_volume(tmp_path: Path) -> None
     reading = read_folder(tmp_path)
     assert (reading.task, len(reading.splits[""])) == ("segmentation", 4 * 4)
     assert {sample.group for sample in reading.splits[""]} == {f"brats_{number}" for number in range(4)}
-    (problem,) = reading.problems
-    assert (problem.kind, problem.severity) == ("further-channel", "dropped")
-    assert reading.splits[""][0].case == "BraTS_0/BraTS_0_flair.nii.gz"
+    assert reading.problems == []
+    assert reading.splits[""][0].case == "BraTS_0/BraTS_0_{flair,t1,t1ce,t2}.nii.gz"
+    assert reading.splits[""][0].read().pixels.shape == (3 * 4, 5, 6)
 
 
 def test_labels_in_black_and_white(tmp_path: Path) -> None:

@@ -143,8 +143,6 @@ def _usual_kind(task: str, paths: Sequence[Path]) -> str:
     from striate.images.volumes import find_volume_kind
 
     def holds_volumes(path: Path) -> bool:
-        if not path.exists():
-            return False
         if find_volume_kind(path) is not None:
             return True
         return path.is_dir() and (bool(look_for_volumes(path).all) or looks_like_dicom_volumes(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from striate.formats.medmnist import is_medical
 from striate.images import KINDS, PICTURE_SUFFIXES, ArraySource, FileSource
@@ -89,7 +89,8 @@ def _volume_files(samples: Iterable[Sample]) -> dict[Path, str]:
     folders: set[Path] = set()
     for sample in samples:
         for source in (sample.source, sample.annotation):
-            files |= {one: one.name for one in getattr(source, "paths", ())}
+            if not isinstance(source, SliceSource):
+                files |= {one: one.name for one in getattr(source, "paths", ())}
             path = getattr(source, "path", None)
             if not isinstance(path, Path) or isinstance(source, FileSource | ArraySource) or path in folders:
                 continue
@@ -97,7 +98,9 @@ def _volume_files(samples: Iterable[Sample]) -> dict[Path, str]:
             folders.add(path)
             if path.is_dir():
                 files |= {one: f"{name}/{one.name}" for one in sorted(path.iterdir()) if one.is_file()}
-            elif isinstance(source, SliceSource | LabelSlice) or find_holder(path) is not None:
+            elif isinstance(source, SliceSource):
+                files |= {one: PurePath(str(name)).with_name(one.name).as_posix() for one in source.paths}
+            elif isinstance(source, LabelSlice) or find_holder(path) is not None:
                 files[path] = str(name)
     return files
 

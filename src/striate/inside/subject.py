@@ -200,9 +200,13 @@ def _slice_of_volume(path: Path, opened: Run) -> Picture | None:
     """
     name, mark, number = str(path).rpartition("#")
     volume = Path(name) if mark and number.isdigit() and not path.exists() else path
-    if not volume.exists() or find_volume_kind(volume) is None:
+    if find_volume_kind(volume) is None:
         return None
-    slices = list(find_pictures(volume, [], slicing_of(opened.recipe)))
+    problems: list[Problem] = []
+    channels = opened.facts.volume_channels
+    slices = list(find_pictures(volume, problems, slicing_of(opened.recipe), volume_channels=channels))
+    if problems:
+        raise RequestError(problems[0].detail, where=volume, fix=problems[0].fix)
     index = int(number) if volume is not path else len(slices) // 2
     if index >= len(slices):
         raise RequestError(

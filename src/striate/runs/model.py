@@ -118,7 +118,9 @@ class Model(ABC):
         Raises:
             RequestError: Nothing is at a path.
         """
-        found = find_pictures(paths, problems, slicing_of(self.recipe), self.facts.channels_in_files)
+        found = find_pictures(
+            paths, problems, slicing_of(self.recipe), self.facts.channels_in_files, self.facts.volume_channels
+        )
         answers = self.answering.predict(found, self.classes, problems, batch_size=batch_size)
         for _, rows in groupby(answers, lambda row: row[0].case or row[0].name):
             yield from _of_one_thing(rows)

@@ -37,6 +37,7 @@ class RunFacts:
         picture_channels: Channels of the training pictures, of which the recipe's `data.channels` chose; empty in runs
             of an older Striate.
         channel_files: Whether the channels of a picture lay in files of their own.
+        volume_channels: Channels of volumes that lay in files of their own; none where a file held all of them.
         dtype: Type of the stored pixels that `striate.data.framing.prepare` feeds it with.
         status: running, done, interrupted or failed.
         created: When the run began, ISO 8601 in UTC.
@@ -67,6 +68,7 @@ class RunFacts:
     channel_names: tuple[str, ...] = ()
     picture_channels: tuple[str, ...] = ()
     channel_files: bool = False
+    volume_channels: tuple[str, ...] = ()
     dtype: str = "uint8"
     status: Status = "running"
     created: str = ""
@@ -127,7 +129,7 @@ class RunFacts:
             options["object_sides"] = tuple(options["object_sides"])
         values["options"] = NetworkOptions(**options)
         values["classes"] = tuple(values["classes"])
-        for name in ("channel_names", "picture_channels"):
+        for name in ("channel_names", "picture_channels", "volume_channels"):
             values[name] = tuple(values.get(name, ()))
         if values.get("headline") is not None:
             values["headline"] = Estimate(**values["headline"])

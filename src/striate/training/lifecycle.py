@@ -16,6 +16,7 @@ from striate import __version__
 from striate.data import Dataset, open_by_recipe
 from striate.errors import CheckpointError, DataError, RequestError
 from striate.images import StackSource
+from striate.images.volumes import SliceSource, channels_of
 from striate.networks import resolve_network
 from striate.networks.base import count_parameters
 from striate.networks.weights import WEIGHT_CHOICES
@@ -278,6 +279,9 @@ def _facts(prepared: Prepared) -> RunFacts:
         channel_names=choice.names,
         picture_channels=data.channel_names,
         channel_files=any(isinstance(sample.source, StackSource) for sample in data["train"]),
+        volume_channels=next(
+            (channels_of(one.source.path) for one in data["train"] if isinstance(one.source, SliceSource)), ()
+        ),
         dtype=choice.dtype(stored_dtype(data, prepared.recipe)).name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         striate=__version__,

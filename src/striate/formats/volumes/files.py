@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from striate.errors import PictureError
 from striate.formats.folder_names import read_folder_name
 from striate.formats.listing import is_picture_name, visit, walk
 from striate.formats.masks.sets import MaskSet, find_mask_sets
 from striate.formats.pairing import mask_ending
-from striate.images.volumes import VOLUME_KINDS, find_volume_kind
-from striate.structures import Count, evenly
+from striate.formats.tally import left_out
+from striate.formats.volumes.channel_files import join_channel_volumes
+from striate.images.volumes import VOLUME_KINDS, find_volume_kind, read_volume_header, without_channels
+from striate.structures import Count, Problem, evenly
 
 _FOLDERS_LOOKED_AT, _FILES_LOOKED_AT, _DEPTH = 100, 400, 8
 _SHARED_WITH_PICTURES = (".tif", ".tiff", ".npy", ".npz")
-_CHANNEL = re.compile(r"(.+)_(\d{4})")
 _SCAN_WORDS, _LABEL_WORDS = ("data", "image", "img", "scan", "volume"), ("label", "labels", "mask", "seg", "gt")
 _WORD_INSIDE = re.compile(rf"(.+)_({'|'.join(_SCAN_WORDS + _LABEL_WORDS)})_([^/]+)", re.I)
 _STAND_IN = ".nii"
 _STACKS_LOOKED_AT = 12
+_NAMED = 5
 
 
 @dataclass(slots=True)
@@ -32,9 +34,11 @@ class VolumeFiles:
         labels: Label volume of each volume that has one.
         alone: Volumes without a label volume.
         orphans: Label volumes without a volume.
-        others: Further files of a volume (second channels as nnU-Net names them), which are left out.
+        others: Files with a channel that most volumes do not have, or that lies on another grid; they are left out.
+        incomplete: Volumes that lack channels which most have, and these; they are left out.
+        channels: Channels that lie in files of their own; volumes then have an address (`images.volumes.addresses`).
         how: In words, how pairs were told.
-        all: Every volume.
+        all: Every file.
         stacks: Whether they are stacks in files of a kind that single pictures have, too.
     """
 
@@ -42,9 +46,38 @@ class VolumeFiles:
     alone: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    incomplete: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
     how: str = ""
     all: list[str] = field(default_factory=list)
     stacks: bool = False
+
+    def channel_notes(self) -> list[str]:
+        """That channels lie in files of their own, a sentence, where they do."""
+        listed = ", ".join(self.channels)
+        return [f"Channels of a volume lie in files of their own ({listed})."] if listed else []
+
+    def channel_problems(self) -> list[Problem]:
+        """Channels that are not read, and volumes that lack some."""
+        missing = [
+            Problem(
+                "missing-channel",
+                name,
+                f"there is no file for {', '.join(lacking)}, where other volumes have {', '.join(self.channels)}.",
+                "It is left out. Add the file, or delete the volume's other channels.",
+                "dropped",
+            )
+            for name, lacking in self.incomplete.items()
+        ]
+        surplus = left_out(
+            "further-channel",
+            self.others,
+            "file holds|files hold",
+            "a further scan or channel that is not read: other volumes lack it, or it lies on another grid",
+            "Give every volume the same channels, on one grid.",
+            _NAMED,
+        )
+        return missing + surplus
 
 
 def single_file_suffixes() -> tuple[str, ...]:
@@ -83,32 +116,36 @@ def read_volume_files(path: Path) -> VolumeFiles:
     pictures, others = walk(path)
     plain = [name for name in others if name.lower().endswith(suffixes)]
     if plain:
-        return sort_volumes(plain)
+        return sort_volumes(plain, fits=lambda address: _lies_on_one_grid(path / address))
     shared = [name for name in (*pictures, *others) if name.lower().endswith(_SHARED_WITH_PICTURES)]
-    return sort_volumes([name for name in shared if find_volume_kind(path / name) is not None], stacks=True)
+    volumes = [name for name in shared if find_volume_kind(path / name) is not None]
+    return sort_volumes(volumes, stacks=True, fits=lambda address: _lies_on_one_grid(path / address))
 
 
-def sort_volumes(files: Sequence[str], stacks: bool = False) -> VolumeFiles:
+def _lies_on_one_grid(address: Path) -> bool:
+    """Whether the files of an address belong together; a file that cannot be read is for others to report."""
+    try:
+        read_volume_header(address)
+    except PictureError as error:
+        return error.kind != "channel-sizes"
+    return True
+
+
+def sort_volumes(
+    files: Sequence[str], stacks: bool = False, fits: Callable[[str], bool] = lambda _: True
+) -> VolumeFiles:
     """Tells volumes from label volumes by the names of files and folders, as masks are told from pictures.
 
     Args:
         files: Paths relative to the set.
         stacks: Whether single pictures come in files of their kind, too.
+        fits: Whether the files of an address lie on one grid.
     """
-    found = VolumeFiles(all=list(files), stacks=stacks)
-    stems = {without_suffix(file) for file in files}
-    # A name that a volume and its labels share counts volumes, not channels.
-    names = Counter(stem.rpartition("/")[2] for stem in stems)
-    stand_ins: dict[str, str] = {}
-    for file in files:
-        stem = without_suffix(file)
-        channel = _CHANNEL.fullmatch(stem) if names[stem.rpartition("/")[2]] == 1 else None
-        # nnU-Net writes each channel of a volume into a file of its own, counted in four digits from 0000.
-        if channel is not None and channel[2] != "0000" and f"{channel[1]}_0000" in stems:
-            found.others.append(file)
-            continue
-        stand_ins[(channel[1] if channel is not None else _word_last(stem, stems)) + _STAND_IN] = file
-    _take_first_of_each_patient(stand_ins, found)
+    joined = join_channel_volumes({without_suffix(file): file for file in files}, fits)
+    found = VolumeFiles(all=list(files), stacks=stacks, channels=joined.channels)
+    found.others, found.incomplete = joined.others, dict(joined.incomplete.values())
+    # Under names of pictures of one kind, masks are told from pictures.
+    stand_ins = {_word_last(stem, joined.volumes.keys()) + _STAND_IN: file for stem, file in joined.volumes.items()}
     sets = [one for one in find_mask_sets(list(stand_ins)) if one.sure]
     chosen: MaskSet | None = sets[0] if sets else None
     if chosen is None:
@@ -117,9 +154,18 @@ def sort_volumes(files: Sequence[str], stacks: bool = False) -> VolumeFiles:
     pairing = chosen.pairing
     found.labels = {stand_ins[picture]: stand_ins[mask] for picture, mask in pairing.pairs.items()}
     found.alone = [stand_ins[name] for name in pairing.pictures]
-    found.orphans = [stand_ins[name] for name in pairing.annotations]
+    # Labels of a volume that is left out are not missed.
+    lost = {name.rpartition("/")[2].casefold() for name in joined.incomplete}
+    found.orphans = [stand_ins[name] for name in pairing.annotations if not _name_of_labelled(name) & lost]
     found.how = f"Labels are {chosen.kind}: {Count(len(found.labels)):volume has|volumes have} one of {pairing.how}."
     return found
+
+
+def _name_of_labelled(stand_in: str) -> set[str]:
+    """What the volume of a label volume may be called."""
+    stem = PurePosixPath(stand_in).stem.casefold()
+    ending = mask_ending(stem)
+    return {stem} if ending is None else {stem, ending[0]}
 
 
 def _word_last(stem: str, stems: Set[str]) -> str:
@@ -137,29 +183,9 @@ def _word_last(stem: str, stems: Set[str]) -> str:
     return f"{before}_{after}" + ("_label" if word.casefold() in _LABEL_WORDS else "")
 
 
-def _take_first_of_each_patient(stand_ins: dict[str, str], found: VolumeFiles) -> None:
-    """Keeps one scan of each folder that holds several and one label volume (`p1/p1_t1`, `p1/p1_t2`, `p1/p1_seg`).
-
-    Which one of them the labels are named after is not said; taken is the first by name, the same in all folders.
-    """
-    folders: dict[str, list[str]] = {}
-    for name in stand_ins:
-        folders.setdefault(name.rpartition("/")[0], []).append(name)
-    for folder, names in folders.items():
-        labels = [name for name in names if mask_ending(PurePosixPath(name).stem) is not None]
-        scans = sorted(set(names) - set(labels))
-        if not folder or len(labels) != 1 or len(scans) < 2:
-            continue
-        for name in scans[1:]:
-            found.others.append(stand_ins.pop(name))
-        # Under the name of the labels, so that the two are a pair.
-        ending = mask_ending(PurePosixPath(labels[0]).stem)
-        assert ending is not None
-        stand_ins[f"{folder}/{ending[0]}{_STAND_IN}"] = stand_ins.pop(scans[0])
-
-
 def without_suffix(file: str) -> str:
-    """A path without the ending that says what kind of volume it is (`.nii.gz` counts as one)."""
+    """A path or address without the ending that says what kind of volume it is (`.nii.gz` is one), and its channels."""
+    file = without_channels(file)
     lower = file.lower()
     for suffix in sorted((*single_file_suffixes(), *_SHARED_WITH_PICTURES), key=len, reverse=True):
         if lower.endswith(suffix):

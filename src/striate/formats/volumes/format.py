@@ -59,7 +59,10 @@ class _Volumes(Format):
             return read_segmented(self.name, path, files, slicing)
         dicom = read_dicom_set(path) if not files.labels and looks_like_dicom_volumes(path) else DicomSet()
         if files.all and not dicom.labels:
-            return read_classified(self.name, path, found_files(path, files.alone or list(files.labels)), slicing)
+            volumes = found_files(path, files.alone or list(files.labels))
+            reading = read_classified(self.name, path, volumes, slicing, files.channel_problems())
+            reading.notes += files.channel_notes()
+            return reading
         if not dicom.volumes:
             raise DataError(
                 "no volume was found here.",

@@ -39,8 +39,9 @@ def read_segmented(name: str, root: Path, files: VolumeFiles, slicing: Slicing) 
         DataError: Nothing can be learned here.
     """
     found = ObjectFindings("segmentation")
-    found.notes.append(files.how)
+    found.notes += [files.how, *files.channel_notes()]
     _report_alone(files, found)
+    found.problems += files.channel_problems()
     values = settle_label_values(root, list(files.labels.values()))
     found.names, found.problems = values.names, found.problems + values.problems
     found.notes += values.notes
@@ -145,13 +146,6 @@ def _report_alone(files: VolumeFiles, found: ObjectFindings) -> None:
             "label volume belongs|label volumes belong",
             "to no volume",
             "Add the volumes.",
-        ),
-        (
-            "further-channel",
-            files.others,
-            "file holds|files hold",
-            "a further channel of a volume, and only the first is read",
-            "Save all channels in one file, as a fourth axis.",
         ),
     ):
         found.problems += left_out(kind, names, noun, what, advice, _NAMED)

@@ -1,5 +1,6 @@
 """Volumes <-> files: NIfTI, NRRD, DICOM series, stacks of pages and arrays."""
 
+from striate.images.volumes.addresses import address_beside, channels_of, files_of, join_address, without_channels
 from striate.images.volumes.base import (
     MOST_VOXELS,
     VOLUME_KINDS,
@@ -19,7 +20,12 @@ __all__ = [
     "SliceSource",
     "VolumeHeader",
     "VolumeKind",
+    "address_beside",
+    "channels_of",
+    "files_of",
     "find_volume_kind",
+    "join_address",
+    "without_channels",
     "put_slice",
     "read_volume",
     "read_volume_header",

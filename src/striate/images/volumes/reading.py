@@ -7,6 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from striate.errors import PictureError
+from striate.images.volumes.addresses import files_of
 from striate.images.volumes.base import VOLUME_KINDS, VolumeHeader, VolumeKind
 from striate.structures import Volume
 
@@ -50,8 +51,8 @@ def shared_volume(path: Path) -> Volume:
     Raises:
         PictureError: It cannot be read.
     """
-    status = path.stat() if path.exists() else None
-    key = (str(path), status.st_mtime_ns if status else 0, status.st_size if status else 0)
+    states = [file.stat() for file in files_of(path) if file.exists()]
+    key = (str(path), max((one.st_mtime_ns for one in states), default=0), sum(one.st_size for one in states))
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)
@@ -76,8 +77,9 @@ def _kind(path: Path) -> VolumeKind:
     kind = find_volume_kind(path)
     if kind is not None:
         return kind
-    if not path.exists():
-        raise PictureError("there is no such file or folder.", where=path, fix="Check the path.", kind="missing")
+    for file in files_of(path):
+        if not file.exists():
+            raise PictureError("there is no such file or folder.", where=file, fix="Check the path.", kind="missing")
     raise PictureError(
         "this is no volume that is read.",
         where=path,

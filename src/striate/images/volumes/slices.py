@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.errors import PictureError
+from striate.images.volumes.addresses import files_of
 from striate.images.volumes.reading import shared_volume
 from striate.structures import VOID, Mask, Picture, Volume
 
@@ -20,7 +21,7 @@ class SliceSource:
     """A slice of an upright volume as a picture.
 
     Attributes:
-        path: The volume.
+        path: The volume, by its address.
         volume: Its name, relative to the root of the data set.
         plane: Position in `PLANES`: the axis that slices are counted along.
         index: Which slice, from 0.
@@ -37,6 +38,11 @@ class SliceSource:
     def name(self) -> str:
         """`volume#index`."""
         return f"{self.volume}#{self.index}"
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that hold the volume: several where its channels have files of their own."""
+        return files_of(self.path)
 
     def read(self) -> Picture:
         """Reads the slice; the volume is read once for all of its slices.
