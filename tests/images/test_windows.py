@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from striate.errors import RecipeError
-from striate.images.windows import NAMED, in_words, parse_window, range_text
+from striate.images.windows import NAMED, Window, in_words, parse_window, range_text
 from striate.structures import Levels
 
 HU = np.array([[-1000, -150, 50], [250, 251, 3000]], np.int16)
@@ -62,3 +62,24 @@ def test_in_words() -> None:
     assert in_words("lung") == "lung (-1350 to 150)"
     assert in_words("-5..5") == "-5 to 5"
     assert in_words(None) == "values as they are"
+
+
+def test_channels_without_a_unit_in_common_have_windows_of_their_own() -> None:
+    voxels = np.stack([np.linspace(0, 1, 400), np.linspace(1000, 3000, 400)]).reshape(1, 2, 20, 20)
+    levels = Levels.of_channels(voxels, ("t1", "t2"))
+    shown = Window("percentile").apply(voxels[0], levels)
+    np.testing.assert_allclose(shown[0], shown[1], atol=1e-6)
+    assert (shown.min(), shown.max()) == (0, 1)
+    # Three slices one after the other, as neighbours are.
+    twice = Window("z-score").apply(np.concatenate([voxels[0]] * 3), levels)
+    np.testing.assert_allclose(twice.mean(axis=(1, 2)), 0, atol=1e-6)
+    np.testing.assert_allclose(twice.std(axis=(1, 2)), 1, atol=1e-5)
+    # A range in the scan's own values is the same for all.
+    assert Window("", 0, 1).apply(voxels[0], levels)[1].min() == 1
+
+
+def test_colours_and_channels_of_one_unit_share_a_window() -> None:
+    voxels = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    assert Levels.of_channels(voxels, ("red", "green", "blue")).channels == ()
+    assert Levels.of_channels(voxels, ("time 0", "time 1", "time 2"), "HU").channels == ()
+    assert Levels.of_channels(voxels[:, :1], ("gray",)).channels == ()

@@ -16,7 +16,7 @@ from torch.nn import functional
 from striate.images import ChannelChoice, to_channels
 from striate.images.windows import Window, parse_window
 from striate.recipe import InputRecipe
-from striate.structures import Frames, Levels, Picture, Placement
+from striate.structures import Frames, Picture, Placement
 
 Pixels = npt.NDArray[np.generic]
 Fit = Literal["squash", "crop", "pad", "tiles"]
@@ -161,22 +161,20 @@ def prepare(picture: Picture, preparation: Preparation, whole_hw: tuple[int, int
     Raises:
         PictureError: Its channels cannot become the channels asked for.
     """
-    choice, names = preparation.choice, picture.channel_names
-    if choice is None:
-        pixels = to_channels(picture.pixels, preparation.channels, names)
-        yield from _frames(pixels, picture.levels, preparation, whole_hw)
-        return
-    for frame in _frames(choice.select(picture.pixels, names), picture.levels, preparation, whole_hw):
-        yield choice.convert(frame)
-
-
-def _frames(
-    pixels: Pixels, levels: Levels | None, preparation: Preparation, whole_hw: tuple[int, int] | None
-) -> Iterator[Pixels]:
+    pixels, choice, names = picture.pixels, preparation.choice, picture.channel_names
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
     if preparation.window is not None:
-        pixels = preparation.window.apply(pixels, levels)
+        # Before channels are chosen: each may have a window of its own.
+        pixels = preparation.window.apply(pixels, picture.levels)
+    if choice is None:
+        yield from _frames(to_channels(pixels, preparation.channels, names), preparation, whole_hw)
+        return
+    for frame in _frames(choice.select(pixels, names), preparation, whole_hw):
+        yield choice.convert(frame)
+
+
+def _frames(pixels: Pixels, preparation: Preparation, whole_hw: tuple[int, int] | None) -> Iterator[Pixels]:
     size_hw = whole_hw or (int(pixels.shape[1]), int(pixels.shape[2]))
     frame_hw = preparation.size_hw
     if preparation.is_cut(size_hw):

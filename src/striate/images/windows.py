@@ -29,7 +29,10 @@ NAMED: dict[str, tuple[float, float]] = {
 """Low and high end in Hounsfield units."""
 
 MEASURED = ("file", "percentile", "z-score")
-"""Windows that each scan has of its own: what its file asks for, all but 1 of 200 values at each end, its deviation."""
+"""Windows that each scan has of its own: what its file asks for, all but 1 of 200 values at each end, its deviation.
+
+Channels without a unit in common, as the sequences of magnetic resonance, have each its own (Isensee et al. 2021).
+"""
 
 OFF = "none"
 
@@ -66,10 +69,21 @@ class Window:
         """Windowed values, float32 of the same shape.
 
         Args:
-            pixels: Any shape and number type.
+            pixels: `(C, H, W)` of any number type; where channels have levels of their own, all of them, once or for
+                several slices one after the other.
             levels: Of the whole scan; measured on the pixels themselves where they are no part of one.
         """
-        low, high = self.ends(levels if levels is not None else Levels.of(pixels))
+        levels = Levels.of(pixels) if levels is None else levels
+        if not self.rule or not levels.channels:
+            return self._between(pixels, *self.ends(levels))
+        return np.concatenate(
+            [
+                self._between(pixels[index : index + 1], *self.ends(levels.channels[index % len(levels.channels)]))
+                for index in range(len(pixels))
+            ]
+        )
+
+    def _between(self, pixels: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.float32]:
         width = high - low
         if not width > 0:
             # A scan of one value has no contrast to show.

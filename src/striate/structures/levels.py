@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+_COLOURS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Levels:
         std: Their standard deviation.
         unit: `HU` for Hounsfield units; empty where values have no unit.
         window: Low and high end of the range that the file asks to be shown; `None` where it does not say.
+        channels: The same of each channel, where channels have no scale in common; none where they have.
     """
 
     low: float
@@ -28,6 +31,15 @@ class Levels:
     std: float
     unit: str = ""
     window: tuple[float, float] | None = None
+    channels: tuple[Levels, ...] = ()
+
+    @classmethod
+    def of_channels(cls, voxels: npt.NDArray[Any], names: tuple[str, ...], unit: str = "") -> Levels:
+        """Of a volume `(S, C, H, W)`; of each channel, too, but for colours and channels that share a unit."""
+        whole = cls.of(voxels, unit)
+        if unit or len(names) == 1 or names == _COLOURS:
+            return whole
+        return replace(whole, channels=tuple(cls.of(voxels[:, channel]) for channel in range(voxels.shape[1])))
 
     @classmethod
     def of(cls, values: npt.NDArray[Any], unit: str = "", window: tuple[float, float] | None = None) -> Levels:

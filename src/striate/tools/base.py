@@ -42,7 +42,10 @@ class Tool(ABC):
         without: Why it has not another one, in a sentence.
         quantiser: Packages that writing in int8 needs too.
         precision: The one that this object writes and opens; `at` gives the others.
+        takes: Names of the tools whose files, of networks from elsewhere, this one is written from.
     """
+
+    takes: tuple[str, ...] = ()
 
     precisions: tuple[str, ...] = (EXACT,)
     without: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -70,6 +73,19 @@ class Tool(ABC):
         Raises:
             ExportError: The tool cannot hold something in it.
         """
+
+    def take(self, name: str, file: Path, path: Path) -> None:
+        """Writes a network from another tool's file; it takes the same pixels and gives the same outputs.
+
+        Args:
+            name: The other tool, one of `takes`.
+            file: The other tool's file.
+            path: The new one.
+
+        Raises:
+            ExportError: This tool cannot hold something in it.
+        """
+        raise NotImplementedError(f"{self.name} takes no file of {name}, from {file} to {path}")
 
     @abstractmethod
     def open(self, path: Path) -> Runner:

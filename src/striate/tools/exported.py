@@ -160,6 +160,20 @@ class Exported(Model):
         return facts_of(self._document, self.file.with_name(SIDECAR))
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether Striate did not write it."""
+        return "run" not in self._document
+
+    @property
+    def gives_shares(self) -> bool:
+        """Whether its outputs are shares of the classes that sum to 1."""
+        return self._document.get("gives") == SHARES
+
+    def described_as(self, tool: Tool) -> dict[str, Any]:
+        """What its sidecar says, for the same network in another tool."""
+        return {**self._document, "tool": tool.name, "file": tool.file}
+
+    @property
     def input_entry(self) -> dict[str, Any]:
         """What the sidecar says of the input."""
         return dict(self._document["input"])
@@ -202,7 +216,7 @@ class Exported(Model):
 
     def network_of(self, runner: Runner) -> RuntimeNetwork:
         """The network as one runtime computes it."""
-        if self._document.get("gives") == SHARES:
+        if self.gives_shares:
             runner = _as_scores(runner)
         template = self._template()
         open_looks(template, self._document.get("looks", {}), self.tool, self.file.parent)

@@ -11,7 +11,10 @@ import torch
 
 from striate.errors import ExportError, RequestError
 from striate.runs.files import write_json
+from striate.runs.known_pictures import pictures_of_split
+from striate.runs.model import Model
 from striate.runs.run import Run
+from striate.structures import Sample
 from striate.tools.base import EXACT, TOOLS, Tool
 from striate.tools.calibration import calibration_frames
 from striate.tools.exported import SIDECAR, Exported, write_sidecar
@@ -76,7 +79,7 @@ def export(
     # Where the network was trained does not matter; it is handed over and compared on the processor.
     run = Run.open(run.path if isinstance(run, Run) else run, "cpu")
     target = Path(folder) if folder is not None else run.path / EXPORTS / tool.label
-    _refuse_foreign(target)
+    refuse_foreign_folder(target)
     target.mkdir(parents=True, exist_ok=True)
     file = target / tool.file
     graph = Graph(run.network, run.recipe.input, run.facts.dtype).eval()
@@ -93,19 +96,43 @@ def export(
     looks = write_looks(output, tool, target)
     write_sidecar(run, tool, outputs, target, looks)
     (target / "example.py").write_text(example_of(tool, two_stage=bool(looks)), encoding="utf-8")
-    parity = check(run, Exported(file), tool.runtime, say)
-    write_json(target / PARITY, parity.as_dict())
-    page = write_parity_page(run, parity, target / "parity.html")
+    samples, _ = pictures_of_split(run.folder, run.facts, run.recipe, None, "validation")
+    return judge(run, tool, target, samples, say)
+
+
+def judge(model: Model, tool: Tool, folder: Path, samples: list[Sample], say: Callable[[str], None]) -> Export:
+    """Lets an artefact through the gate or not, and writes down what was found.
+
+    Args:
+        model: What it was made from.
+        tool: Its tool.
+        folder: Holds it and its sidecar.
+        samples: Pictures with their truth that both are asked about.
+        say: Told what goes on.
+
+    Raises:
+        ExportError: It does not pass.
+        StorageError: Files cannot be written.
+    """
+    file = folder / tool.file
+    parity = check(model, Exported(file), tool.runtime, samples, say)
+    write_json(folder / PARITY, parity.as_dict())
+    page = write_parity_page(model, parity, folder / "parity.html")
     if not parity.passed:
         raise ExportError(
             f"the exported network does not pass: {' '.join(parity.reasons)}",
             where=file,
             fix=f"See {page}. Do not hand it over.",
         )
-    return Export(target, file, page, parity)
+    return Export(folder, file, page, parity)
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign_folder(folder: Path) -> None:
+    """Makes sure that a folder is new, empty, or holds an export, which is replaced.
+
+    Raises:
+        RequestError: It holds something else.
+    """
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.data.pixels import normalise
+from striate.evaluation.scoring import takes_stored_pixels
 from striate.evaluation.words import plural
 from striate.runs.environment import describe_processor
 from striate.runs.model import Model
@@ -66,9 +67,10 @@ class Parity:
     Attributes:
         tool: Name of the tool.
         runtime: Its packages with their versions.
+        origin: What it was compared with, in words: PyTorch, or the tool that a network from elsewhere came in.
         precision: In which the tool computes.
         machine: The processor, by which it is known whether this holds elsewhere: fast whole numbers differ.
-        pictures: Real pictures, of the run's own data, that both were asked about.
+        pictures: Real pictures that both were asked about.
         outputs: Differences of the outputs.
         others: Further runtimes of the tool, with the largest difference of an output in each, as a share of the
             output's largest value.
@@ -76,11 +78,11 @@ class Parity:
         apart: The first picture with another answer, and what both say; empty where there is none.
         metric: Name of the deciding metric.
         metric_pictures: Pictures of the validation split on which it was measured.
-        metric_here: Its value with PyTorch.
+        metric_here: Its value with what it was made from.
         metric_there: Its value with the tool.
-        milliseconds_here: For one picture, PyTorch; network alone.
+        milliseconds_here: For one picture, with what it was made from; network alone.
         milliseconds_there: The same with the tool.
-        rate_here: Pictures a second in batches of 8, PyTorch.
+        rate_here: Pictures a second in batches of 8, with what it was made from.
         rate_there: The same with the tool.
         place: Where in the network the tool begins to differ, in words; empty where it does not.
         bytes: Size of the artefact.
@@ -91,6 +93,7 @@ class Parity:
 
     tool: str
     runtime: str
+    origin: str
     precision: str
     machine: str
     pictures: int
@@ -119,7 +122,7 @@ class Parity:
 
     @property
     def exact(self) -> bool:
-        """Whether it was held to PyTorch's outputs."""
+        """Whether it was held to the outputs that it was made from."""
         return self.precision == EXACT
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,28 +130,33 @@ class Parity:
         return {"passed": self.passed, **asdict(self)}
 
 
-def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None] = lambda _: None) -> Parity:
-    """Asks both about the run's own pictures and compares what they say.
+def check(
+    run: Model,
+    exported: Exported,
+    runtime: str,
+    samples: list[Sample],
+    say: Callable[[str], None] = lambda _: None,
+) -> Parity:
+    """Asks both about pictures and compares what they say.
 
     Args:
-        run: The run, on the processor.
-        exported: The artefact.
+        run: The run, on the processor, or a network from elsewhere.
+        exported: The artefact that was made from it.
         runtime: What runs it, in words.
+        samples: Pictures with their truth, in the classes of the network.
         say: Told what goes on.
 
     Raises:
-        DataError: The run's own pictures are gone.
         ExportError: The artefact cannot be run.
+        PictureError: A picture cannot be read.
     """
-    from striate.runs.known_pictures import pictures_of_split
-
-    samples, _ = pictures_of_split(run.folder, run.facts, run.recipe, None, "validation")
+    origin = run.tool.title.partition(" (")[0] if isinstance(run, Exported) else "PyTorch"
     chosen = [samples[index] for index in evenly(len(samples), PICTURES).tolist()]
-    say(f"asking both about {len(chosen)} pictures of the validation split")
+    say(f"asking both about {plural(len(chosen), 'picture')}")
     stored, unlike = _frames(run, exported, chosen)
     outputs = (
         *_differences(run, exported, exported.network, stored),
-        *look_differences(run, exported, stored[:_FRAMES_AT_ONCE]),
+        *(look_differences(run, exported, stored[:_FRAMES_AT_ONCE]) if isinstance(run, Run) else ()),
     )
     others = {
         name: max(one.relative for one in _differences(run, exported, exported.network_of(runner), stored))
@@ -156,20 +164,22 @@ def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None]
     }
     exact = exported.tool.precision == EXACT
     # A lower precision differs from the first layer on.
-    place = _place_of(run, exported, stored[:1], outputs) if exact else ""
-    agreeing, apart = _compare_answers(run, exported, chosen)
+    place = _place_of(run, exported, stored[:1], outputs) if exact and isinstance(run, Run) else ""
+    agreeing, apart = _compare_answers(run, exported, chosen, origin)
     measured = samples[: METRIC_PICTURES if exact else LOWER_METRIC_PICTURES]
     say(f"measuring both on {len(measured)} pictures")
     here, there = (_headline(model, measured) for model in (run, exported))
     one, many = stored[:1], stored[np.arange(_BATCH) % len(stored)]
     single, batch = _speeds(run, exported, one), _speeds(run, exported, many)
     if exact:
-        reasons = [*_before(unlike), *_reasons(outputs, others, place, len(chosen) - agreeing, apart, here, there)]
+        judged = _reasons(outputs, others, place, len(chosen) - agreeing, apart, here, there, origin)
+        reasons = [*_before(unlike), *judged]
     else:
         reasons = [*_before(unlike), *_fall(run.task.headline, here, there, len(measured), exported.tool.precision)]
     return Parity(
         tool=exported.tool.name,
         runtime=runtime,
+        origin=origin,
         precision=exported.tool.precision,
         machine=describe_processor(),
         pictures=len(chosen),
@@ -193,24 +203,36 @@ def check(run: Run, exported: Exported, runtime: str, say: Callable[[str], None]
     )
 
 
-def _frames(run: Run, exported: Exported, samples: Sequence[Sample]) -> tuple[Tensor, str]:
-    """What the artefact is fed of some pictures, `(F, C, H, W)`, and the first one that the run is fed otherwise."""
+def _frames(run: Model, exported: Exported, samples: Sequence[Sample]) -> tuple[Tensor, str]:
+    """Stored pixels of some pictures, `(F, C, H, W)`, and the first picture that comes to the two otherwise."""
     frames, unlike = [], ""
     for sample in samples:
         picture = sample.read()
-        own, given = run.answering.shown(picture)[1], exported.answering.shown(picture)[1]
+        own, given = (torch.from_numpy(model.answering.stored(picture)[1]) for model in (run, exported))
         frames.append(given)
-        if not unlike and (words := pixels_apart(own, normalise(given.clone(), run.recipe.input))):
-            unlike = f"{sample.name} comes to the tool {words}. {sidecar_apart(run, exported)}"
+        if not unlike and (words := pixels_apart(_as_taken(run, own), _as_taken(run, given))):
+            why = sidecar_apart(run, exported) if isinstance(run, Run) else ""
+            unlike = f"{sample.name} comes to the tool {words}. {why}".strip()
     return torch.cat(frames), unlike
 
 
+def _as_taken(model: Model, stored: Tensor) -> Tensor:
+    """Stored pixels as the model's network takes them: normalised, unless that is done inside."""
+    if takes_stored_pixels(model.network):
+        return stored
+    return normalise(stored.clone(), model.recipe.input)
+
+
 @torch.inference_mode()
-def _differences(run: Run, exported: Exported, network: nn.Module, stored: Tensor) -> list[Difference]:
+def _differences(run: Model, exported: Exported, network: nn.Module, stored: Tensor) -> list[Difference]:
     """Largest and mean difference of every output, over all frames."""
     gaps = Gaps(exported.file)
     for part in torch.split(stored, _FRAMES_AT_ONCE):
-        gaps.add(run.network(normalise(part.clone(), run.recipe.input)), network(part))
+        here, there = run.network(_as_taken(run, part)), network(_as_taken(exported, part))
+        if exported.gives_shares:
+            # Logarithms of shares next to nothing would be the largest values.
+            here, there = here.softmax(1), there.softmax(1)
+        gaps.add(here, there)
     return gaps.found()
 
 
@@ -222,7 +244,7 @@ def _place_of(run: Run, exported: Exported, stored: Tensor, outputs: Sequence[Di
     return ""
 
 
-def _compare_answers(run: Run, exported: Exported, samples: Sequence[Sample]) -> tuple[int, str]:
+def _compare_answers(run: Model, exported: Exported, samples: Sequence[Sample], origin: str) -> tuple[int, str]:
     """How many pictures get the same answer, from the file on, and the first that does not."""
     problems: list[Problem] = []
     pairs = zip(
@@ -232,31 +254,32 @@ def _compare_answers(run: Run, exported: Exported, samples: Sequence[Sample]) ->
     )
     agreeing, apart = 0, ""
     for (sample, _, one), (_, _, other) in pairs:
-        if words := answers_apart(one, other, run.count_from):
+        if words := answers_apart(one, other, run.count_from, origin):
             apart = apart or f"{sample.name}: {words}"
         else:
             agreeing += 1
     return agreeing, apart
 
 
-def answers_apart(one: Prediction, other: Prediction, count_from: float) -> str:
+def answers_apart(one: Prediction, other: Prediction, count_from: float, origin: str = "PyTorch") -> str:
     """How two answers for a picture differ, in words; empty where they are the same but for rounding.
 
     Args:
-        one: PyTorch's.
+        one: That of the network that was exported.
         other: The tool's.
         count_from: Score from which objects count.
+        origin: What gave the first.
     """
     if isinstance(one, ClassScores) and isinstance(other, ClassScores):
         here, there = _named(one), _named(other)
-        return "" if here == there else f"PyTorch says {here}, the tool {there}"
+        return "" if here == there else f"{origin} says {here}, the tool {there}"
     if isinstance(one, SegmentedPicture) and isinstance(other, SegmentedPicture):
         share = float((one.mask == other.mask).mean()) if one.mask.shape == other.mask.shape else 0.0
         return "" if share >= SAME_PIXELS else f"{share:.2%} of the pixels get the same class"
     if isinstance(one, DetectedObjects) and isinstance(other, DetectedObjects):
         lost, new = _unmatched(one, other, count_from), _unmatched(other, one, count_from)
-        return f"{lost} of PyTorch's objects are missing, {new} are new" if lost or new else ""
-    return f"PyTorch gives {type(one).__name__}, the tool {type(other).__name__}"
+        return f"{lost} of {origin}'s objects are missing, {new} are new" if lost or new else ""
+    return f"{origin} gives {type(one).__name__}, the tool {type(other).__name__}"
 
 
 def _named(answer: ClassScores) -> str:
@@ -285,12 +308,12 @@ def _headline(model: Model, samples: list[Sample]) -> float:
 
 
 @torch.inference_mode()
-def _speeds(run: Run, exported: Exported, stored: Tensor) -> tuple[float, float]:
+def _speeds(run: Model, exported: Exported, stored: Tensor) -> tuple[float, float]:
     """Seconds of one pass through each, by turns, medians; the network alone."""
-    shown = normalise(stored.clone(), run.recipe.input)
+    here, there = _as_taken(run, stored), _as_taken(exported, stored)
     works: tuple[Callable[[], Any], ...] = (
-        lambda: looked_again(run.network(shown)),
-        lambda: looked_again(exported.network(stored)),
+        lambda: looked_again(run.network(here)),
+        lambda: looked_again(exported.network(there)),
     )
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(_ROUNDS):
@@ -332,6 +355,7 @@ def _reasons(
     apart: str,
     here: float,
     there: float,
+    origin: str,
 ) -> list[str]:
     """Why an artefact in fp32 does not pass, the earliest place first."""
     found = []
@@ -351,5 +375,5 @@ def _reasons(
     if apart_count:
         found.append(f"Pictures with another answer: {apart_count}. {apart}.")
     if not abs(here - there) <= METRIC_TOLERANCE:
-        found.append(f"The deciding metric is {there:.4f}, with PyTorch {here:.4f}.")
+        found.append(f"The deciding metric is {there:.4f}, with {origin} {here:.4f}.")
     return found

@@ -48,6 +48,12 @@ class FromKeras(Tool):
             process.ask("build", folder=folder, to=str(path), kind=self.kind)
         return tuple(sorted(name for name, _ in program.outputs))
 
+    def take(self, name: str, file: Path, path: Path) -> None:
+        """By Keras' and TensorFlow's own exporters."""
+        process = keras_process(self.backend, torch.get_num_threads())
+        kind = {"keras": "keras", "tensorflow": "saved_model"}[name]
+        process.ask("convert", path=str(file), from_kind=kind, to=str(path), kind=self.kind)
+
     def open(self, path: Path) -> Runner:
         """In a process of its own, on the processor, with as many threads as PyTorch has."""
         return self.open_on(path, self.backend)

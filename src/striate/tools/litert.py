@@ -13,6 +13,7 @@ class LiteRtTool(FromKeras):
     title = "LiteRT (TensorFlow Lite)"
     file = "model.tflite"
     kind = "litert"
+    takes = ("keras", "tensorflow")
     load = '''
 def load(path):
     """The network: a function from pixels `(N, C, H, W)` to its outputs."""

@@ -83,6 +83,23 @@ def load(path):
             ) from error
         return tuple(names)
 
+    takes = ("torch",)
+
+    def take(self, name: str, file: Path, path: Path) -> None:
+        """An exported program, by PyTorch's own exporter."""
+        del name
+        try:
+            with _quiet():
+                program = torch.onnx.export(torch.export.load(file), dynamo=True, verbose=False)
+                assert program is not None  # Only without dynamo.
+                program.save(path, external_data=False)
+        except Exception as error:
+            raise ExportError(
+                f"PyTorch's exporter cannot write this network as ONNX ({cause_of(error)}).",
+                where=path,
+                fix="Export it to ONNX where it was made, and import that.",
+            ) from error
+
     def open(self, path: Path) -> Runner:
         """On the processor, with as many threads as PyTorch has."""
         session = self._session(path)

@@ -80,6 +80,24 @@ def load(path):
                 ) from error
         return names
 
+    takes = ("onnx", "torch")
+
+    def take(self, name: str, file: Path, path: Path) -> None:
+        """From ONNX as it is, from PyTorch by way of ONNX."""
+        openvino = import_openvino()
+
+        with tempfile.TemporaryDirectory() as folder:
+            step = file
+            if name == "torch":
+                step = Path(folder) / "model.onnx"
+                OnnxTool().take(name, file, step)
+            try:
+                openvino.save_model(openvino.Core().read_model(step), path, compress_to_fp16=False)
+            except Exception as error:
+                raise ExportError(
+                    f"OpenVINO cannot hold this network ({cause_of(error)}).", where=path, fix="Ask it where it is."
+                ) from error
+
     def open(self, path: Path) -> Runner:
         """On the processor, with as many threads as PyTorch has."""
         openvino = import_openvino()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from striate import __version__
 from striate.pages import Column, Section, callout, fact_list, lines, render_page, table, write_page
+from striate.runs.model import Model
 from striate.runs.run import Run
 from striate.structures import statement
 from striate.tools.gate import Parity
@@ -18,7 +19,8 @@ def passed_words(parity: Parity) -> str:
         return f"All {parity.pictures} real pictures get the same answer."
     return (
         f"In {parity.precision} {parity.metric} on {parity.metric_pictures} validation pictures is "
-        f"{parity.metric_there:.4f}, with PyTorch {parity.metric_here:.4f}; it may fall by {parity.allowed_fall:g}."
+        f"{parity.metric_there:.4f}, with {parity.origin} {parity.metric_here:.4f}; it may fall by "
+        f"{parity.allowed_fall:g}."
     )
 
 
@@ -28,8 +30,13 @@ def _allowed(parity: Parity) -> str:
     return f"Allowed is {parity.tolerance:.0e} of the largest value."
 
 
-def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
+def write_parity_page(model: Model, parity: Parity, path: Path) -> Path:
     """Writes the page.
+
+    Args:
+        model: What was exported.
+        parity: What the gate found.
+        path: The page.
 
     Raises:
         StorageError: It cannot be written.
@@ -37,14 +44,14 @@ def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
     tone: Literal["good", "bad"] = "good" if parity.passed else "bad"
     words = passed_words(parity) if parity.passed else "It must not be handed over. " + " ".join(parity.reasons)
     speeds = [
-        {"by": "PyTorch", "one": parity.milliseconds_here, "rate": parity.rate_here},
+        {"by": parity.origin, "one": parity.milliseconds_here, "rate": parity.rate_here},
         {"by": parity.tool, "one": parity.milliseconds_there, "rate": parity.rate_there},
     ]
     facts: dict[str, object] = {
         "precision": parity.precision,
         "same final answer": f"{parity.agreeing} of {parity.pictures} pictures",
         f"{parity.metric} on {parity.metric_pictures} validation pictures": f"{parity.metric_there:.4f} "
-        f"(PyTorch {parity.metric_here:.4f})",
+        f"({parity.origin} {parity.metric_here:.4f})",
         "size": f"{parity.bytes / 2**20:.1f} MiB",
         "runtime": parity.runtime,
         "processor": parity.machine,
@@ -75,18 +82,19 @@ def write_parity_page(run: Run, parity: Parity, path: Path) -> Path:
             "How it was compared",
             lines(
                 [
-                    "Outputs: the same prepared pixels through PyTorch and through the tool's own runtime.",
+                    f"Outputs: the same prepared pixels through {parity.origin} and through the tool's own runtime.",
                     "Final answers: from the picture's file on, by the artefact and its sidecar alone.",
-                    "The metric: on the validation split of the run's own data.",
+                    "The metric: on the validation split of the run's own data, or on the data that was named.",
                 ]
             ),
         ),
     ]
+    named = f"The run {model.path.name}" if isinstance(model, Run) else "A network from elsewhere"
     page = render_page(
-        f"{run.facts.net} in {parity.tool}",
+        f"{model.facts.net or named} in {parity.tool}",
         sections,
-        lead=f"The run {run.path.name}, exported and compared with PyTorch.",
-        statement=statement(run.facts.scans),
+        lead=f"{named}, exported and compared with {parity.origin}.",
+        statement=statement(model.facts.scans),
         footer=f"Written by Striate {__version__}.",
     )
     return write_page(page, path)

@@ -13,6 +13,7 @@ class TensorflowTool(FromKeras):
     title = "SavedModel (TensorFlow)"
     file = "saved_model"
     kind = "saved_model"
+    takes = ("keras",)
     load = '''
 def load(path):
     """The network: a function from pixels `(N, C, H, W)` to its outputs."""

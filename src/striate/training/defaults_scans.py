@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from striate.data import Dataset
 from striate.errors import PictureError
 from striate.images.volumes import SliceSource
-from striate.images.windows import OFF, range_text
+from striate.images.windows import NAMED, OFF, range_text
 from striate.structures import PLANES, VOID, Levels, Mask, Sample, evenly
 from striate.training.defaults import Chooser
 
@@ -28,12 +28,13 @@ _SLICES_LOOKED_AT = 160
 _VALUES_A_SLICE = 400
 
 
-def choose_for_scans(chooser: Chooser, data: Dataset) -> None:
+def choose_for_scans(chooser: Chooser, data: Dataset, say: Callable[[str], None]) -> None:
     """The window, and what the slices of volumes are, so that the recipe repeats the run.
 
     Args:
         chooser: Gets the choices.
         data: The data set.
+        say: Told where a window that was asked for can hardly fit.
     """
     first = next((sample.source for sample in data["train"] if isinstance(sample.source, SliceSource)), None)
     if first is not None:
@@ -43,6 +44,13 @@ def choose_for_scans(chooser: Chooser, data: Dataset) -> None:
     if not levels:
         chooser.fill("input.window", OFF, "the pictures are no scans")
         return
+    asked = chooser.recipe.input.window
+    if asked in NAMED and not _in_hounsfield_units(levels):
+        low, high = (float(np.median(ends)) for ends in zip(*((one.low, one.high) for one in levels), strict=True))
+        say(
+            f"mind: the window {asked} is in Hounsfield units, and these scans have none (most values lie between "
+            f"{low:g} and {high:g}); percentile or a range LOW..HIGH fits them better"
+        )
     if data.bit_depth == 8 and all(one.low >= 0 and one.high > 64 for one in levels):
         chooser.fill("input.window", OFF, "values of 8 bits have been through a window already")
     elif _in_hounsfield_units(levels):
@@ -79,11 +87,8 @@ def _in_hounsfield_units(levels: Sequence[Levels]) -> bool:
 
 def _range_of_interest(data: Dataset) -> tuple[float, float, str]:
     """The range of what is to be found, by its pixels; of all pixels where there are no masks (Isensee et al. 2021)."""
-    values = []
     learned = data["train"]
-    marked = [learned[index] for index in evenly(len(learned), _SLICES_LOOKED_AT).tolist()]
-    for sample in marked:
-        values.append(_values_of(sample))
+    values = [_values_of(learned[index]) for index in evenly(len(learned), _SLICES_LOOKED_AT).tolist()]
     found = np.concatenate([one for one, _ in values if len(one)] or [np.zeros(0)])
     if len(found) and any(inside for _, inside in values):
         low, high = np.percentile(found, [0.5, 99.5]).tolist()

@@ -152,7 +152,7 @@ def prepare_run(
     chooser = Chooser(recipe)
     task = TASKS.get(data.task)
     _refuse_hopeless(data)
-    choose_for_scans(chooser, data)
+    choose_for_scans(chooser, data, progress.say)
     objects: ObjectFacts | None = None
     if task.spatial:
         learned = data["train"]

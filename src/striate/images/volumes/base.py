@@ -106,7 +106,7 @@ def volume_of(voxels: npt.NDArray[Any], header: VolumeHeader, stored: np.dtype[A
         np.ascontiguousarray(voxels),
         header.channel_names,
         header.geometry,
-        Levels.of(voxels),
+        Levels.of_channels(voxels, header.channel_names),
         notes=notes,
         source=str(path),
     )

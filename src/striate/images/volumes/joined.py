@@ -43,12 +43,13 @@ class _Joined(VolumeKind):
         _check_grids(path, [read_volume_header(file) for file in files])
         volumes = [read_volume(file) for file in files]
         voxels = narrowest(np.concatenate([volume.voxels for volume in volumes], axis=1))
+        names = _names(path, [volume.channel_names for volume in volumes])
         units = {volume.levels.unit for volume in volumes}
         return Volume(
             voxels,
-            _names(path, [volume.channel_names for volume in volumes]),
+            names,
             volumes[0].geometry,
-            Levels.of(voxels, units.pop() if len(units) == 1 else ""),
+            Levels.of_channels(voxels, names, units.pop() if len(units) == 1 else ""),
             notes=tuple(dict.fromkeys(note for volume in volumes for note in volume.notes)),
             source=str(path),
         )

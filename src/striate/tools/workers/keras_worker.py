@@ -25,14 +25,30 @@ Arrays = list[Any]
 def build(order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
     """A program as a model of Keras, saved as `.keras`, SavedModel or LiteRT."""
     model = model_of(Path(order["folder"]))
-    target = order["to"]
-    if order["kind"] == "keras":
+    save(model, order["to"], order["kind"])
+    return {"layers": [layer.name for layer in model.layers]}, []
+
+
+def convert(order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """A file that somebody else wrote, as another kind of file; code in it is never run."""
+    import keras
+
+    if order["from_kind"] == "saved_model":
+        refuse_foreign_operations(Path(order["path"]))
+        Path(order["to"]).write_bytes(litert_from(order["path"]))
+    else:
+        save(keras.models.load_model(order["path"], compile=False, safe_mode=True), order["to"], order["kind"])
+    return {}, []
+
+
+def save(model: Any, target: str, kind: str) -> None:
+    """A model of Keras as a file of a kind."""
+    if kind == "keras":
         model.save(target)
-    elif order["kind"] == "saved_model":
+    elif kind == "saved_model":
         model.export(target, format="tf_saved_model", verbose=False)
     else:
         Path(target).write_bytes(as_litert(model))
-    return {"layers": [layer.name for layer in model.layers]}, []
 
 
 def model_of(folder: Path) -> Any:
@@ -71,12 +87,16 @@ def as_litert(model: Any) -> bytes:
     """By TensorFlow's own converter, from a SavedModel."""
     import tempfile
 
-    import tensorflow as tf
-
     with tempfile.TemporaryDirectory() as folder:
         model.export(folder, format="tf_saved_model", verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        return bytes(converter.convert())
+        return litert_from(folder)
+
+
+def litert_from(folder: str) -> bytes:
+    """A SavedModel as LiteRT."""
+    import tensorflow as tf
+
+    return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
 
 
 def open_keras(path: str) -> Callable[[Any], Arrays]:
@@ -180,6 +200,7 @@ class Server:
         self._open: list[Callable[[Any], Arrays]] = []
         self._orders: dict[str, Callable[[dict[str, Any], Arrays], tuple[dict[str, Any], Arrays]]] = {
             "build": build,
+            "convert": convert,
             "open": self.open,
             "run": self.run,
             "weights": weights,
