@@ -71,6 +71,7 @@ class Isotropic(nn.Module):
         return torch.cat([mean - 0.6 * mean.mean(0), torch.zeros(len(x), 8)], 1)
 
 
+@pytest.mark.slow
 def test_convolution_moves_with_the_picture_and_does_not_turn_with_it(bench_of: BenchOf, learned: nn.Module) -> None:
     found = Invariance().measure(bench_of(learned))
     assert found.verdict == "does not hold"
@@ -112,6 +113,7 @@ def test_changes_by_hand() -> None:
 # 2
 
 
+@pytest.mark.slow
 def test_a_network_of_a_few_steps_is_not_human_like(bench_of: BenchOf, learned: nn.Module) -> None:
     found = HumanLike().measure(bench_of(learned))
     assert found.verdict in ("does not hold", "holds in part")
@@ -165,6 +167,7 @@ def in_colour(digits: Pictures) -> Pictures:
     return Pictures((torch.cat([mean + step, mean - step, mean], 1) * 0.5 + 0.25 + noise).clamp(0, 1), labels)
 
 
+@pytest.mark.slow
 def test_one_channel_is_too_little_where_the_difference_counts_and_enough_where_it_says_all(
     bench_of: BenchOf, digits: tuple[Pictures, Pictures]
 ) -> None:
@@ -174,6 +177,7 @@ def test_one_channel_is_too_little_where_the_difference_counts_and_enough_where_
     assert Channels(noisy).measure(bench_of(nn.Identity())).verdict == "holds"
 
 
+@pytest.mark.slow
 def test_the_one_band_that_carries_the_class_is_named(bench_of: BenchOf) -> None:
     samples = compose_bands(440, 1, 0)
     pixels = torch.from_numpy(np.stack([sample.read().pixels for sample in samples]))
@@ -208,6 +212,7 @@ def test_hue_saturation_value_by_hand() -> None:
 # 4
 
 
+@pytest.mark.slow
 def test_without_activations_a_network_is_one_matrix(bench_of: BenchOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("striate.claims.activation.KINDS", ("none", "relu"))
     monkeypatch.setattr("striate.claims.activation.STEPS_FOR_PAIRS", 100)

@@ -78,6 +78,7 @@ def test_look_shows_what_training_refuses_and_ends_like_it(digits: Path, tmp_pat
     assert main(["look", str(tmp_path / "nothing")]) == 2
 
 
+@pytest.mark.slow
 def test_compare_ranks_networks_on_the_same_pictures(digits: Path, tmp_path: Path, capsys: Capture) -> None:
     machine = ["--precision", "fp32", "--set", "channels_last=false", "--set", "threads=1"]
     arguments = ["compare", str(digits), "--nets", "lenet5,resnet20", "--epochs", "2", "--out", str(tmp_path / "out")]
@@ -130,6 +131,7 @@ def test_the_demo_shares_its_minutes_out(tmp_path: Path, capsys: Capture, monkey
     assert "the demo shows no 'video'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_look_at_channels_with_and_without_a_rule(tmp_path: Path, capsys: Capture, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["data", "make", "bands", "set", "--images", "100"]) == 0

@@ -35,6 +35,7 @@ def boxes_by_stem(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
     return found
 
 
+@pytest.mark.slow
 def test_blood_cells(look_at: LookAt) -> None:
     seen = look_at("bccd_voc")
     answer = seen.as_dict()
@@ -80,6 +81,7 @@ def test_ships_with_all_their_faults(look_at: LookAt) -> None:
     assert not [name for name in names if "#temp" in name]
 
 
+@pytest.mark.slow
 def test_campus_rooms(look_at: LookAt) -> None:
     seen = look_at("dhcn_campus")
     answer = seen.as_dict()

@@ -28,6 +28,7 @@ def test_mnist_without_its_training_pictures(look_at: Callable[[str], Look]) -> 
     assert kinds(seen) == {"labels-without-pictures": 1}, "different digits are no duplicates"
 
 
+@pytest.mark.slow
 def test_sign_digits_and_the_picture_from_another_camera(look_at: Callable[[str], Look]) -> None:
     seen = look_at("sign_digits")
     answer = seen.as_dict()

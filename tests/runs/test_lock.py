@@ -33,6 +33,7 @@ def holder(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_with_the_run_and_what_to_do(tmp_path: Path) -> None:
     process = holder(tmp_path)
     try:

@@ -64,10 +64,15 @@ def shares_of(answers: list) -> list[float]:
     ("set_name", "rule", "names", "dtype"),
     [
         ("colours", "lab", ("lightness", "green to red", "blue to yellow"), "float32"),
-        ("colours", "hsv", ("hue", "saturation", "value"), "float32"),
-        ("colours", "b,r", ("blue", "red"), "uint8"),
-        ("bands", "0-3", tuple(f"channel {index}" for index in range(4)), "float32"),
-        ("bands", "3", ("channel 3",), "float32"),
+        *(
+            pytest.param(*one, marks=pytest.mark.slow)
+            for one in (
+                ("colours", "hsv", ("hue", "saturation", "value"), "float32"),
+                ("colours", "b,r", ("blue", "red"), "uint8"),
+                ("bands", "0-3", tuple(f"channel {index}" for index in range(4)), "float32"),
+                ("bands", "3", ("channel 3",), "float32"),
+            )
+        ),
     ],
 )
 def test_an_export_answers_as_its_run(
@@ -107,6 +112,7 @@ def test_a_rule_that_does_not_fit_stops_before_training(bands: Path, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_sidecar_whose_rule_was_changed_is_refused(bands: Path, tmp_path: Path) -> None:
     run = run_of(bands, tmp_path, "0-3")
     export(run, "onnx")
@@ -119,6 +125,7 @@ def test_a_sidecar_whose_rule_was_changed_is_refused(bands: Path, tmp_path: Path
             _ = Exported(Exported.find(sidecar.parent)).facts
 
 
+@pytest.mark.slow
 def test_the_example_that_needs_no_striate_says_that_it_cannot(colours: Path, tmp_path: Path) -> None:
     run = run_of(colours, tmp_path, "b,g,r")
     export(run, "onnx")
@@ -130,6 +137,7 @@ def test_the_example_that_needs_no_striate_says_that_it_cannot(colours: Path, tm
     assert "by the rule 'b,g,r': ask `striate predict`." in ended.stderr
 
 
+@pytest.mark.slow
 def test_one_file_a_channel_from_training_to_the_export(tmp_path: Path) -> None:
     for sample in compose_bands(48, 1, 0):
         folder = tmp_path / "data" / ("dry", "wet")[sample.annotation.index]

@@ -45,8 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("shares", [False, True])
-@pytest.mark.parametrize("to", ["onnx", "openvino"])
+@pytest.mark.parametrize(("to", "shares"), [("onnx", True), ("openvino", False)])
 def test_from_pytorch(to: str, shares: bool, data: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     mine = adopt(save_program(network(shares=shares), tmp_path / "a.pt2"), "abc", tmp_path / "own", **OPTIONS)

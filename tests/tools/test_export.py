@@ -58,13 +58,14 @@ def _narrow(narrow_heads: None) -> None:
 @pytest.mark.parametrize(
     ("task", "tool"),
     [
-        *(("classification", tool) for tool in ("onnx", "openvino", "torch", "tensorflow")),
+        *(("classification", tool) for tool in ("onnx", "openvino", "torch")),
         ("segmentation", "onnx"),
-        ("segmentation", "litert"),
         *(
             pytest.param(*pair, marks=pytest.mark.slow)
             for pair in (
                 ("classification", "keras"),
+                ("classification", "tensorflow"),
+                ("segmentation", "litert"),
                 ("detection", "openvino"),
                 ("detection", "keras"),
                 ("instances", "onnx"),
@@ -96,6 +97,7 @@ def test_an_export_answers_as_the_run_does(
     assert run.facts.data not in (done.folder / SIDECAR).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_command_the_verbs_and_the_script_say_the_same(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +120,7 @@ def test_the_command_the_verbs_and_the_script_say_the_same(
     assert "does not know where its data is" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", list(TOOLS.names()))
 def test_any_number_of_pictures_goes_in_and_the_script_is_python(tool: str, folder: Path, tmp_path: Path) -> None:
     run = trained(folder, "classification")
@@ -182,6 +185,7 @@ def test_what_cannot_be_exported_says_why(folder: Path, tmp_path: Path, monkeypa
         export(run, "onnx", tmp_path / "z")
 
 
+@pytest.mark.slow
 def test_artefacts_that_are_none_are_refused(folder: Path, tmp_path: Path) -> None:
     run = trained(folder, "classification")
     done = export(run, "onnx", tmp_path / "out")

@@ -200,6 +200,7 @@ def test_layers_come_in_order_of_computation_with_their_own_names() -> None:
     assert type(network.first) is nn.Linear, "the network itself stays as it is"
 
 
+@pytest.mark.slow
 def test_a_file_that_was_changed_later_is_told_from_a_wrong_writer(coloured: Run) -> None:
     recipe, dtype = coloured.recipe.input, coloured.facts.dtype
     stored = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)

@@ -55,6 +55,7 @@ def test_a_lower_precision_is_smaller_and_keeps_the_labels(
     assert np.mean([one.label == other.label for one, other in zip(here, there, strict=True)]) >= 0.95
 
 
+@pytest.mark.slow
 def test_the_memory_format_does_not_come_into_the_file(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     own.folder.write_recipe(own.recipe.with_values({"machine.channels_last": True}))
     write = OnnxTool.write

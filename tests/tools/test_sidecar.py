@@ -65,6 +65,7 @@ def test_a_damaged_sidecar_names_its_field(
         Exported(file)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_together_is_said(
     quick_run: QuickRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,6 +91,7 @@ def test_what_does_not_fit_together_is_said(
     assert SIDECAR in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", [one.name for one in TOOLS if not one.missing and one.extra != "keras"])
 def test_files_that_are_cut_short_are_refused(quick_run: QuickRun, tool: str, tmp_path: Path) -> None:
     done = export(quick_run("plain", "classification", {}), tool, tmp_path / "out")

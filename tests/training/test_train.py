@@ -208,6 +208,7 @@ def test_minutes_fit_the_plan(digits: Dataset, quick: Recipe, tmp_path: Path) ->
     assert math.isfinite(run.history[-1].batch_loss)
 
 
+@pytest.mark.slow
 def test_a_fitted_head_that_no_epoch_beats_is_kept(
     digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,6 +184,7 @@ def test_boxes_are_learned_measured_and_predicted(scenes: Dataset, quick: Recipe
     assert np.abs(best.boxes_xyxy[0] - first).max() < 8
 
 
+@pytest.mark.slow
 def test_a_split_without_objects_is_left_out_and_the_run_ends_well(
     scenes: Dataset, quick: Recipe, tmp_path: Path
 ) -> None:
@@ -245,6 +246,7 @@ class CrashAfter(Silent):
             raise KeyError("crash")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights(
     few_scenes: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,8 @@ def _answer(done: Export, *, scans: bool) -> Answer:
 
 
 def _show(done: Export, scans: bool, console: Console) -> None:
+    from striate.structures import plural
+
     parity = done.parity
     worst = max(parity.outputs, key=lambda one: one.relative)
     allowed = "" if parity.tolerance is None else f" ({parity.tolerance:.0e} allowed)"
@@ -99,7 +101,7 @@ def _show(done: Export, scans: bool, console: Console) -> None:
         (
             parity.metric,
             f"{parity.metric_there:.4f}, with {parity.origin} {parity.metric_here:.4f} "
-            f"({parity.metric_pictures} pictures)",
+            f"({plural(parity.metric_pictures, parity.metric_on)})",
         ),
         (
             "speed",

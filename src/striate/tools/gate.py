@@ -77,7 +77,8 @@ class Parity:
         agreeing: Pictures with the same final answer, from the file on.
         apart: The first picture with another answer, and what both say; empty where there is none.
         metric: Name of the deciding metric.
-        metric_pictures: Pictures of the validation split on which it was measured.
+        metric_pictures: Pictures on which it was measured.
+        metric_on: What these are: "validation picture" of the run, or "picture" of other data.
         metric_here: Its value with what it was made from.
         metric_there: Its value with the tool.
         milliseconds_here: For one picture, with what it was made from; network alone.
@@ -103,6 +104,7 @@ class Parity:
     apart: str
     metric: str
     metric_pictures: int
+    metric_on: str
     metric_here: float
     metric_there: float
     milliseconds_here: float
@@ -151,8 +153,9 @@ def check(
         PictureError: A picture cannot be read.
     """
     origin = run.tool.title.partition(" (")[0] if isinstance(run, Exported) else "PyTorch"
+    kind = "validation picture" if isinstance(run, Run) else "picture"
     chosen = [samples[index] for index in evenly(len(samples), PICTURES).tolist()]
-    say(f"asking both about {plural(len(chosen), 'picture')}")
+    say(f"asking both about {plural(len(chosen), kind)}")
     stored, unlike = _frames(run, exported, chosen)
     outputs = (
         *_differences(run, exported, exported.network, stored),
@@ -167,7 +170,7 @@ def check(
     place = _place_of(run, exported, stored[:1], outputs) if exact and isinstance(run, Run) else ""
     agreeing, apart = _compare_answers(run, exported, chosen, origin)
     measured = samples[: METRIC_PICTURES if exact else LOWER_METRIC_PICTURES]
-    say(f"measuring both on {len(measured)} pictures")
+    say(f"measuring both on {plural(len(measured), kind)}")
     here, there = (_headline(model, measured) for model in (run, exported))
     one, many = stored[:1], stored[np.arange(_BATCH) % len(stored)]
     single, batch = _speeds(run, exported, one), _speeds(run, exported, many)
@@ -189,6 +192,7 @@ def check(
         apart=apart,
         metric=run.task.headline,
         metric_pictures=len(measured),
+        metric_on=kind,
         metric_here=here,
         metric_there=there,
         milliseconds_here=1000 * single[0],
@@ -204,23 +208,23 @@ def check(
 
 
 def _frames(run: Model, exported: Exported, samples: Sequence[Sample]) -> tuple[Tensor, str]:
-    """Stored pixels of some pictures, `(F, C, H, W)`, and the first picture that comes to the two otherwise."""
+    """What the artefact is fed of some pictures, `(F, C, H, W)`, and the first one that the run is fed otherwise."""
     frames, unlike = [], ""
     for sample in samples:
         picture = sample.read()
-        own, given = (torch.from_numpy(model.answering.stored(picture)[1]) for model in (run, exported))
+        own, given = run.answering.shown(picture)[1], exported.answering.shown(picture)[1]
         frames.append(given)
-        if not unlike and (words := pixels_apart(_as_taken(run, own), _as_taken(run, given))):
+        if not unlike and (words := pixels_apart(own, _for_run(run, exported, given))):
             why = sidecar_apart(run, exported) if isinstance(run, Run) else ""
             unlike = f"{sample.name} comes to the tool {words}. {why}".strip()
     return torch.cat(frames), unlike
 
 
-def _as_taken(model: Model, stored: Tensor) -> Tensor:
-    """Stored pixels as the model's network takes them: normalised, unless that is done inside."""
-    if takes_stored_pixels(model.network):
-        return stored
-    return normalise(stored.clone(), model.recipe.input)
+def _for_run(run: Model, exported: Exported, given: Tensor) -> Tensor:
+    """What the artefact is fed, as the network takes it that was exported: normalisation went inside on the way."""
+    if takes_stored_pixels(run.network) == takes_stored_pixels(exported.network):
+        return given
+    return normalise(given.clone(), run.recipe.input)
 
 
 @torch.inference_mode()
@@ -228,7 +232,7 @@ def _differences(run: Model, exported: Exported, network: nn.Module, stored: Ten
     """Largest and mean difference of every output, over all frames."""
     gaps = Gaps(exported.file)
     for part in torch.split(stored, _FRAMES_AT_ONCE):
-        here, there = run.network(_as_taken(run, part)), network(_as_taken(exported, part))
+        here, there = run.network(_for_run(run, exported, part)), network(part)
         if exported.gives_shares:
             # Logarithms of shares next to nothing would be the largest values.
             here, there = here.softmax(1), there.softmax(1)
@@ -310,10 +314,10 @@ def _headline(model: Model, samples: list[Sample]) -> float:
 @torch.inference_mode()
 def _speeds(run: Model, exported: Exported, stored: Tensor) -> tuple[float, float]:
     """Seconds of one pass through each, by turns, medians; the network alone."""
-    here, there = _as_taken(run, stored), _as_taken(exported, stored)
+    shown = _for_run(run, exported, stored)
     works: tuple[Callable[[], Any], ...] = (
-        lambda: looked_again(run.network(here)),
-        lambda: looked_again(exported.network(there)),
+        lambda: looked_again(run.network(shown)),
+        lambda: looked_again(exported.network(stored)),
     )
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(_ROUNDS):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from striate import __version__
+from striate.evaluation.words import plural
 from striate.pages import Column, Section, callout, fact_list, lines, render_page, table, write_page
 from striate.runs.model import Model
 from striate.runs.run import Run
@@ -18,7 +19,7 @@ def passed_words(parity: Parity) -> str:
     if parity.exact:
         return f"All {parity.pictures} real pictures get the same answer."
     return (
-        f"In {parity.precision} {parity.metric} on {parity.metric_pictures} validation pictures is "
+        f"In {parity.precision} {parity.metric} on {plural(parity.metric_pictures, parity.metric_on)} is "
         f"{parity.metric_there:.4f}, with {parity.origin} {parity.metric_here:.4f}; it may fall by "
         f"{parity.allowed_fall:g}."
     )
@@ -50,7 +51,7 @@ def write_parity_page(model: Model, parity: Parity, path: Path) -> Path:
     facts: dict[str, object] = {
         "precision": parity.precision,
         "same final answer": f"{parity.agreeing} of {parity.pictures} pictures",
-        f"{parity.metric} on {parity.metric_pictures} validation pictures": f"{parity.metric_there:.4f} "
+        f"{parity.metric} on {plural(parity.metric_pictures, parity.metric_on)}": f"{parity.metric_there:.4f} "
         f"({parity.origin} {parity.metric_here:.4f})",
         "size": f"{parity.bytes / 2**20:.1f} MiB",
         "runtime": parity.runtime,
