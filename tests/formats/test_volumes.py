@@ -227,6 +227,38 @@ def test_several_scans_of_a_patient_and_one_label_volume(tmp_path: Path) -> None
     assert reading.splits[""][0].read().pixels.shape == (3 * 4, 5, 6)
 
 
+def test_scans_that_are_called_alike_in_all_folders(tmp_path: Path) -> None:
+    labels = np.zeros((6, 5, 4), np.uint8)
+    labels[2:4, 1:3, 1:3] = 1
+    for number in range(4):
+        for word in ("flair", "t1", "seg"):
+            if (number, word) != (3, "t1"):
+                values = labels if word == "seg" else np.full((6, 5, 4), number + len(word), np.int16)
+                save(tmp_path / f"patient{number}" / f"{word}.nii.gz", values)
+    reading = read_folder(tmp_path, slicing=Slicing(neighbours=0))
+    assert {sample.case for sample in reading.splits[""]} == {f"patient{n}/{{flair,t1}}.nii.gz" for n in range(3)}
+    assert reading.splits[""][0].read().channel_names == ("flair", "t1")
+    assert reading.splits[""][0].group == "patient0"
+    (problem,) = reading.problems
+    assert (problem.kind, problem.path) == ("missing-channel", "patient3/flair.nii.gz")
+
+
+def test_one_scan_and_its_labels_in_each_folder(tmp_path: Path) -> None:
+    labels = np.zeros((6, 5, 4), np.uint8)
+    labels[2:4, 1:3, 1:3] = 1
+    for number in range(3):
+        save(tmp_path / f"p{number}" / "mri.nii.gz", np.full((6, 5, 4), number, np.int16))
+        save(tmp_path / f"p{number}" / "label.nii.gz", labels)
+    reading = read_folder(tmp_path)
+    assert (reading.task, reading.problems) == ("segmentation", [])
+    assert {sample.case for sample in reading.splits[""]} == {f"p{number}/mri.nii.gz" for number in range(3)}
+
+
+def test_patients_in_one_folder_are_not_each_others_channels() -> None:
+    found = sort_volumes(["train/a.nii.gz", "train/b.nii.gz", "train/b_seg.nii.gz"])
+    assert (found.labels, found.alone) == ({"train/b.nii.gz": "train/b_seg.nii.gz"}, ["train/a.nii.gz"])
+
+
 def test_labels_in_black_and_white(tmp_path: Path) -> None:
     make_set(tmp_path, 2)
     for path in (tmp_path / "labels").iterdir():

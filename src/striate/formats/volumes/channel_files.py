@@ -2,7 +2,8 @@
 
 Two layouts are known. nnU-Net counts channels in four digits from 0000 (`case_0000.nii.gz`, `case_0001.nii.gz`, and
 `case.nii.gz` for the labels). BraTS has a folder for each patient, with several scans and one label volume that share
-the beginning of their names (`p1/p1_t1`, `p1/p1_t2`, `p1/p1_seg`).
+the beginning of their names (`p1/p1_t1`, `p1/p1_t2`, `p1/p1_seg`); or these are called alike in all folders (`p1/t1`,
+`p1/t2`, `p1/seg`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from striate.formats.pairing import mask_ending
+from striate.formats.pairing import MASK_WORDS, mask_ending
 from striate.images.volumes import join_address
 from striate.structures import evenly
 
@@ -73,9 +74,9 @@ def join_channel_volumes(files: dict[str, str], fits: Callable[[str], bool]) -> 
     rest = {
         stem: file for stem, file in files.items() if not any(file in one.files.values() for one in numbered.values())
     }
-    in_folders = _in_folders(rest)
+    in_folders, labels = _in_folders(rest)
     taken = {file for group in in_folders.values() for file in group.files.values()}
-    found.volumes = {stem: file for stem, file in rest.items() if file not in taken}
+    found.volumes = {labels.get(stem, stem): file for stem, file in rest.items() if file not in taken}
     for groups in (numbered, in_folders):
         _join(groups, found, fits)
     return found
@@ -106,30 +107,52 @@ def _numbered(files: dict[str, str]) -> dict[str, _Group]:
     return {name: group for name, group in groups.items() if counts_channels(name, group)}
 
 
-def _in_folders(files: dict[str, str]) -> dict[str, _Group]:
-    """Groups of BraTS' kind, by the name of the volume, which is that of the labels."""
+def _in_folders(files: dict[str, str]) -> tuple[dict[str, _Group], dict[str, str]]:
+    """Groups of BraTS' kind by the name of the volume, and names under which labels that are called alike are its."""
     folders: dict[str, list[str]] = {}
     for stem in files:
         folders.setdefault(stem.rpartition("/")[0], []).append(stem)
-    groups = {}
+    groups: dict[str, _Group] = {}
+    alike: dict[str, _Group] = {}
+    names: dict[str, str] = {}
     for folder, stems in folders.items():
-        labels = [found[0] for stem in stems if (found := mask_ending(PurePosixPath(stem).name)) is not None]
-        scans = sorted(stem for stem in stems if mask_ending(PurePosixPath(stem).name) is None)
-        if not folder or len(labels) != 1 or len(scans) < 2:
+        labels = {stem: of for stem in stems if (of := _labelled(stem)) is not None}
+        scans = sorted(set(stems) - set(labels))
+        if not folder or len(labels) != 1 or not scans:
             continue
-        start = len(f"{folder}/{labels[0]}_")
-        suffix = files[scans[0]][len(scans[0]) :]
-        alike = [
-            stem[:start].casefold() == scans[0][:start].casefold()
-            and stem[: start - 1].casefold() == f"{folder}/{labels[0]}".casefold()
-            and files[stem][len(stem) :] == suffix
-            and bool(stem[start:])
-            for stem in scans
-        ]
-        joinable = all(alike) and len({stem[:start] for stem in scans}) == 1
-        named = {stem[start:] if joinable else stem: files[stem] for stem in scans}
-        groups[f"{folder}/{labels[0]}"] = _Group(scans[0][:start], named, suffix, joinable)
-    return groups
+        ((label, of),) = labels.items()
+        start = len(f"{folder}/{of}_") if of else len(f"{folder}/")
+        own = {stem[start:]: files[stem] for stem in scans}
+        same = len({files[stem][len(stem) :] for stem in scans}) == len({stem[:start] for stem in scans}) == 1
+        group = _Group(scans[0][:start], own, files[scans[0]][len(scans[0]) :], same)
+        if (
+            of
+            and all(own)
+            and scans[0][: start - 1].casefold() == f"{folder}/{of}".casefold()
+            and same
+            and len(scans) > 1
+        ):
+            groups[f"{folder}/{of}"] = group
+        elif not of or len(scans) > 1:
+            # Names that say nothing of the patient, `p1/t1` and `p1/seg`: then other folders have the same.
+            own = {PurePosixPath(stem).name: files[stem] for stem in scans}
+            name = f"{folder}/{of or PurePosixPath(folder).name}"
+            alike[name] = _Group(f"{folder}/", own, group.suffix, len({files[one][len(one) :] for one in scans}) == 1)
+            names[name] = label
+    usual = Counter(group.channels for group in alike.values()).most_common(1)
+    if usual and usual[0][1] > 1:
+        kept = {name: group for name, group in alike.items() if set(group.files) & set(usual[0][0])}
+        return groups | kept, {names[name]: f"{name}_label" for name in kept}
+    return groups, {}
+
+
+def _labelled(stem: str) -> str | None:
+    """What the labels of this name are of; empty where the name says no more than that they are labels."""
+    name = PurePosixPath(stem).name.casefold()
+    if name in MASK_WORDS:
+        return ""
+    found = mask_ending(name)
+    return None if found is None else found[0]
 
 
 def _join(groups: dict[str, _Group], found: ChannelFiles, fits: Callable[[str], bool]) -> None:
@@ -151,8 +174,8 @@ def _join(groups: dict[str, _Group], found: ChannelFiles, fits: Callable[[str], 
         if name in whole:
             found.volumes[name] = whole[name]
             found.others += [file for channel, file in group.files.items() if channel not in wanted]
-        elif wanted:
-            found.incomplete[name] = first, tuple(channel for channel in wanted if channel not in group.files)
+        elif lacking := tuple(channel for channel in wanted if channel not in group.files):
+            found.incomplete[name] = first, lacking
         else:
             found.volumes[name] = first
             found.others += others

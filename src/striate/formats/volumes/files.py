@@ -144,8 +144,11 @@ def sort_volumes(
     joined = join_channel_volumes({without_suffix(file): file for file in files}, fits)
     found = VolumeFiles(all=list(files), stacks=stacks, channels=joined.channels)
     found.others, found.incomplete = joined.others, dict(joined.incomplete.values())
+    # Labels of a volume that is left out are left out with it.
+    lost = {name.rpartition("/")[2].casefold() for name in joined.incomplete}
+    whole = {stem: file for stem, file in joined.volumes.items() if not _volumes_of_labels(stem) & lost}
     # Under names of pictures of one kind, masks are told from pictures.
-    stand_ins = {_word_last(stem, joined.volumes.keys()) + _STAND_IN: file for stem, file in joined.volumes.items()}
+    stand_ins = {_word_last(stem, whole.keys()) + _STAND_IN: file for stem, file in whole.items()}
     sets = [one for one in find_mask_sets(list(stand_ins)) if one.sure]
     chosen: MaskSet | None = sets[0] if sets else None
     if chosen is None:
@@ -154,18 +157,16 @@ def sort_volumes(
     pairing = chosen.pairing
     found.labels = {stand_ins[picture]: stand_ins[mask] for picture, mask in pairing.pairs.items()}
     found.alone = [stand_ins[name] for name in pairing.pictures]
-    # Labels of a volume that is left out are not missed.
-    lost = {name.rpartition("/")[2].casefold() for name in joined.incomplete}
-    found.orphans = [stand_ins[name] for name in pairing.annotations if not _name_of_labelled(name) & lost]
+    found.orphans = [stand_ins[name] for name in pairing.annotations]
     found.how = f"Labels are {chosen.kind}: {Count(len(found.labels)):volume has|volumes have} one of {pairing.how}."
     return found
 
 
-def _name_of_labelled(stand_in: str) -> set[str]:
-    """What the volume of a label volume may be called."""
-    stem = PurePosixPath(stand_in).stem.casefold()
-    ending = mask_ending(stem)
-    return {stem} if ending is None else {stem, ending[0]}
+def _volumes_of_labels(stem: str) -> set[str]:
+    """What the volume may be called that a label volume is of."""
+    name = stem.rpartition("/")[2].casefold()
+    ending = mask_ending(name)
+    return {name} if ending is None else {name, ending[0]}
 
 
 def _word_last(stem: str, stems: Set[str]) -> str:
