@@ -27,6 +27,7 @@ class OnnxTool(Tool):
     packages = ("onnxruntime", "onnx", "onnxscript")
     extra = "export"
     file = "model.onnx"
+    takes = ("torch",)
     precisions = ("fp32", "fp16", "int8")
     without = MappingProxyType(
         {"bf16": "ONNX Runtime computes convolutions on the processor in fp32 or in whole numbers, not in bf16."}
@@ -62,43 +63,27 @@ def load(path):
 
     def _write_exact(self, graph: Graph, path: Path) -> tuple[str, ...]:
         names = graph.output_names()
-        try:
-            with _quiet():
-                program = torch.onnx.export(
-                    graph,
-                    (graph.example(),),
-                    dynamo=True,
-                    dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-                    input_names=["pixels"],
-                    output_names=names,
-                    verbose=False,
-                )
-                assert program is not None  # Only without dynamo.
-                program.save(path, external_data=False)
-        except Exception as error:
-            raise ExportError(
-                f"PyTorch's exporter cannot write this network as ONNX ({cause_of(error)}).",
-                where=path,
-                fix="`striate tools` lists others; --to torch holds whatever PyTorch can trace.",
-            ) from error
+        with _writing(path, "`striate tools` lists others; --to torch holds whatever PyTorch can trace."):
+            program = torch.onnx.export(
+                graph,
+                (graph.example(),),
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                input_names=["pixels"],
+                output_names=names,
+                verbose=False,
+            )
+            assert program is not None  # Only without dynamo.
+            program.save(path, external_data=False)
         return tuple(names)
-
-    takes = ("torch",)
 
     def take(self, name: str, file: Path, path: Path) -> None:
         """An exported program, by PyTorch's own exporter."""
         del name
-        try:
-            with _quiet():
-                program = torch.onnx.export(torch.export.load(file), dynamo=True, verbose=False)
-                assert program is not None  # Only without dynamo.
-                program.save(path, external_data=False)
-        except Exception as error:
-            raise ExportError(
-                f"PyTorch's exporter cannot write this network as ONNX ({cause_of(error)}).",
-                where=path,
-                fix="Export it to ONNX where it was made, and import that.",
-            ) from error
+        with _writing(path, "Export it to ONNX where it was made, and import that."):
+            program = torch.onnx.export(torch.export.load(file), dynamo=True, verbose=False)
+            assert program is not None
+            program.save(path, external_data=False)
 
     def open(self, path: Path) -> Runner:
         """On the processor, with as many threads as PyTorch has."""
@@ -127,6 +112,18 @@ def load(path):
             raise ExportError(
                 f"ONNX Runtime cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
             ) from error
+
+
+@contextmanager
+def _writing(path: Path, fix: str) -> Iterator[None]:
+    """Turns what PyTorch's exporter raises into an `ExportError`."""
+    try:
+        with _quiet():
+            yield
+    except Exception as error:
+        raise ExportError(
+            f"PyTorch's exporter cannot write this network as ONNX ({cause_of(error)}).", where=path, fix=fix
+        ) from error
 
 
 @contextmanager

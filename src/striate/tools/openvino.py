@@ -27,6 +27,7 @@ class OpenvinoTool(Tool):
     packages = ("openvino", *OnnxTool.packages)
     extra = "export"
     file = "model.xml"
+    takes = ("onnx", "torch")
     precisions = PRECISIONS
     quantiser = ("nncf",)
     load = '''
@@ -79,8 +80,6 @@ def load(path):
                     f"OpenVINO cannot hold this network ({cause_of(error)}).", where=path, fix="Use --to onnx."
                 ) from error
         return names
-
-    takes = ("onnx", "torch")
 
     def take(self, name: str, file: Path, path: Path) -> None:
         """From ONNX as it is, from PyTorch by way of ONNX."""
