@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from striate.evaluation.evaluate import evaluate
 from striate.evaluation.intervals import Groups, group_numbers
-from striate.evaluation.operating import operating_point, tells_two_apart
+from striate.evaluation.operating import operating_point, roc_curve, tells_two_apart
 from striate.evaluation.structures import Estimate, Evaluation
 from striate.images.volumes import SliceSource, put_slice, shared_volume
 from striate.structures import VOID, Mask, Prediction, Sample, SegmentedPicture
@@ -77,7 +77,11 @@ class Measured:
             groups=self.groups,
             unit=self.unit,
         )
-        if threshold is None or not tells_two_apart(task, classes):
+        if not tells_two_apart(task, classes):
+            return found
+        roc = roc_curve(self.scores[:, 1], self.targets, seed=seed, groups=self.groups)
+        found = found if roc is None else replace(found, roc=roc.as_dict())
+        if threshold is None:
             return found
         point = operating_point(self.scores[:, 1], self.targets, threshold, seed=seed, groups=self.groups)
         return replace(found, point=point.as_dict())

@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.evaluation.intervals import Groups, affordable_resamples, draw_counts, estimate
+from striate.evaluation.intervals import CONFIDENCE, Groups, affordable_resamples, draw_counts, estimate
 from striate.evaluation.structures import Estimate
+from striate.structures import evenly
 from striate.tasks import Task
 from striate.tasks.resampling import divided
 
 Floats = npt.NDArray[np.float64]
+
+GRID = 101
+"""Shares of false alarms at which the band of a ROC curve is known."""
+
+MOST_POINTS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,88 @@ def choose_threshold(scores: npt.NDArray[Any], targets: npt.NDArray[np.int64]) -
     between = np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [1.0]])
     best = np.flatnonzero(np.isclose(gain, gain.max()))
     return float(between[best[np.abs(between[best] - 0.5).argmin()]])
+
+
+@dataclass(frozen=True, slots=True)
+class RocCurve:
+    """Sensitivity against false alarms as the threshold moves, with a band.
+
+    Attributes:
+        thresholds: `(P,)` scores from which the second class is answered, descending.
+        alarms: `(P,)` share of the first class's pictures that reach them.
+        found: `(P,)` share of the second class's that do.
+        low: `(101,)` low end of the interval of `found` where 0, 1, ... 100 % of the first class are false alarms.
+        high: `(101,)` high end.
+    """
+
+    thresholds: tuple[float, ...]
+    alarms: tuple[float, ...]
+    found: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, tree: dict[str, Any]) -> RocCurve:
+        """Reads what `as_dict` gave.
+
+        Raises:
+            KeyError, TypeError: A field is missing or of another kind.
+        """
+        return cls(*(tuple(tree[name]) for name in ("thresholds", "alarms", "found", "low", "high")))
+
+
+def roc_curve(
+    scores: npt.NDArray[Any], targets: npt.NDArray[np.int64], *, seed: int = 0, groups: Groups = None
+) -> RocCurve | None:
+    """The ROC curve with a bootstrap band by patient, at each share of false alarms (Fawcett 2006, section 8.1).
+
+    Args:
+        scores: `(N,)` scores of the second class.
+        targets: `(N,)` 0 or 1.
+        seed: Fixes the resamples.
+        groups: A number for each picture; those of one patient are drawn together.
+
+    Returns:
+        At most `MOST_POINTS` thresholds; `None` where a class is missing.
+    """
+    positive = targets == 1
+    if positive.all() or not positive.any():
+        return None
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    cells = np.stack([~positive[order], positive[order]]).astype(np.float64)
+    alarms, found = _shares_from(cells, ends)
+    grid = np.linspace(0, 1, GRID)
+    draws = []
+    resamples = affordable_resamples(len(targets), 2)
+    for rows in draw_counts(len(targets), resamples, seed, groups):
+        for row in rows:
+            drawn = cells * row[order]
+            if drawn.sum(1).all():
+                drawn_alarms, drawn_found = _shares_from(drawn, ends)
+                # The most that can be found with no more false alarms than that.
+                draws.append(drawn_found[np.searchsorted(drawn_alarms, grid + 1e-12, side="right") - 1])
+    low, high = np.percentile(draws, [100 * (1 - CONFIDENCE) / 2, 100 * (1 + CONFIDENCE) / 2], axis=0)
+    thresholds = np.concatenate([[max(1.0, float(scores.max()))], scores[order][ends]])
+    kept = evenly(len(thresholds), MOST_POINTS)
+    shown = (np.round(one.astype(np.float64), 6).tolist() for one in (thresholds[kept], alarms[kept], found[kept]))
+    return RocCurve(*map(tuple, shown), *(tuple(np.round(one, 6).tolist()) for one in (low, high)))
+
+
+def _shares_from(cells: Floats, ends: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Shares of both classes that reach each threshold, from none on.
+
+    Args:
+        cells: `(2, N)` weights of the first and the second class, by falling score.
+        ends: Last position of each score that occurs.
+    """
+    reached = np.cumsum(cells, axis=1)
+    shares = reached[:, ends] / reached[:, -1:]
+    return np.append(0.0, shares[0]), np.append(0.0, shares[1])
 
 
 def tells_two_apart(task: Task, classes: tuple[str, ...]) -> bool:

@@ -87,6 +87,7 @@ class Evaluation:
             and `found_ml`.
         point: For two classes what the threshold chosen on validation pictures is worth here, as `OperatingPoint` has
             it; nothing where none was chosen.
+        roc: For two classes the ROC curve with its band, as `RocCurve` has it; nothing where a class is missing.
         unit: What was measured: pictures, or volumes.
     """
 
@@ -101,6 +102,7 @@ class Evaluation:
     mistakes: tuple[dict[str, Any], ...] = field(default=())
     cases: tuple[dict[str, Any], ...] = field(default=())
     point: dict[str, Any] = field(default_factory=dict)
+    roc: dict[str, Any] = field(default_factory=dict)
     unit: str = "pictures"
 
     def as_dict(self) -> dict[str, Any]:
@@ -126,5 +128,6 @@ class Evaluation:
             mistakes=tuple(tree.get("mistakes", ())),
             cases=tuple(tree.get("cases", ())),
             point=tree.get("point", {}),
+            roc=tree.get("roc", {}),
             unit=tree.get("unit", "pictures"),
         )

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from striate.evaluation import EpochRecord
 from striate.evaluation.calibration import ReliabilityBin
 from striate.evaluation.curves import evaluated, loss_turn
+from striate.evaluation.operating import RocCurve
 from striate.pages import BAD_COLOR, COLORWAY, GOOD_COLOR, NEUTRAL_COLOR, SPLIT_COLORS
-from striate.structures import evenly
 from striate.tasks.metric_names import metric_info
 
 if TYPE_CHECKING:
@@ -182,17 +182,28 @@ def score_chart(bins: Sequence[ReliabilityBin]) -> Figure:
     return figure
 
 
-def roc_chart(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> Figure:
-    """Sensitivity against false alarms as the threshold moves."""
+def roc_chart(curve: RocCurve, threshold: float) -> Figure:
+    """Sensitivity against false alarms as the threshold moves, with its band.
+
+    Args:
+        curve: The curve.
+        threshold: One that is marked.
+    """
     from plotly import graph_objects
 
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    found = np.cumsum(positive[order])[ends] / max(int(positive.sum()), 1)
-    alarms = np.cumsum(~positive[order])[ends] / max(int((~positive).sum()), 1)
-    thresholds = scores[order][ends]
-    kept = evenly(len(ends), 500)
+    grid = np.linspace(0, 1, len(curve.low))
     figure = graph_objects.Figure()
+    figure.add_scatter(
+        x=[*grid.tolist(), *grid[::-1].tolist()],
+        y=[*curve.high, *curve.low[::-1]],
+        fill="toself",
+        fillcolor=SPLIT_COLORS["test"],
+        opacity=0.18,
+        mode="lines",
+        line={"width": 0},
+        name="95 %",
+        hoverinfo="skip",
+    )
     figure.add_scatter(
         x=[0, 1],
         y=[0, 1],
@@ -202,22 +213,23 @@ def roc_chart(scores: npt.NDArray[Any], positive: npt.NDArray[np.bool_]) -> Figu
         hoverinfo="skip",
     )
     figure.add_scatter(
-        x=[0.0, *alarms[kept].tolist()],
-        y=[0.0, *found[kept].tolist()],
-        customdata=[1.0, *thresholds[kept].tolist()],
+        x=curve.alarms,
+        y=curve.found,
+        customdata=curve.thresholds,
         mode="lines",
         line={"color": SPLIT_COLORS["test"], "shape": "hv"},
         name="this network",
         hovertemplate="threshold %{customdata:.3f}<br>found %{y:.1%}, false alarms %{x:.1%}<extra></extra>",
     )
-    half = scores >= 0.5
+    # The last threshold that is not below the one to be marked.
+    marked = max(0, int(np.searchsorted(-np.array(curve.thresholds), -threshold, side="right")) - 1)
     figure.add_scatter(
-        x=[float((half & ~positive).sum() / max(int((~positive).sum()), 1))],
-        y=[float((half & positive).sum() / max(int(positive.sum()), 1))],
+        x=[curve.alarms[marked]],
+        y=[curve.found[marked]],
         mode="markers",
         marker={"size": 11, "color": SPLIT_COLORS["validation"]},
-        name="threshold 0.5",
-        hovertemplate="threshold 0.5<br>found %{y:.1%}, false alarms %{x:.1%}<extra></extra>",
+        name=f"threshold {threshold:.3g}",
+        hovertemplate=f"threshold {threshold:.3g}<br>found %{{y:.1%}}, false alarms %{{x:.1%}}<extra></extra>",
     )
     figure.update_xaxes(title="false alarms (1 - specificity)", range=[-0.03, 1.03], tickformat=".0%")
     figure.update_yaxes(title="found (sensitivity)", range=[-0.03, 1.03], tickformat=".0%")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from striate.evaluation.calibration import reliability
 from striate.evaluation.cases import case_summary
 from striate.evaluation.confusion import confused_pairs
-from striate.evaluation.operating import OperatingPoint
+from striate.evaluation.operating import OperatingPoint, RocCurve
 from striate.evaluation.words import format_metric, in_words, plural, title_of
 from striate.pages import Column, Part, Section, Thumbnail, beside, chart, gallery, note, table, thumbnail
 from striate.pages.overlays import draw_annotation, legend
 from striate.runs import report_charts, report_object_charts
 from striate.runs.overlay import draw_places
 from striate.runs.report_content import MOST_MISTAKES, Content
-from striate.runs.structures import SplitScores
 from striate.tasks.metric_names import metric_info
 
 _SIDE = 300
@@ -180,19 +179,22 @@ def certainty_section(content: Content) -> Section | None:
         )
     counts = chart(report_charts.score_chart(bins), "Number of right and wrong answers by score.")
     body.append(beside(diagram, counts))
-    if (roc := _roc(content, scores)) is not None:
+    if (roc := _roc(content)) is not None:
         body.append(beside(roc, _point(content) or ""))
     return Section("How sure it is", body)
 
 
-def _roc(content: Content, scores: SplitScores) -> Part | None:
-    classes = content.facts.classes
-    if scores.targets.ndim != 1 or len(classes) != 2 or len(set(scores.targets.tolist())) != 2:
+def _roc(content: Content) -> Part | None:
+    evaluation, classes = content.evaluation, content.facts.classes
+    if evaluation is None or not evaluation.roc:
         return None
+    point = OperatingPoint.from_dict(evaluation.point).threshold if evaluation.point else 0.5
+    by = " by patient" if content.facts.scans else ""
     return chart(
-        report_charts.roc_chart(scores.scores[:, 1], scores.targets == 1),
+        report_charts.roc_chart(RocCurve.from_dict(evaluation.roc), point),
         f"ROC curve of the class {classes[1]}.",
-        caption=f"'{classes[1]}' is the positive class. Each point is a threshold on its score.",
+        caption=f"'{classes[1]}' is the positive class. Each point is a threshold on its score; the band holds 95 % of "
+        f"the curves of resampled {evaluation.unit}{by}.",
     )
 
 
