@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from striate.evaluation.cases import assemble, case_rows, case_summary, pooled
+from striate.evaluation.cases import assemble, case_rows, case_summary, means_of, pooled
 from striate.evaluation.intervals import group_numbers
 from striate.formats import read_folder
 from striate.structures import Mask, Sample, SegmentedPicture
@@ -113,3 +113,10 @@ def test_pictures_without_a_group_are_groups_of_their_own() -> None:
     assert numbers is not None
     assert numbers[0] == numbers[2]
     assert len(set(numbers.tolist())) == 3
+
+
+def test_scores_of_slices_become_means_of_their_volumes() -> None:
+    scores = np.array([[0.2, 0.8], [1.0, 0.0], [0.6, 0.4]], np.float32)
+    means, first = means_of(scores, ["b", "a", "b"])
+    np.testing.assert_allclose(means, [[1.0, 0.0], [0.4, 0.6]], atol=1e-6)
+    assert (means.dtype, first.tolist()) == (np.dtype("float32"), [1, 0])

@@ -101,13 +101,24 @@ def pooled(task: Task, scores: Scores, targets: Targets, samples: Sequence[Sampl
     if task.spatial or not any(cases):
         return Measured(scores, targets, group_numbers(groups))
     names = [sample.name if case is None else case for sample, case in zip(samples, cases, strict=True)]
+    mean, first = means_of(scores, names)
+    note = f"these are figures of {len(first)} whole volumes, each answered by the mean over its slices."
+    numbers = group_numbers([groups[index] for index in first])
+    return Measured(mean, targets[first], numbers, (note,), "volumes")
+
+
+def means_of(scores: npt.NDArray[Any], names: Sequence[str]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Mean scores of each name, and the first position of each; names in alphabetical order.
+
+    Args:
+        scores: `(N, ...)`.
+        names: Name of the volume that each is a slice of.
+    """
     _, first, place = np.unique(names, return_index=True, return_inverse=True)
     total = np.zeros((len(first), *scores.shape[1:]))
     np.add.at(total, place, scores)
     mean = total / np.bincount(place).reshape(-1, *[1] * (scores.ndim - 1))
-    note = f"these are figures of {len(first)} whole volumes, each answered by the mean over its slices."
-    numbers = group_numbers([groups[index] for index in first])
-    return Measured(mean.astype(scores.dtype), targets[first], numbers, (note,), "volumes")
+    return mean.astype(scores.dtype), first
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from striate.evaluation import EpochRecord, Evaluation, Verdict
+from striate.evaluation.cases import means_of
 from striate.pages import Thumbnail
 from striate.runs.structures import RunFacts, SplitScores
 from striate.structures import Annotation, DetectedObjects, Picture, SegmentedPicture
@@ -51,3 +52,18 @@ class Content:
     data: dict[str, Any]
     mistakes: MistakeReport | None = None
     kind_pictures: dict[int, list[Thumbnail]] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> str:
+        """What figures are of, in the plural."""
+        return "pictures" if self.evaluation is None else self.evaluation.unit
+
+    @property
+    def measured(self) -> SplitScores | None:
+        """Scores that figures are of: those of the pictures, or of volumes with one class the means over slices."""
+        scores = self.scores
+        if scores is None or self.unit == "pictures":
+            return scores
+        names = [name.rpartition("#")[0] or name for name in scores.names]
+        means, first = means_of(scores.scores, names)
+        return SplitScores(tuple(names[index] for index in first), means, scores.targets[first])

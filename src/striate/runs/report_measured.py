@@ -18,7 +18,6 @@ _SIDE = 300
 """Longest side of a picture with boxes or masks: they must be seen."""
 
 _COLUMN_TITLES = {
-    "count": "pictures",
     "f1": "F1",
     "auroc": "AUROC",
     "iou": "IoU",
@@ -57,7 +56,7 @@ _SUMMARY_COLUMNS = [
 
 def confusion_section(content: Content) -> Section | None:
     """Confusion matrix and the commonest mistakes; for tasks with one class a picture."""
-    scores = content.scores
+    scores = content.measured
     if scores is None or not len(scores.targets):
         return None
     classes = content.facts.classes
@@ -65,6 +64,7 @@ def confusion_section(content: Content) -> Section | None:
     if found is None:
         return None
     counts, unit = found
+    unit = content.unit if unit == "pictures" else unit
     pairs = confused_pairs(counts, classes)
     matrix = chart(
         report_charts.confusion_chart(counts, classes),
@@ -87,8 +87,9 @@ def classes_section(content: Content) -> Section | None:
     evaluation = content.evaluation
     if evaluation is None or not evaluation.per_class:
         return None
+    titles = {**_COLUMN_TITLES, "count": evaluation.unit}
     columns = [
-        Column(key, _COLUMN_TITLES.get(key, key.replace("_", " ")), "" if key in _PLAIN_COLUMNS else ".1%")
+        Column(key, titles.get(key, key.replace("_", " ")), "" if key in _PLAIN_COLUMNS else ".1%")
         for key in evaluation.per_class[0]
     ]
     body = [table(evaluation.per_class, columns, caption=f"Each class, {evaluation.split} split", sortable=True)]
@@ -110,8 +111,9 @@ def mistakes_section(content: Content) -> Section | None:
     if scores is None or not len(scores.targets):
         return None
     worst = content.task.mistakes(scores.scores, scores.targets)
+    one = "picture" if content.unit == "pictures" else "slice"
     if not len(worst):
-        return Section("Mistakes", f"Every answer on the {plural(len(scores.targets), 'picture')} is right.")
+        return Section("Mistakes", f"Every answer on the {plural(len(scores.targets), one)} is right.")
     shown, missing = [], []
     for index in worst[:MOST_MISTAKES]:
         name = scores.names[index]
@@ -120,7 +122,7 @@ def mistakes_section(content: Content) -> Section | None:
             shown += _shown(content, name, caption, detail)
         else:
             missing.append({"picture": name, "what": caption, "scores": detail})
-    total = f"{plural(len(worst), 'mistake')} on {plural(len(scores.targets), 'picture')}"
+    total = f"{plural(len(worst), 'mistake')} on {plural(len(scores.targets), one)}"
     if content.task.spatial:
         total = f"{len(worst)} of {plural(len(scores.targets), 'picture')} with mistakes"
     body: list[str | Part] = [
@@ -154,7 +156,7 @@ def _shown(content: Content, name: str, caption: str, detail: str) -> list[Thumb
 
 def certainty_section(content: Content) -> Section | None:
     """Whether scores mean what they say; for two classes the ROC curve too."""
-    scores = content.scores
+    scores = content.measured
     if scores is None or not len(scores.targets) or content.task.spatial:
         return None
     bins = reliability(scores.scores, scores.targets)
