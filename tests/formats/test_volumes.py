@@ -11,6 +11,7 @@ import tifffile
 from striate.data import open_dataset
 from striate.errors import DataError
 from striate.formats import find_format, read_folder
+from striate.formats.volumes.classified import classes_of_folders
 from striate.formats.volumes.files import look_for_volumes, sort_volumes
 from striate.images.volumes import SliceSource
 from striate.structures import Mask, Slicing
@@ -119,7 +120,7 @@ def test_channels_on_different_grids_are_not_put_together(tmp_path: Path) -> Non
     assert reading.splits[""][0].read().channel_names == ("gray",)
     (problem,) = reading.problems
     assert problem.kind == "further-channel"
-    assert "or it lies on another grid" in problem.detail
+    assert "it lies on another grid" in problem.detail
 
 
 def test_what_has_no_partner_is_named(tmp_path: Path) -> None:
@@ -351,3 +352,80 @@ def test_words_that_stand_inside_of_names_tell_labels_only_beside_their_scans() 
     assert sort_volumes(["a_label_x.npy", "b_label_x.npy"], stacks=True).labels == {}
     both = sort_volumes(["a_label_x.npy", "a_data_x.npy"], stacks=True)
     assert both.labels == {"a_data_x.npy": "a_label_x.npy"}
+
+
+def test_the_same_names_in_two_folders_are_two_volumes() -> None:
+    files = [f"{site}/imagesTr/case{n}_000{c}.nii.gz" for site in ("a", "b") for n in (1, 2) for c in (0, 1)]
+    files += [f"{site}/labelsTr/case{n}.nii.gz" for site in ("a", "b") for n in (1, 2)]
+    found = sort_volumes(files)
+    assert found.channels == ("0000", "0001")
+    assert found.labels == {
+        f"{site}/imagesTr/case{n}_{{0000,0001}}.nii.gz": f"{site}/labelsTr/case{n}.nii.gz"
+        for site in ("a", "b")
+        for n in (1, 2)
+    }
+    # Without labels: several volumes of a folder have the same channels.
+    found = sort_volumes([f"{kind}/case{n}_000{c}.nii" for kind in ("ill", "well") for n in (1, 2) for c in (0, 1)])
+    assert found.alone == [f"{kind}/case{n}_{{0000,0001}}.nii" for kind in ("ill", "well") for n in (1, 2)]
+
+
+@pytest.mark.parametrize("label", ["labels/a_{:04d}_seg.nii", "labels/a_{:04d}.nii", "images/a_{:04d}_seg.nii"])
+def test_numbers_that_labels_have_too_count_volumes(label: str) -> None:
+    found = sort_volumes([name.format(n) for n in range(4) for name in ("images/a_{:04d}.nii", label)])
+    assert found.labels == {f"images/a_{n:04d}.nii": label.format(n) for n in range(4)}
+
+
+def test_what_few_volumes_have_is_left_aside() -> None:
+    files = [f"images/c{n}_0000.nii" for n in range(8)] + ["images/c0_0001.nii", "images/c1_0001.nii"]
+    found = sort_volumes(files + [f"labels/c{n}.nii" for n in range(8)])
+    assert len(found.labels) == 8
+    assert (found.channels, found.incomplete) == ((), {})
+    assert found.others == ["images/c0_0001.nii", "images/c1_0001.nii"]
+
+
+def test_channels_in_files_of_two_kinds_are_not_put_together() -> None:
+    files = [f"images/c{n}_000{c}.nii{'.gz' * c}" for n in range(4) for c in (0, 1)]
+    found = sort_volumes(files + [f"labels/c{n}.nii" for n in range(4)])
+    assert (len(found.labels), found.channels, len(found.others)) == (4, (), 4)
+    (problem,) = found.problems()
+    assert "its file ends otherwise" in problem.detail
+
+
+def test_names_that_differ_in_their_ending_alone_are_reported() -> None:
+    found = sort_volumes(["images/p1.nii", "images/p1.nii.gz", "images/p2.nii", "labels/p1.nii", "labels/p2.nii"])
+    assert found.labels == {f"images/p{n}.nii": f"labels/p{n}.nii" for n in (1, 2)}
+    (problem,) = found.problems()
+    assert (problem.kind, problem.path) == ("ambiguous-name", "images/p1.nii.gz")
+
+
+def test_braces_in_names_of_files_stay() -> None:
+    files = [f"{folder}/p{{{n},a}}.nii" for n in range(3) for folder in ("images", "labels")]
+    assert sort_volumes(files).labels == {f"images/p{{{n},a}}.nii": f"labels/p{{{n},a}}.nii" for n in range(3)}
+
+
+def test_folders_of_patients_with_scans_alike_are_no_classes() -> None:
+    names = [f"p{n}/p{n}_{word}.nii" for n in range(5) for word in ("t1", "t2", "seg", "brain_mask")]
+    assert classes_of_folders(names) == {}
+    assert classes_of_folders([f"images/p{n}/{word}.nii" for n in range(5) for word in ("t1", "t2")]) == {}
+    # Volumes of classes may be numbered alike.
+    assert len(classes_of_folders([f"{kind}/{n}.nii" for kind in "abcde" for n in (1, 2)])) == 10
+
+
+def test_damaged_stacks_are_listed_and_other_kinds_noted(tmp_path: Path) -> None:
+    for number in range(6):
+        for name, label in (("images", False), ("labels", True)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            np.save(tmp_path / name / f"s{number}.npy", make_stack(label, number))
+    (tmp_path / "images" / "s1.npy").write_bytes(b"")
+    (tmp_path / "labels" / "s2.npy").write_bytes(b"garbage" * 20)
+    tifffile.imwrite(tmp_path / "images" / "photo.tif", np.zeros((9, 9), np.uint8))
+    reading = read_folder(tmp_path)
+    assert (reading.format, len(reading.splits[""])) == ("volumes", 4 * 6)
+    told = {problem.path: problem.detail for problem in reading.problems}
+    assert told["images/s1.npy"].startswith("the file is empty")
+    assert "damaged" in told["labels/s2.npy"]
+    assert "images/photo.tif" in " ".join(told)
+    for number in range(6):
+        nibabel.save(nibabel.Nifti1Image(make_stack(False, number), RAS), tmp_path / "images" / f"n{number}.nii")
+        nibabel.save(nibabel.Nifti1Image(make_stack(True), RAS), tmp_path / "labels" / f"n{number}.nii")
+    assert any("13 files of other kinds are left aside" in note for note in read_folder(tmp_path).notes)

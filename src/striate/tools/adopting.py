@@ -51,6 +51,13 @@ def adopt(
         ExportError: It cannot be read or run.
     """
     file, folder = Path(file), Path(folder)
+    if len(set(classes)) < len(classes):
+        twice = next(name for name in classes if list(classes).count(name) > 1)
+        raise RequestError(
+            f"the class {twice!r} is named twice.",
+            where="--classes",
+            fix="Name each class once, in the order of outputs.",
+        )
     tool = _tool_of(file)
     tool.require()
     if folder.exists() and any(folder.iterdir()):

@@ -43,7 +43,9 @@ def test_an_address_is_what_a_shell_expands(address: Path) -> None:
     assert without_channels(f"a/{address.name}") == "a/p.1.nii.gz"
     assert address_beside(address.with_name("p.1_t2.nii.gz"), ("t1", "t2", "flair")) == address
     assert address_beside(address.with_name("p.1_t1ce.nii.gz"), ("t1", "t2", "flair")) is None
-    assert address_beside(address.with_name("t1.nii.gz"), ("t1", "t2", "flair")) is None
+    bare = address.with_name("{t1,t2,flair}.nii.gz")
+    assert address_beside(address.with_name("t1.nii.gz"), ("t1", "t2", "flair")) == bare
+    assert address_beside(address.with_name("pt1.nii.gz"), ("t1", "t2", "flair")) is None
 
 
 def test_braces_in_the_name_of_a_file_that_is_there_mean_nothing(tmp_path: Path) -> None:

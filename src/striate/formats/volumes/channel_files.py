@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from striate.formats.folder_names import read_folder_name
 from striate.formats.pairing import MASK_WORDS, mask_ending
 from striate.images.volumes import join_address
 from striate.structures import evenly
@@ -84,12 +85,12 @@ def join_channel_volumes(files: dict[str, str], fits: Callable[[str], bool]) -> 
 
 def _numbered(files: dict[str, str]) -> dict[str, _Group]:
     """Groups of nnU-Net's kind, by the name of the volume."""
-    # A name that a volume and its labels share counts volumes, not channels.
-    names = Counter(stem.rpartition("/")[2] for stem in files)
+    labelled = {_labelled(stem) or _name(stem) for stem in files if _labelled(stem) or _is_in_label_folder(stem)}
     groups: dict[str, _Group] = {}
     for stem, file in files.items():
         match = _NUMBERED.fullmatch(stem)
-        if match is None or names[stem.rpartition("/")[2]] > 1:
+        # A number that labels have, too, counts volumes and not channels.
+        if match is None or _name(stem) in labelled or _is_in_label_folder(stem):
             continue
         suffix = file[len(stem) :]
         group = groups.setdefault(match[1], _Group(f"{match[1]}_", {}, suffix))
@@ -101,10 +102,19 @@ def _numbered(files: dict[str, str]) -> dict[str, _Group]:
         if _FIRST not in group.files:
             return False
         # Labels bear the name without a number; without labels, several volumes of a folder have the same numbers.
-        folder, _, last = name.rpartition("/")
-        return last in names or (len(group.files) > 1 and alike[folder, group.channels] > 1)
+        several = len(group.files) > 1 and alike[name.rpartition("/")[0], group.channels] > 1
+        return _name(name) in labelled or several
 
     return {name: group for name, group in groups.items() if counts_channels(name, group)}
+
+
+def _name(stem: str) -> str:
+    return stem.rpartition("/")[2].casefold()
+
+
+def _is_in_label_folder(stem: str) -> bool:
+    roles = [role for part in PurePosixPath(stem).parent.parts if (role := read_folder_name(part).role)]
+    return bool(roles) and roles[-1] in ("mask", "instance")
 
 
 def _in_folders(files: dict[str, str]) -> tuple[dict[str, _Group], dict[str, str]]:
@@ -156,9 +166,9 @@ def _labelled(stem: str) -> str | None:
 
 
 def _join(groups: dict[str, _Group], found: ChannelFiles, fits: Callable[[str], bool]) -> None:
-    sets = Counter(group.channels for group in groups.values() if group.joinable and len(group.files) > 1)
+    sets = Counter(group.channels for group in groups.values())
     wanted = sets.most_common(1)[0][0] if sets else ()
-    if any(_CANNOT_BE_TOLD.search(channel) for channel in wanted):
+    if len(wanted) == 1 or any(_CANNOT_BE_TOLD.search(channel) for channel in wanted):
         wanted = ()
     whole = {
         name: join_address(group.before, wanted, group.suffix)
@@ -166,7 +176,7 @@ def _join(groups: dict[str, _Group], found: ChannelFiles, fits: Callable[[str], 
         if wanted and group.joinable and set(wanted) <= set(group.files)
     }
     tried = list(whole.values())
-    if not all(fits(tried[index]) for index in evenly(len(tried), _TRIED).tolist()):
+    if 2 * len(tried) < len(groups) or not all(fits(tried[index]) for index in evenly(len(tried), _TRIED).tolist()):
         wanted, whole = (), {}
     found.channels = found.channels or wanted
     for name, group in groups.items():

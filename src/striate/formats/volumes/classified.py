@@ -10,12 +10,14 @@ from striate.errors import DataError
 from striate.formats.base import Reading
 from striate.formats.folder_names import read_folder_name, split_of_path
 from striate.formats.labelled import Entry, Findings, build_reading
-from striate.formats.volumes.files import without_suffix
+from striate.formats.volumes.files import name_of_volume
 from striate.formats.volumes.found import FoundVolume, read_headers
 from striate.formats.volumes.slicing import settle_slicing
 from striate.formats.volumes.tables import labels_by_table
 from striate.images.volumes import SliceSource, upright_size
 from striate.structures import Count, Problem, Slicing
+
+_MOSTLY = 0.6
 
 
 def classes_of_folders(names: Sequence[str]) -> dict[str, str]:
@@ -32,7 +34,18 @@ def classes_of_folders(names: Sequence[str]) -> dict[str, str]:
         depth += 1
     found = {name: one[depth] for name, one in parts.items() if len(one) > depth}
     # Where nearly every volume has a folder of its own, the folders are patients and no classes.
-    return found if len(set(found.values())) <= max(1, len(names) // 2) else {}
+    return found if len(set(found.values())) <= max(1, len(names) // 2) and not _are_patients(found) else {}
+
+
+def _are_patients(folders: Mapping[str, str]) -> bool:
+    """Whether folders hold a few scans each that are called alike in all of them, by words: `p1/p1_t1`, `p2/p2_t1`."""
+    words: dict[str, set[str]] = {}
+    for name, folder in folders.items():
+        stem = name_of_volume(PurePosixPath(name).name).casefold()
+        words.setdefault(folder, set()).add(stem.removeprefix(folder.casefold()).strip("-_. "))
+    first = next(iter(words.values()), set())
+    alike = sum(one == first for one in words.values()) >= _MOSTLY * len(words)
+    return alike and 1 < len(first) < len(words) and not any(word.isdigit() for word in first)
 
 
 def _below_its_class(volume: FoundVolume, classes: Mapping[str, str]) -> FoundVolume:
@@ -41,7 +54,7 @@ def _below_its_class(volume: FoundVolume, classes: Mapping[str, str]) -> FoundVo
         return volume
     rest = [part for part in PurePosixPath(volume.name).parent.parts if read_folder_name(part).rest]
     below = rest[rest.index(classes[volume.name]) + 1 :]
-    return replace(volume, patient="/".join(below) or without_suffix(volume.name))
+    return replace(volume, patient="/".join(below) or name_of_volume(volume.name))
 
 
 def read_classified(

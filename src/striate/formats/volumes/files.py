@@ -22,7 +22,7 @@ _SHARED_WITH_PICTURES = (".tif", ".tiff", ".npy", ".npz")
 _SCAN_WORDS, _LABEL_WORDS = ("data", "image", "img", "scan", "volume"), ("label", "labels", "mask", "seg", "gt")
 _WORD_INSIDE = re.compile(rf"(.+)_({'|'.join(_SCAN_WORDS + _LABEL_WORDS)})_([^/]+)", re.I)
 _STAND_IN = ".nii"
-_STACKS_LOOKED_AT = 12
+_STACKS_LOOKED_AT, _STACKS_SHARE = 12, 0.75
 _NAMED = 5
 
 
@@ -38,6 +38,8 @@ class VolumeFiles:
         incomplete: Volumes that lack channels which most have, and these; they are left out.
         channels: Channels that lie in files of their own; volumes then have an address (`images.volumes.addresses`).
         how: In words, how pairs were told.
+        twins: Files whose names differ from another one's in their ending alone; they are left out.
+        aside: Files of other kinds, pictures and stacks.
         all: Every file.
         stacks: Whether they are stacks in files of a kind that single pictures have, too.
     """
@@ -48,17 +50,24 @@ class VolumeFiles:
     others: list[str] = field(default_factory=list)
     incomplete: dict[str, tuple[str, ...]] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
+    twins: list[str] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
     how: str = ""
     all: list[str] = field(default_factory=list)
     stacks: bool = False
 
-    def channel_notes(self) -> list[str]:
-        """That channels lie in files of their own, a sentence, where they do."""
-        listed = ", ".join(self.channels)
-        return [f"Channels of a volume lie in files of their own ({listed})."] if listed else []
+    def notes(self) -> list[str]:
+        """That channels lie in files of their own, and what is left aside, a sentence each."""
+        found = []
+        if self.channels:
+            found.append(f"Channels of a volume lie in files of their own ({', '.join(self.channels)}).")
+        if self.aside:
+            aside = Count(len(self.aside))
+            found.append(f"{aside:file of another kind is|files of other kinds are} left aside ({self.aside[0]}).")
+        return found
 
-    def channel_problems(self) -> list[Problem]:
-        """Channels that are not read, and volumes that lack some."""
+    def problems(self) -> list[Problem]:
+        """Files that are not read, channels that are not, and volumes that lack some."""
         missing = [
             Problem(
                 "missing-channel",
@@ -73,11 +82,20 @@ class VolumeFiles:
             "further-channel",
             self.others,
             "file holds|files hold",
-            "a further scan or channel that is not read: other volumes lack it, or it lies on another grid",
-            "Give every volume the same channels, on one grid.",
+            "a further scan or channel that is not read: other volumes lack it, it lies on another grid, or its file "
+            "ends otherwise",
+            "Give every volume the same channels, on one grid, in files of one kind.",
             _NAMED,
         )
-        return missing + surplus
+        twins = left_out(
+            "ambiguous-name",
+            self.twins,
+            "file differs|files differ",
+            "from another one in the ending of its name alone",
+            "Give each volume a name of its own.",
+            _NAMED,
+        )
+        return missing + surplus + twins
 
 
 def single_file_suffixes() -> tuple[str, ...]:
@@ -101,7 +119,8 @@ def look_for_volumes(path: Path) -> VolumeFiles:
         pictures += len(listing.pictures) - sum(map(is_picture_name, stacks))
     if not found and len(shared) > pictures:
         some = [path / shared[index] for index in evenly(len(shared), _STACKS_LOOKED_AT).tolist()]
-        if all(find_volume_kind(one) is not None for one in some):
+        # Damaged ones are no stacks, and must not make pictures of the others.
+        if sum(find_volume_kind(one) is not None for one in some) >= _STACKS_SHARE * len(some):
             return sort_volumes(shared, stacks=True)
     return sort_volumes(found)
 
@@ -115,11 +134,21 @@ def read_volume_files(path: Path) -> VolumeFiles:
     suffixes = single_file_suffixes()
     pictures, others = walk(path)
     plain = [name for name in others if name.lower().endswith(suffixes)]
-    if plain:
-        return sort_volumes(plain, fits=lambda address: _lies_on_one_grid(path / address))
     shared = [name for name in (*pictures, *others) if name.lower().endswith(_SHARED_WITH_PICTURES)]
-    volumes = [name for name in shared if find_volume_kind(path / name) is not None]
-    return sort_volumes(volumes, stacks=True, fits=lambda address: _lies_on_one_grid(path / address))
+
+    def fits(address: str) -> bool:
+        return _lies_on_one_grid(path / address)
+
+    if plain:
+        found = sort_volumes(plain, fits=fits)
+    else:
+        stacks = [name for name in shared if find_volume_kind(path / name) is not None]
+        if len(stacks) >= _STACKS_SHARE * len(shared):
+            # The others are damaged or no stacks, and reading them says so.
+            stacks = shared
+        found = sort_volumes(stacks, stacks=True, fits=fits)
+    found.aside = sorted({*pictures, *shared} - set(found.all)) if found.all else []
+    return found
 
 
 def _lies_on_one_grid(address: Path) -> bool:
@@ -141,8 +170,12 @@ def sort_volumes(
         stacks: Whether single pictures come in files of their kind, too.
         fits: Whether the files of an address lie on one grid.
     """
-    joined = join_channel_volumes({without_suffix(file): file for file in files}, fits)
+    by_stem: dict[str, str] = {}
+    for file in files:
+        by_stem.setdefault(without_suffix(file), file)
+    joined = join_channel_volumes(by_stem, fits)
     found = VolumeFiles(all=list(files), stacks=stacks, channels=joined.channels)
+    found.twins = sorted(set(files) - set(by_stem.values()))
     found.others, found.incomplete = joined.others, dict(joined.incomplete.values())
     # Labels of a volume that is left out are left out with it.
     lost = {name.rpartition("/")[2].casefold() for name in joined.incomplete}
@@ -185,13 +218,17 @@ def _word_last(stem: str, stems: Set[str]) -> str:
 
 
 def without_suffix(file: str) -> str:
-    """A path or address without the ending that says what kind of volume it is (`.nii.gz` is one), and its channels."""
-    file = without_channels(file)
+    """A path without the ending that says what kind of volume it is (`.nii.gz` counts as one)."""
     lower = file.lower()
     for suffix in sorted((*single_file_suffixes(), *_SHARED_WITH_PICTURES), key=len, reverse=True):
         if lower.endswith(suffix):
             return file[: -len(suffix)]
     return file
+
+
+def name_of_volume(address: str) -> str:
+    """The name of a volume by its path or address, without ending and channels."""
+    return without_suffix(without_channels(address))
 
 
 def patients_of(files: Sequence[str]) -> dict[str, str]:
@@ -206,4 +243,4 @@ def patients_of(files: Sequence[str]) -> dict[str, str]:
         for file in files
     }
     per_patient = len(set(places.values())) > 1 and "" not in places.values()
-    return {file: places[file] if per_patient else without_suffix(file) for file in files}
+    return {file: places[file] if per_patient else name_of_volume(file) for file in files}

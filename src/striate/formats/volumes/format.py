@@ -60,8 +60,8 @@ class _Volumes(Format):
         dicom = read_dicom_set(path) if not files.labels and looks_like_dicom_volumes(path) else DicomSet()
         if files.all and not dicom.labels:
             volumes = found_files(path, files.alone or list(files.labels))
-            reading = read_classified(self.name, path, volumes, slicing, files.channel_problems())
-            reading.notes += files.channel_notes()
+            reading = read_classified(self.name, path, volumes, slicing, files.problems())
+            reading.notes += files.notes()
             return reading
         if not dicom.volumes:
             raise DataError(

@@ -39,9 +39,9 @@ def read_segmented(name: str, root: Path, files: VolumeFiles, slicing: Slicing) 
         DataError: Nothing can be learned here.
     """
     found = ObjectFindings("segmentation")
-    found.notes += [files.how, *files.channel_notes()]
+    found.notes += [files.how, *files.notes()]
     _report_alone(files, found)
-    found.problems += files.channel_problems()
+    found.problems += files.problems()
     values = settle_label_values(root, list(files.labels.values()))
     found.names, found.problems = values.names, found.problems + values.problems
     found.notes += values.notes

@@ -13,7 +13,7 @@ from striate.formats.tables.choosing import Table, understand_tables
 from striate.formats.tables.label_columns import Columns
 from striate.formats.tables.label_table import row_labels, understand_labels
 from striate.formats.tables.rows import table_files
-from striate.formats.volumes.files import without_suffix
+from striate.formats.volumes.files import name_of_volume
 from striate.formats.volumes.found import FoundVolume, fold_id
 from striate.images.volumes.dicom_series import patient_of
 from striate.structures import Count, Problem
@@ -30,7 +30,7 @@ class VolumeIndex(PictureIndex):
     def _by_id(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for volume in self._volumes:
-            stem = without_suffix(volume.name)
+            stem = name_of_volume(volume.name)
             # The address of a series may be one of its files: the folder is what people know it by.
             names = {stem, PurePosixPath(stem).name, PurePosixPath(volume.name).parent.name, volume.patient}
             for one in {*map(fold_id, names), *volume.ids}:

@@ -22,7 +22,7 @@ from striate.formats.storing import (
     store_text,
     stored,
 )
-from striate.formats.volumes.files import without_suffix
+from striate.formats.volumes.files import name_of_volume
 from striate.formats.volumes.values import LISTING
 from striate.images.volumes import SliceSource, put_slice, shared_volume, write_nifti
 from striate.structures import MOST_MASK_CLASSES, VOID, Geometry, Label, Labels, Mask, Sample
@@ -123,4 +123,4 @@ def _numbered(folder: Path, stem: str) -> Iterator[Path]:
 def _stem(sample: Sample) -> str:
     source = sample.source
     name = Path(source.volume).name if isinstance(source, SliceSource) else sample.name
-    return without_suffix(name)
+    return name_of_volume(name)

@@ -47,7 +47,7 @@ def address_beside(file: Path, channels: Sequence[str]) -> Path | None:
         channels: `t1`, `t2`, `flair`.
     """
     for channel in channels:
-        match = re.fullmatch(rf"(.*[{_SEPARATORS}]){re.escape(channel)}(\.[^{_SEPARATORS[:2]} ]+)", file.name)
+        match = re.fullmatch(rf"(|.*[{_SEPARATORS}]){re.escape(channel)}(\.[^{_SEPARATORS[:2]} ]+)", file.name)
         if match is not None:
             return file.with_name(join_address(match[1], channels, match[2]))
     return None

@@ -80,8 +80,10 @@ def _kind(path: Path) -> VolumeKind:
     for file in files_of(path):
         if not file.exists():
             raise PictureError("there is no such file or folder.", where=file, fix="Check the path.", kind="missing")
+    if path.is_file() and path.stat().st_size == 0:
+        raise PictureError("the file is empty.", where=path, fix="Get it again from its origin.", kind="empty")
     raise PictureError(
-        "this is no volume that is read.",
+        "this is no volume that is read, or it is damaged.",
         where=path,
         fix="Volumes are NIfTI, NRRD, a folder of DICOM slices, a TIFF or NumPy stack.",
         kind="not-a-picture",

@@ -7,9 +7,9 @@ a picture and no volume (`striate.images.tiff`). Sizes of voxels are those of OM
 
 Arrays: three axes are slices, rows and columns. Of four, the shortest one of the first, the second and the last is the
 channels, the last and then the second where they are equal. `(height, width, 3 or 4)` and `(height, width, 1)` are a
-picture. A first axis of the length 1 is a batch of one: four more are channels, slices, rows and columns, and three
-more slices, rows and columns, unless the last one has the length of colours. An npz file is a volume where it holds one
-array, of such a shape.
+picture. A first axis of the length 1 is a batch of one: four more are channels, slices, rows and columns (or channels
+last, where these are fewer), and three more slices, rows and columns, unless the last one has the length of colours. An
+npz file is a volume where it holds one array, of such a shape.
 """
 
 from __future__ import annotations
@@ -339,7 +339,7 @@ def _is_stack(shape: tuple[int, ...]) -> bool:
 def _channel_axis(shape: tuple[int, ...]) -> int | None:
     """The axis that holds channels; `None` where none does."""
     if len(shape) == 5:
-        return 1
+        return 4 if 1 < shape[4] < shape[1] else 1
     if len(shape) == 3:
         return None
     if shape[0] == 1:
