@@ -429,3 +429,15 @@ def test_damaged_stacks_are_listed_and_other_kinds_noted(tmp_path: Path) -> None
         nibabel.save(nibabel.Nifti1Image(make_stack(False, number), RAS), tmp_path / "images" / f"n{number}.nii")
         nibabel.save(nibabel.Nifti1Image(make_stack(True), RAS), tmp_path / "labels" / f"n{number}.nii")
     assert any("13 files of other kinds are left aside" in note for note in read_folder(tmp_path).notes)
+
+
+@pytest.mark.parametrize("place", ["", "train/"])
+def test_scans_and_labels_of_all_patients_in_one_folder(place: str) -> None:
+    files = [f"{place}P{n}_{word}.nii" for n in range(4) for word in ("t1", "t2", "seg")]
+    files += [f"{place}P1_left_{word}.nii" for word in ("t1", "t2", "seg")]
+    found = sort_volumes([*files, f"{place}x.nii", f"{place}x_2.nii", f"{place}x_seg.nii"])
+    volumes = {f"{place}P{n}": f"{place}P{n}_seg.nii" for n in ("0", "1", "2", "3", "1_left")}
+    assert found.labels == {f"{name}_{{t1,t2}}.nii": label for name, label in volumes.items()} | {
+        f"{place}x.nii": f"{place}x_seg.nii"
+    }
+    assert found.alone == [f"{place}x_2.nii"]

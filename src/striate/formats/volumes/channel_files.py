@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -127,33 +127,54 @@ def _in_folders(files: dict[str, str]) -> tuple[dict[str, _Group], dict[str, str
     names: dict[str, str] = {}
     for folder, stems in folders.items():
         labels = {stem: of for stem in stems if (of := _labelled(stem)) is not None}
-        scans = sorted(set(stems) - set(labels))
-        if not folder or len(labels) != 1 or not scans:
+        scans = {stem: files[stem] for stem in sorted(set(stems) - set(labels))}
+        found = _begun_alike(f"{folder}/" if folder else "", [of for of in labels.values() if of], scans)
+        groups |= found
+        if found or not folder or len(labels) != 1:
             continue
         ((label, of),) = labels.items()
-        start = len(f"{folder}/{of}_") if of else len(f"{folder}/")
-        own = {stem[start:]: files[stem] for stem in scans}
-        same = len({files[stem][len(stem) :] for stem in scans}) == len({stem[:start] for stem in scans}) == 1
-        group = _Group(scans[0][:start], own, files[scans[0]][len(scans[0]) :], same)
-        if (
-            of
-            and all(own)
-            and scans[0][: start - 1].casefold() == f"{folder}/{of}".casefold()
-            and same
-            and len(scans) > 1
-        ):
-            groups[f"{folder}/{of}"] = group
-        elif not of or len(scans) > 1:
+        if scans and (not of or len(scans) > 1):
             # Names that say nothing of the patient, `p1/t1` and `p1/seg`: then other folders have the same.
-            own = {PurePosixPath(stem).name: files[stem] for stem in scans}
             name = f"{folder}/{of or PurePosixPath(folder).name}"
-            alike[name] = _Group(f"{folder}/", own, group.suffix, len({files[one][len(one) :] for one in scans}) == 1)
+            alike[name] = _group_of(f"{folder}/", scans)
             names[name] = label
     usual = Counter(group.channels for group in alike.values()).most_common(1)
     if usual and usual[0][1] > 1:
         kept = {name: group for name, group in alike.items() if set(group.files) & set(usual[0][0])}
         return groups | kept, {names[name]: f"{name}_label" for name in kept}
     return groups, {}
+
+
+def _begun_alike(place: str, labelled: Sequence[str], scans: dict[str, str]) -> dict[str, _Group]:
+    """Groups of scans in one folder whose names begin as those of labels do, by the name of the volume.
+
+    Args:
+        place: The folder, with a slash behind it.
+        labelled: What its labels are of.
+        scans: Files by their path without suffix.
+    """
+    groups: dict[str, _Group] = {}
+    left = dict(scans)
+    # The longest first: scans of `p1_left` begin like those of `p1`, too.
+    for of in sorted(labelled, key=len, reverse=True):
+        start = len(place) + len(of)
+        own = {
+            stem: file
+            for stem, file in left.items()
+            if stem[len(place) : start].casefold() == of and stem[start : start + 1] in ("-", "_", ".", " ")
+        }
+        # Where a scan is called as the labels are, it is the one that they are of.
+        if len(own) > 1 and not any(stem[len(place) :].casefold() == of for stem in left):
+            groups[f"{place}{of}"] = _group_of(next(iter(own))[: start + 1], own)
+            left = {stem: file for stem, file in left.items() if stem not in own}
+    return groups
+
+
+def _group_of(before: str, scans: dict[str, str]) -> _Group:
+    first = next(iter(scans))
+    suffix = scans[first][len(first) :]
+    same = all(stem.startswith(before) and file[len(stem) :] == suffix for stem, file in scans.items())
+    return _Group(before, {stem[len(before) :]: file for stem, file in scans.items()}, suffix, same)
 
 
 def _labelled(stem: str) -> str | None:
