@@ -12,7 +12,7 @@ from striate.data import open_dataset
 from striate.errors import DataError
 from striate.formats import find_format, read_folder
 from striate.formats.volumes.classified import classes_of_folders
-from striate.formats.volumes.files import look_for_volumes, sort_volumes
+from striate.formats.volumes.files import look_for_volumes, patients_of, sort_volumes
 from striate.images.volumes import SliceSource
 from striate.structures import Mask, Slicing
 
@@ -441,3 +441,13 @@ def test_scans_and_labels_of_all_patients_in_one_folder(place: str) -> None:
         f"{place}x.nii": f"{place}x_seg.nii"
     }
     assert found.alone == [f"{place}x_2.nii"]
+
+
+def test_patients_are_told_by_folders_of_a_few_volumes() -> None:
+    for people in (2, 4):
+        few = [f"p{person}/{scan}.nii" for person in range(people) for scan in range(2)]
+        assert patients_of(few) == {file: file.partition("/")[0] for file in few}
+    # Sites, or a folder for each study.
+    assert len(set(patients_of([f"site{site}/images/c{n}.nii" for site in "ab" for n in range(5)]).values())) == 10
+    assert len(set(patients_of([f"site{site}/c{n}.nii" for site in "abc" for n in range(40)]).values())) == 120
+    assert len(set(patients_of([f"images/p{{{n},a}}.nii" for n in range(3)]).values())) == 3

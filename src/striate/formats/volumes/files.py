@@ -22,6 +22,7 @@ _SHARED_WITH_PICTURES = (".tif", ".tiff", ".npy", ".npz")
 _SCAN_WORDS, _LABEL_WORDS = ("data", "image", "img", "scan", "volume"), ("label", "labels", "mask", "seg", "gt")
 _WORD_INSIDE = re.compile(rf"(.+)_({'|'.join(_SCAN_WORDS + _LABEL_WORDS)})_([^/]+)", re.I)
 _STAND_IN = ".nii"
+_MOST_OF_A_PATIENT, _MOST_OF_ONE_OF_TWO = 12, 3
 _STACKS_LOOKED_AT, _STACKS_SHARE = 12, 0.75
 _NAMED = 5
 
@@ -242,5 +243,11 @@ def patients_of(files: Sequence[str]) -> dict[str, str]:
         file: "/".join(rest for part in PurePosixPath(file).parent.parts if (rest := read_folder_name(part).rest))
         for file in files
     }
-    per_patient = len(set(places.values())) > 1 and "" not in places.values()
-    return {file: places[file] if per_patient else name_of_volume(file) for file in files}
+    people = set(places.values())
+    # Folders of many volumes each, and two of more than a few, are sites or studies.
+    most = _MOST_OF_A_PATIENT if len(people) > 2 else _MOST_OF_ONE_OF_TWO
+    if len(people) > 1 and "" not in people and len(files) <= most * len(people):
+        return places
+    names = {file: name_of_volume(file) for file in files}
+    # Braces of file names that are no address would make several volumes one.
+    return names if len(set(names.values())) == len(names) else {file: without_suffix(file) for file in files}
