@@ -354,6 +354,9 @@ def test_words_that_stand_inside_of_names_tell_labels_only_beside_their_scans() 
     assert both.labels == {"a_data_x.npy": "a_label_x.npy"}
 
 
+_OF_B = ("b/labelsTr/case1", "b/labelsTr/case2")
+
+
 def test_the_same_names_in_two_folders_are_two_volumes() -> None:
     files = [f"{site}/imagesTr/case{n}_000{c}.nii.gz" for site in ("a", "b") for n in (1, 2) for c in (0, 1)]
     files += [f"{site}/labelsTr/case{n}.nii.gz" for site in ("a", "b") for n in (1, 2)]
@@ -364,6 +367,10 @@ def test_the_same_names_in_two_folders_are_two_volumes() -> None:
         for site in ("a", "b")
         for n in (1, 2)
     }
+    # What one lacks costs the other nothing.
+    found = sort_volumes([file for file in files if file != "a/imagesTr/case1_0001.nii.gz"])
+    assert set(found.labels.values()) == {f"{one}.nii.gz" for one in ("a/labelsTr/case2", *_OF_B)}
+    assert (list(found.incomplete), found.orphans) == (["a/imagesTr/case1_0000.nii.gz"], [])
     # Without labels: several volumes of a folder have the same channels.
     found = sort_volumes([f"{kind}/case{n}_000{c}.nii" for kind in ("ill", "well") for n in (1, 2) for c in (0, 1)])
     assert found.alone == [f"{kind}/case{n}_{{0000,0001}}.nii" for kind in ("ill", "well") for n in (1, 2)]

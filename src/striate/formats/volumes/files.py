@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from striate.errors import PictureError
-from striate.formats.folder_names import read_folder_name
+from striate.formats.folder_names import place_of, read_folder_name
 from striate.formats.listing import is_picture_name, visit, walk
 from striate.formats.masks.sets import MaskSet, find_mask_sets
 from striate.formats.pairing import mask_ending
@@ -179,7 +179,7 @@ def sort_volumes(
     found.twins = sorted(set(files) - set(by_stem.values()))
     found.others, found.incomplete = joined.others, dict(joined.incomplete.values())
     # Labels of a volume that is left out are left out with it.
-    lost = {name.rpartition("/")[2].casefold() for name in joined.incomplete}
+    lost = {_placed(name) for name in joined.incomplete}
     whole = {stem: file for stem, file in joined.volumes.items() if not _volumes_of_labels(stem) & lost}
     # Under names of pictures of one kind, masks are told from pictures.
     stand_ins = {_word_last(stem, whole.keys()) + _STAND_IN: file for stem, file in whole.items()}
@@ -196,11 +196,16 @@ def sort_volumes(
     return found
 
 
-def _volumes_of_labels(stem: str) -> set[str]:
-    """What the volume may be called that a label volume is of."""
-    name = stem.rpartition("/")[2].casefold()
+def _placed(stem: str) -> tuple[tuple[str, ...], str]:
+    """Where a volume is, but for folders that only say what is in them, and its name."""
+    return place_of(stem), stem.rpartition("/")[2].casefold()
+
+
+def _volumes_of_labels(stem: str) -> set[tuple[tuple[str, ...], str]]:
+    """What the volume may be called, and where, that a label volume is of."""
+    place, name = _placed(stem)
     ending = mask_ending(name)
-    return {name} if ending is None else {name, ending[0]}
+    return {(place, name)} if ending is None else {(place, name), (place, ending[0])}
 
 
 def _word_last(stem: str, stems: Set[str]) -> str:
