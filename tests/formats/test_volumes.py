@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 
 import nibabel
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from striate.data import open_dataset
 from striate.errors import DataError
 from striate.formats import find_format, read_folder
 from striate.formats.volumes.classified import classes_of_folders
 from striate.formats.volumes.files import look_for_volumes, patients_of, sort_volumes
-from striate.images.volumes import SliceSource
+from striate.images.volumes import SliceSource, files_of
 from striate.structures import Mask, Slicing
 
 RAS = np.diag([1.0, 1.0, 2.5, 1.0])
@@ -458,3 +461,25 @@ def test_patients_are_told_by_folders_of_a_few_volumes() -> None:
     assert len(set(patients_of([f"site{site}/images/c{n}.nii" for site in "ab" for n in range(5)]).values())) == 10
     assert len(set(patients_of([f"site{site}/c{n}.nii" for site in "abc" for n in range(40)]).values())) == 120
     assert len(set(patients_of([f"images/p{{{n},a}}.nii" for n in range(3)]).values())) == 3
+
+
+_NAMES = [
+    f"{site}{folder}{stem}{word}.nii"
+    for site in ("", "a/", "b/")
+    for folder in ("", "images/", "labels/", "p1/")
+    for stem in ("p1", "p2")
+    for word in ("", "_0000", "_0001", "_t1", "_t2", "_seg")
+]
+
+
+@given(st.lists(st.sampled_from(_NAMES), unique=True, max_size=14))
+def test_every_file_is_read_or_reported(files: list[str]) -> None:
+    found = sort_volumes(files)
+    volumes = [*found.labels, *found.alone]
+    read = [path.as_posix() for one in volumes for path in files_of(Path(one))]
+    told = [*found.labels.values(), *found.orphans, *found.others, *found.twins, *found.unused, *found.incomplete]
+    assert len({*read, *told}) == len(read) + len(told)
+    missing = set(files) - {*read, *told}
+    # Channels and labels of a volume that is left out go with it.
+    stems = [re.sub(r"_(\d{4}|t1|t2)$", "", name.removesuffix(".nii").rpartition("/")[2]) for name in found.incomplete]
+    assert all(any(PurePosixPath(name).name.startswith(stem) for stem in stems) for name in missing), missing

@@ -99,7 +99,7 @@ def _numbered(files: dict[str, str]) -> dict[str, _Group]:
     alike = Counter((name.rpartition("/")[0], group.channels) for name, group in groups.items())
 
     def counts_channels(name: str, group: _Group) -> bool:
-        if _FIRST not in group.files:
+        if _FIRST not in group.files or name in files:
             return False
         # Labels bear the name without a number; without labels, several volumes of a folder have the same numbers.
         several = len(group.files) > 1 and alike[name.rpartition("/")[0], group.channels] > 1

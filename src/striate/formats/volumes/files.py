@@ -39,6 +39,7 @@ class VolumeFiles:
         incomplete: Volumes that lack channels which most have, and these; they are left out.
         channels: Channels that lie in files of their own; volumes then have an address (`images.volumes.addresses`).
         how: In words, how pairs were told.
+        unused: Further labels beside those that are taken, and labels of nothing in other folders.
         twins: Files whose names differ from another one's in their ending alone; they are left out.
         aside: Files of other kinds, pictures and stacks.
         all: Every file.
@@ -51,6 +52,7 @@ class VolumeFiles:
     others: list[str] = field(default_factory=list)
     incomplete: dict[str, tuple[str, ...]] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
+    unused: list[str] = field(default_factory=list)
     twins: list[str] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
     how: str = ""
@@ -96,7 +98,15 @@ class VolumeFiles:
             "Give each volume a name of its own.",
             _NAMED,
         )
-        return missing + surplus + twins
+        unused = left_out(
+            "further-labels",
+            self.unused,
+            "label volume is|label volumes are",
+            "of another kind than those that are taken, or of nothing",
+            "Keep one kind of labels, and one volume for each.",
+            _NAMED,
+        )
+        return missing + surplus + twins + unused
 
 
 def single_file_suffixes() -> tuple[str, ...]:
@@ -192,6 +202,8 @@ def sort_volumes(
     found.labels = {stand_ins[picture]: stand_ins[mask] for picture, mask in pairing.pairs.items()}
     found.alone = [stand_ins[name] for name in pairing.pictures]
     found.orphans = [stand_ins[name] for name in pairing.annotations]
+    used = {*pairing.pairs, *pairing.pairs.values(), *pairing.pictures, *pairing.annotations}
+    found.unused = [file for name, file in stand_ins.items() if name not in used]
     found.how = f"Labels are {chosen.kind}: {Count(len(found.labels)):volume has|volumes have} one of {pairing.how}."
     return found
 
