@@ -1,9 +1,9 @@
 """Volumes whose channels lie in files of their own: which files belong together.
 
-Two layouts are known. nnU-Net counts channels in four digits from 0000 (`case_0000.nii.gz`, `case_0001.nii.gz`, and
-`case.nii.gz` for the labels). BraTS has a folder for each patient, with several scans and one label volume that share
-the beginning of their names (`p1/p1_t1`, `p1/p1_t2`, `p1/p1_seg`); or these are called alike in all folders (`p1/t1`,
-`p1/t2`, `p1/seg`).
+Three layouts are known. nnU-Net counts channels in four digits from 0000 (`case_0000.nii.gz`, `case_0001.nii.gz`, and
+`case.nii.gz` for the labels). In BraTS the scans of a patient and one label volume share the beginning of their names
+(`p1_t1`, `p1_t2`, `p1_seg`). Elsewhere they are called alike in the folders of all patients (`p1/t1`, `p1/t2`,
+`p1/seg`).
 """
 
 from __future__ import annotations
@@ -72,15 +72,18 @@ def join_channel_volumes(files: dict[str, str], fits: Callable[[str], bool]) -> 
     """
     found = ChannelFiles()
     numbered = _numbered(files)
-    rest = {
-        stem: file for stem, file in files.items() if not any(file in one.files.values() for one in numbered.values())
-    }
+    taken = _files_of(numbered)
+    rest = {stem: file for stem, file in files.items() if file not in taken}
     in_folders, labels = _in_folders(rest)
-    taken = {file for group in in_folders.values() for file in group.files.values()}
+    taken = _files_of(in_folders)
     found.volumes = {labels.get(stem, stem): file for stem, file in rest.items() if file not in taken}
     for groups in (numbered, in_folders):
         _join(groups, found, fits)
     return found
+
+
+def _files_of(groups: dict[str, _Group]) -> set[str]:
+    return {file for group in groups.values() for file in group.files.values()}
 
 
 def _numbered(files: dict[str, str]) -> dict[str, _Group]:
