@@ -106,7 +106,7 @@ class RocCurve:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return asdict(self)
+        return {name: list(values) for name, values in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, tree: dict[str, Any]) -> RocCurve:
