@@ -27,8 +27,8 @@ from striate.training import train
 from striate.training.progress import Lines
 
 SIDE, DIGITS = 6000, 200
-MINUTES, QUICK_MINUTES = 6.0, 1.0
-SCENES = 600
+MINUTES, QUICK_MINUTES = 15.0, 1.0
+SCENES = 1000
 DIGIT_SIDES = (18, 40)
 """Well inside of the sizes in the scenes from which the detector learned."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from striate.data.deidentify import Deidentified
     from striate.data.look import Look
     from striate.inside import Inside
+    from striate.runs.model import Model
     from striate.structures import Picture
     from striate.tools import Export
     from striate.training import Comparison
@@ -189,6 +190,7 @@ def compare(
     data: Dataset | str | Path,
     nets: Sequence[str] | None = None,
     *,
+    also: Sequence[str | Path] = (),
     recipe: Recipe | str | Path | None = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
@@ -198,7 +200,9 @@ def compare(
 
     Args:
         data: A data set, or the path of one.
-        nets: Names of the networks; one of each classic family where not given.
+        nets: Names of the networks to train; where not given one of each classic family, or none where `also` names
+            some.
+        also: Runs and networks from elsewhere that are measured on the same pictures, by their folders or files.
         recipe: A recipe, or the path of one, to start from; its `optimisation.minutes` is the time of each network.
         folder: Gets one run folder for each network, and the page; a new one under `runs/` where not given.
         progress: Told what goes on; plain lines on standard error where not given.
@@ -212,6 +216,7 @@ def compare(
         WorkError: Training failed.
     """
     from striate.runs import RunFolder
+    from striate.tools.exported import open_model
     from striate.training import compare as compare_networks
     from striate.training.comparison import DEFAULT_NETS
     from striate.training.progress import Lines
@@ -220,7 +225,20 @@ def compare(
     if folder is None:
         folder = RunFolder.create(data=str(getattr(data, "root", data)), net="comparison").path
     progress = progress if progress is not None else Lines()
-    return compare_networks(data, nets or DEFAULT_NETS, wanted, folder=folder, progress=progress)
+    finished: dict[str, Model] = {}
+    for path in also:
+        name = _name_of(path)
+        finished[name if name not in finished else str(path)] = open_model(path)
+    if nets is None:
+        nets = () if also else DEFAULT_NETS
+    return compare_networks(data, nets, wanted, finished=finished, folder=folder, progress=progress)
+
+
+def _name_of(model: str | Path) -> str:
+    """What to call a finished network: its folder; of an export in a run's folder both."""
+    path = Path(model).resolve()
+    folder = path if path.is_dir() else path.parent
+    return f"{folder.parents[1].name}/{folder.name}" if folder.parent.name == "exports" else folder.name
 
 
 def build_recipe(recipe: Recipe | str | Path | None, net: str | None, fields: dict[str, Any]) -> Recipe:

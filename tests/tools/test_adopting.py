@@ -15,6 +15,7 @@ from striate.cli import main
 from striate.errors import ExportError, RequestError
 from striate.structures import ClassScores
 from striate.tools.adopting import adopt
+from striate.tools.dissected import Dissected
 from striate.tools.process import KerasProcess
 from striate.tools.sidecar import SIDECAR
 
@@ -121,3 +122,42 @@ def test_a_killed_process_says_that_it_was_killed() -> None:
     process._process.wait()
     with pytest.raises(ExportError, match=r"the process of Keras on tensorflow ended \(signal 9: it was killed"):
         process.ask("weights", path="x.keras")
+
+
+def test_torchscript_becomes_a_program(network: nn.Module, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    pixels = write_picture(tmp_path / "one.png")
+    torch.jit.trace(network, torch.zeros(1, 3, 16, 20)).save(str(tmp_path / "theirs.pt"))
+    model = adopt(tmp_path / "theirs.pt", "abc", tmp_path / "own", size_hw=(16, 20))
+    assert model.file.name == "model.pt2"
+    (found,) = model.predict(tmp_path / "one.png")
+    assert isinstance(found.prediction, ClassScores)
+    with torch.inference_mode():
+        assert found.prediction.scores == pytest.approx(network(pixels)[0].numpy(), abs=1e-5)
+    names = {name for name, _ in Dissected(model).network.named_modules()}
+    # A layer with weights is known by them.
+    assert {"0", "4"} <= names
+    with pytest.raises(RequestError, match=r"gives \(3,\) for a picture, and 2 classes are named") as caught:
+        adopt(tmp_path / "theirs.pt", "ab", tmp_path / "other", size_hw=(16, 20))
+    assert "theirs.pt" in str(caught.value)
+
+
+def test_pytorch_files_that_are_no_network(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "weights.pt")
+    with pytest.raises(RequestError, match="holds weights or pickled objects of PyTorch, and no network"):
+        adopt(tmp_path / "weights.pt", "abc", tmp_path / "own", size_hw=(16, 20))
+    (tmp_path / "none.pth").write_bytes(b"no archive")
+    with pytest.raises(ExportError, match="this is no file that PyTorch writes"):
+        adopt(tmp_path / "none.pth", "abc", tmp_path / "own", size_hw=(16, 20))
+
+    class Writes(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            torch.save(x, "stolen.pt")
+            return x.mean((2, 3))
+
+    torch.jit.script(Writes()).save(str(tmp_path / "writes.pt"))
+    with pytest.raises(ExportError, match=r"code that reaches outside of the network \(save\)"):
+        adopt(tmp_path / "writes.pt", "abc", tmp_path / "own", size_hw=(16, 20))
+    assert not (tmp_path / "own").exists()
+    torch.jit.script(nn.Conv2d(4, 2, 1)).save(str(tmp_path / "four.pt"))
+    with pytest.raises(ExportError, match="cannot be made an exported program for pictures of 3 x 16 x 20"):
+        adopt(tmp_path / "four.pt", "ab", tmp_path / "own", size_hw=(16, 20))

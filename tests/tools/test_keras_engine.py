@@ -89,6 +89,46 @@ def test_the_first_losses_are_those_of_pytorch(digits: Path, values: dict[str, o
             assert torch.allclose(own, other, atol=2e-3)
 
 
+@pytest.fixture(scope="module")
+def several(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of pictures with two labels each: the digit, and whether it is odd."""
+    names = [one.relative_to(digits) for one in sorted(digits.rglob("*.png"))]
+    rows = [f"{digits / one},{one.parent.name};{'odd' if int(one.parent.name) % 2 else 'even'}" for one in names]
+    table = tmp_path_factory.mktemp("several") / "labels.csv"
+    table.write_text("\n".join(["path,labels", *rows]))
+    return table
+
+
+@pytest.mark.parametrize("tool", ["tensorflow", "jax"])
+@pytest.mark.parametrize(
+    ("task", "values"),
+    [
+        ("segmentation", {"label_smoothing": 0.1, "class_balance": True}),
+        ("multilabel", {"label_smoothing": 0.1, "class_balance": True}),
+        ("detection", {"network.head": "retinanet"}),
+        ("instances", {"network.head": "distance"}),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_so_are_those_of_other_tasks(
+    several: Path, tmp_path: Path, narrow_heads: None, tool: str, task: str, values: dict[str, object]
+) -> None:
+    if tool == "jax":
+        pytest.importorskip("jax")
+    data = several if task == "multilabel" else make_data("digits", tmp_path, MakeOptions(images=40, task=task))
+    recipe: dict[str, object] = {"network.name": "lenet5", "input.size_hw": [32, 32], "input.fit": "squash"}
+    recipe |= {"optimizer": "sgd", "ema": 0.9, "clip": 1.0} | values
+    expected, torch_trainee, work = steps(data, TorchEngine(), recipe)
+    found, trainee, _ = steps(data, KerasEngine(tool), recipe)
+    assert work.task.name == task
+    assert found[0] == pytest.approx(expected[0], rel=1e-5)
+    assert found == pytest.approx(expected, rel=2e-3)
+    assert trainee.average is not None
+    assert torch_trainee.average is not None
+    pairs = zip(torch_trainee.average.average.parameters(), trainee.average.average.parameters(), strict=True)
+    assert all(torch.allclose(own, other, atol=2e-3) for own, other in pairs)
+
+
 def test_auxiliary_classifiers_count_as_in_pytorch(digits: Path) -> None:
     recipe = Recipe().with_values(QUICK | {"epochs": 1, "network.name": "googlenet", "input.size_hw": [32, 32]})
     prepared = prepare_run(open_dataset(digits), recipe, Silent())
@@ -133,10 +173,14 @@ def test_what_keras_does_not_train_is_refused(
         train(digits, Recipe().with_values(small), run=tmp_path / "a", progress=Silent())
     with pytest.raises(RequestError, match=r"network.frozen is True, and Keras trains with False here"):
         train(digits, Recipe().with_values(small | {"frozen": True}), run=tmp_path / "b", progress=Silent())
-    scenes = make_data("digits", tmp_path / "scenes", MakeOptions(images=12, task="segmentation"))
+    boxes = make_data("digits", tmp_path / "scenes", MakeOptions(images=12, task="detection"))
     places = small | {"network.name": "lenet5", "input.size_hw": [32, 32]}
-    with pytest.raises(RequestError, match="Keras trains classification in one process here"):
-        train(scenes, Recipe().with_values(places), run=tmp_path / "c", progress=Silent())
+    for head, words in (
+        ("faster_rcnn", r"no layer that could train \S+ and \d+ more weights"),
+        ("points", "head.scales"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            train(boxes, Recipe().with_values(places | {"network.head": head}), run=tmp_path / head, progress=Silent())
     assert main(["train", str(digits), "--tool", "caffe"]) == 2
     assert "machine.tool" in capsys.readouterr().err
     monkeypatch.setattr("striate.tools.keras.KerasTool.backends", ("tensorflow",))

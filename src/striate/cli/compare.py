@@ -24,7 +24,14 @@ def command(
     recipe: Recipe,
     changed: tuple[str, ...],  # noqa: ARG001 - a comparison is always new
     nets: Annotated[
-        str | None, typer.Option(metavar="NAME,NAME", help="Networks; one of each classic family where not given.")
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Networks to train; one of each classic family, or none with --also."),
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MODEL", help="A finished run or network from elsewhere, measured beside them; may repeat."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the runs and the page.")] = None,
 ) -> Answer:
@@ -34,12 +41,13 @@ def command(
 
     Example:
         striate compare photos/ --nets lenet5,resnet18 --minutes 2
+        striate compare photos/ --also runs/photos --also mine
     """
     from striate import api
 
     names = None if nets is None else [name.strip() for name in nets.split(",") if name.strip()]
     with TerminalProgress() as progress:
-        found = api.compare(data, names, recipe=recipe, folder=out, progress=progress)
+        found = api.compare(data, names, also=also or (), recipe=recipe, folder=out, progress=progress)
     return Answer(found.as_dict(), lambda console: _show(found, console))
 
 
@@ -47,15 +55,16 @@ def _show(found: Comparison, console: Console) -> None:
     from striate.cli.nets import short_count
     from striate.evaluation.words import in_words, points, title_of
 
-    title = title_of(found.rows[0].run.metrics.headline.name)
+    title = title_of(found.rows[0].network.measured.headline.name)
     shown = table("network", title, "behind", "verdict", "params", "epochs", right=("params", "epochs"))
     for row in found.rows:
-        facts, verdict = row.run.facts, row.run.verdict
+        facts = row.network.model.facts
         behind = "" if row.behind is None else points(row.behind.value)
         if row.behind is not None and row.behind.low <= 0:
             behind += " (chance?)"
-        words = (in_words(row.run.metrics.headline), behind, verdict.state if verdict else "")
-        shown.add_row(row.net, *words, short_count(facts.parameters), str(facts.epochs))
+        words = (in_words(row.network.measured.headline), behind, row.verdict)
+        counts = (short_count(facts.parameters), str(facts.epochs)) if facts.parameters else ("", "")
+        shown.add_row(row.net, *words, *counts)
     console.print(shown)
     console.print(f"\npage  {found.page}", soft_wrap=True)
-    tell_scans(console, any(row.run.facts.scans for row in found.rows))
+    tell_scans(console, any(row.network.model.facts.scans for row in found.rows))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or of a network from elsewhere.")],
     picture: Annotated[Path, typer.Argument(help="A picture, or a slice: VOLUME#INDEX.")],
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="Layer to look at closely; an early one.")] = None,
     unit: Annotated[int | None, typer.Option(help="Feature map in it, from 0; the one that says most.")] = None,
@@ -26,6 +26,10 @@ def command(
     class_name: Annotated[
         str | None,
         typer.Option("--class", metavar="NAME", help="Class to explain, and the truth for one step of learning."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="Pictures to search for what excites the unit; the run's own."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The page; in the run folder.")] = None,
 ) -> Answer:
@@ -38,13 +42,16 @@ def command(
     Example:
         striate inside runs/photos cat.jpg
         striate inside runs/photos cat.jpg --layer layer1.0.conv1 --at 10,12
+        striate inside mine cat.jpg --data photos/
     """
     from striate.inside import look_inside
-    from striate.runs import RunFolder
+    from striate.tools.dissected import in_layers
 
-    seen = look_inside(run, picture, layer=layer, unit=unit, at_xy=_place(at), class_name=class_name, page=out, say=say)
-    scans = RunFolder.open(run).read_facts().scans
-    return Answer(seen.as_dict(), lambda console: _show(seen, scans, console))
+    model = in_layers(run)
+    seen = look_inside(
+        model, picture, layer=layer, unit=unit, at_xy=_place(at), class_name=class_name, data=data, page=out, say=say
+    )
+    return Answer(seen.as_dict(), lambda console: _show(seen, model.facts.scans, console))
 
 
 def _place(text: str | None) -> tuple[int, int] | None:

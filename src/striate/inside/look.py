@@ -23,6 +23,7 @@ from striate.inside.reason_sections import (
 from striate.inside.recording import Call
 from striate.inside.subject import Subject, open_subject
 from striate.pages import Section, callout, fact_list, gallery, render_page, require_writable, thumbnail, write_page
+from striate.runs.model import Model
 from striate.runs.run import Run
 from striate.structures import ClassScores, DetectedObjects, Picture, statement
 
@@ -80,36 +81,39 @@ class Inside:
 
 
 def look_inside(
-    run: Run | str | Path,
+    run: Model | str | Path,
     picture: str | Path | Picture,
     *,
     layer: str | None = None,
     unit: int | None = None,
     at_xy: tuple[int, int] | None = None,
     class_name: str | None = None,
+    data: str | Path | None = None,
     page: str | Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Inside:
     """Opens a trained network up for one picture, down to one neuron's sum.
 
     Args:
-        run: The run, or its folder.
+        run: The run, its folder, or a network from elsewhere in layers (`striate.tools.dissected.Dissected`).
         picture: A picture file, or a picture.
         layer: Name of a convolution or linear layer to look at closely; the second convolution where not given.
         unit: Feature map in it; the one that says most where not given.
         at_xy: Place in that map, across and down; where the unit says most if not given.
         class_name: The class to explain, and the truth for one step of learning; the network's own answer where not
             given.
+        data: Pictures with its classes that are searched for what excites the unit; the run's own where not given.
         page: File for the page; `inside-NAME.html` in the run folder where not given.
         say: Told what goes on.
 
     Raises:
-        RequestError: There is no such run, picture, layer, unit, place or class.
+        RequestError: There is no such run, picture, data, layer, unit, place or class.
+        DataError: The data has another task, or classes that the network does not know.
         PictureError: The picture cannot be read.
         StorageError: The page cannot be written.
     """
     began = time.monotonic()
-    subject = open_subject(run, picture)
+    subject = open_subject(run, picture, data)
     for one in subject.notes:
         say(one.told)
     target = Path(page) if page is not None else subject.run.path / f"inside-{_page_name(subject.name)}.html"
@@ -132,7 +136,7 @@ def look_inside(
     reason_layer = layer_for_reasons(subject)
     reasons = reasons_for(subject, objectives[0], reason_layer)
     truth = subject.classes.index(objectives[0].class_name) if objectives[0].class_name in subject.classes else 0
-    say("drawing kernels and maps, and searching the run's own pictures for what excites the unit")
+    say("drawing kernels and maps, and searching known pictures for what excites the unit")
     sections = [
         _answer_section(subject),
         channels_section(subject),
@@ -146,7 +150,7 @@ def look_inside(
     text = render_page(
         f"Inside {subject.run.facts.net}",
         [section for section in sections if section is not None],
-        lead=f"{subject.name}, seen by the run {subject.run.path.name}.",
+        lead=f"{subject.name}, seen by {'the run ' if isinstance(subject.run, Run) else ''}{subject.run.path.name}.",
         statement=statement(subject.run.facts.scans),
         footer=f"Written by Striate {__version__}. Values are computed in double precision.",
     )

@@ -12,7 +12,7 @@ from striate.inside.fields import EffectiveField, effective_field
 from striate.inside.maps import Scale, maps_of
 from striate.inside.recording import Call
 from striate.inside.subject import Subject
-from striate.networks import Network
+from striate.networks import Backbone
 from striate.networks.activity import Activity, measure_activity
 from striate.networks.anatomy import Layer
 from striate.networks.kernels import Kernels
@@ -81,7 +81,7 @@ def channels_section(subject: Subject) -> Section:
 def _first_layer(subject: Subject, first: Call) -> list[Part]:
     """How much of what the first layer adds up comes from each channel."""
     shares = channel_shares(first)
-    names = subject.run.facts.channel_names
+    names = subject.run.facts.channel_names or subject.picture.channel_names
     named = names if len(names) == len(shares) else tuple(f"channel {index}" for index in range(len(shares)))
     rows = [{"channel": name, "share": share} for name, share in zip(named, shares, strict=True)]
     return [
@@ -195,7 +195,7 @@ def stage_ends(subject: Subject) -> list[str]:
     Shapes are those that really come out: without padding they are smaller than size over stride.
     """
     backbone = backbone_of(subject.network)
-    assert isinstance(backbone, Network)
+    assert isinstance(backbone, Backbone)
     with torch.inference_mode():
         maps = backbone.forward_features(subject.pixels)
     # Layers of a backbone's own class scores do not run in a network for boxes or masks.
@@ -204,13 +204,15 @@ def stage_ends(subject: Subject) -> list[str]:
         for layer in subject.anatomy.layers
         if layer.stride_hw is not None and f"{subject.prefix}{layer.name}" in subject.recording.calls
     }
+    layers = {layer.name for layer in subject.anatomy.layers}
     # The maps of an inception module are put together from those of several layers.
-    return list(dict.fromkeys(last.get(tuple(one.shape[1:]), name) for name, one in maps.items()))
+    ends = (name if name in layers else last.get(tuple(one.shape[1:]), name) for name, one in maps.items())
+    return list(dict.fromkeys(ends))
 
 
 def _spec(subject: Subject) -> FeatureSpec:
     backbone = backbone_of(subject.network)
-    assert isinstance(backbone, Network)
+    assert isinstance(backbone, Backbone)
     return backbone.feature_spec
 
 
@@ -239,11 +241,13 @@ def normalised_pixels(frame: torch.Tensor, subject: Subject) -> npt.NDArray[np.u
     recipe = subject.run.recipe.input
     mean = torch.tensor(recipe.mean).view(-1, 1, 1)
     std = torch.tensor(recipe.std).view(-1, 1, 1)
-    shares = (frame.cpu().float() * std + mean).clamp(0, 1)
+    shares = frame.cpu().float() * std + mean
     if subject.run.facts.dtype == "uint8":
-        shown, _ = display_pixels((shares * 255).round().to(torch.uint8).numpy(), subject.run.facts.channel_names)
+        # Networks from elsewhere may take stored values as they are, whose scale is 1.
+        stored = (shares * (recipe.scale or 1)).round().clamp(0, 255)
+        shown, _ = display_pixels(stored.to(torch.uint8).numpy(), subject.run.facts.channel_names)
     else:
-        shown, _ = display_pixels(shares.numpy(), subject.run.facts.channel_names)
+        shown, _ = display_pixels(shares.clamp(0, 1).numpy(), subject.run.facts.channel_names)
     return np.repeat(shown[None], 3, 0) if shown.ndim == 2 else np.ascontiguousarray(np.moveaxis(shown, -1, 0))
 
 

@@ -38,6 +38,7 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
         field = next(
             (one.receptive_field_hw for one in subject.anatomy.layers if subject.prefix + one.name == call.name), None
         )
+        whose = "the run's own" if subject.data is None else "the given"
         pieces: list[Thumbnail] = []
         for one in found:
             sample, placement = shown[one.index]
@@ -49,12 +50,12 @@ def excitement_section(subject: Subject, call: Call, unit: int) -> Section:
             heading("The pictures that excite it most"),
             gallery(pieces),
             note(
-                f"Of {Count(len(subject.known_pictures)):picture} of the run's own data, each cut to the receptive "
+                f"Of {Count(len(subject.known_pictures)):picture} of {whose} data, each cut to the receptive "
                 f"field of the strongest place, and to {LEAST_SHOWN} pixels a side at least."
             ),
         ]
     else:
-        body.append("The run's own pictures are not at hand, so none can be searched for what excites it.")
+        body.append("No pictures are at hand that could be searched for what excites it; --data names some.")
     channels, height, width = (int(side) for side in subject.pixels.shape[1:])
     steps = subject.fewer(excitement.ASCENT_STEPS)
     made, values = maximise_activation(subject.network, layer, unit, (channels, height, width), steps=steps)

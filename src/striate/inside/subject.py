@@ -17,11 +17,12 @@ from striate.images import FileSource
 from striate.images.volumes import find_volume_kind
 from striate.inside.objectives import Objective, objectives_of, planes_of
 from striate.inside.recording import Recording, record
-from striate.networks import Network
+from striate.networks import Backbone
 from striate.networks.anatomy import Anatomy, describe_network
 from striate.networks.spatial import backbone_of
 from striate.runs.asked import find_pictures
-from striate.runs.known_pictures import pictures_of_split
+from striate.runs.known_pictures import pictures_of_data, pictures_of_split
+from striate.runs.model import Model
 from striate.runs.run import Run
 from striate.structures import Picture, Placement, Prediction, Problem, Sample
 
@@ -47,22 +48,24 @@ class Subject:
     """A trained network and one picture, as the network sees it.
 
     Attributes:
-        run: The run; its network computes on the CPU.
+        run: The run, or a network from elsewhere; its network computes on the CPU.
         name: Name of the picture.
         picture: The picture itself.
         placements: How each of its frames lies in it.
         frames: The frames, `(F, C, H, W)`, normalised: one, or the tiles of a large picture.
         chosen: The frame that is looked into; of several tiles the one in which the network is surest.
         notes: In what the picture is unlike those that the network learned from.
+        data: Pictures with its classes that are searched for what excites a unit; the run's own where not given.
     """
 
-    run: Run
+    run: Model
     name: str
     picture: Picture
     placements: tuple[Placement, ...]
     frames: Tensor
     chosen: int
     notes: tuple[Problem, ...] = ()
+    data: str | Path | None = None
 
     @property
     def pixels(self) -> Tensor:
@@ -117,7 +120,7 @@ class Subject:
     def anatomy(self) -> Anatomy:
         """The network's layers; of a network for boxes or masks those of its backbone."""
         backbone = backbone_of(self.network)
-        assert isinstance(backbone, Network)
+        assert isinstance(backbone, Backbone)
         return describe_network(backbone, self.run.facts.options)
 
     @cached_property
@@ -142,14 +145,21 @@ class Subject:
     @cached_property
     def known_pictures(self) -> list[Sample]:
         """Pictures of the run's own data, of the split that its weights were chosen by; none where they are gone."""
+        samples = self._known_samples()
+        most = min(MOST_PICTURES, max(FEWEST_PICTURES, int(PICTURES_S / max(self.pass_s, 1e-6))))
+        step = max(1, len(samples) // most)
+        return list(samples[::step][:most])
+
+    def _known_samples(self) -> list[Sample]:
+        if self.data is not None:
+            return pictures_of_data(self.data, self.run.facts.task, self.classes, None)[0]
+        if not isinstance(self.run, Run):
+            return []
         for split in ("validation", "train"):
             try:
-                samples, _ = pictures_of_split(self.run.folder, self.run.facts, self.run.recipe, None, split)
+                return pictures_of_split(self.run.folder, self.run.facts, self.run.recipe, None, split)[0]
             except StriateError:
                 continue
-            most = min(MOST_PICTURES, max(FEWEST_PICTURES, int(PICTURES_S / max(self.pass_s, 1e-6))))
-            step = max(1, len(samples) // most)
-            return list(samples[::step][:most])
         return []
 
     def batches(self, shown: list[tuple[Sample, Placement]] | None = None) -> Iterator[Tensor]:
@@ -175,7 +185,7 @@ class Subject:
             yield torch.cat(batch)
 
 
-def _read(path: Path, opened: Run) -> Picture:
+def _read(path: Path, opened: Model) -> Picture:
     """The picture of a file; with the files of its other channels, where the network learned from such.
 
     Raises:
@@ -191,7 +201,7 @@ def _read(path: Path, opened: Run) -> Picture:
     raise RequestError(problems[0].detail, where=path, fix=problems[0].fix)
 
 
-def _slice_of_volume(path: Path, opened: Run) -> Picture | None:
+def _slice_of_volume(path: Path, opened: Model) -> Picture | None:
     """The slice that `VOLUME#INDEX` names, cut as the network learned them; of a volume alone the middle one.
 
     Raises:
@@ -216,18 +226,23 @@ def _slice_of_volume(path: Path, opened: Run) -> Picture | None:
     return replace(source.read(), source=f"{volume.name}#{index}")
 
 
-def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subject:
+def open_subject(run: Model | str | Path, picture: str | Path | Picture, data: str | Path | None = None) -> Subject:
     """Opens a run and reads a picture as its network would see it.
 
     Args:
-        run: The run, or its folder.
+        run: The run, its folder, or a network from elsewhere in layers.
         picture: A picture file, a volume (`VOLUME#INDEX` is one of its slices), or a picture.
+        data: Pictures that are searched for what excites a unit; the run's own where not given.
 
     Raises:
-        RequestError: There is no such run or picture, or the picture has channels that the network knows nothing of.
+        RequestError: There is no such run, picture or data, or the picture has channels that the network knows nothing
+            of.
+        DataError: The data has another task, or classes that the network does not know.
         PictureError: The picture cannot be read.
     """
-    opened = Run.open(run, "cpu") if isinstance(run, str | Path) else Run(run.folder, "cpu")
+    if isinstance(run, str | Path):
+        run = Run.open(run, "cpu")
+    opened = Run(run.folder, "cpu") if isinstance(run, Run) else run
     if isinstance(picture, Picture):
         read, name = picture, picture.source or "picture"
     else:
@@ -248,7 +263,11 @@ def open_subject(run: Run | str | Path, picture: str | Path | Picture) -> Subjec
         ) from error
     chosen = _surest(opened.network, frames) if len(frames) > 1 else 0
     notes = tuple(opened.answering.unlike_training(name, read))
-    return Subject(opened, name, read, placements, frames, chosen, notes)
+    subject = Subject(opened, name, read, placements, frames, chosen, notes, data)
+    if data is not None:
+        # Before minutes of work.
+        _ = subject.known_pictures
+    return subject
 
 
 def _surest(network: nn.Module, frames: Tensor) -> int:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from striate.networks.base import Network, NetworkOptions
+from striate.networks.base import Backbone, NetworkOptions
 
 Pair = tuple[int, int]
 
@@ -83,7 +83,7 @@ class Anatomy:
         return asdict(self)
 
 
-def describe_network(network: Network, options: NetworkOptions) -> Anatomy:
+def describe_network(network: Backbone, options: NetworkOptions) -> Anatomy:
     """Takes a network apart.
 
     Receptive fields follow Araujo et al. 2019 (Computing Receptive Fields of Convolutional Neural Networks): each
@@ -120,7 +120,7 @@ def describe_network(network: Network, options: NetworkOptions) -> Anatomy:
 class _Features(nn.Module):
     """Makes `forward_features` callable with other tensors in place of the weights."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Backbone) -> None:
         super().__init__()
         self.network = network
 
@@ -151,7 +151,7 @@ def _evaluation_mode(network: nn.Module) -> Iterator[None]:
 class _Rows:
     """Collects one row for each module without submodules, through hooks."""
 
-    def __init__(self, network: Network, tracer: _Tracer) -> None:
+    def __init__(self, network: Backbone, tracer: _Tracer) -> None:
         self.layers: list[Layer] = []
         self._tracer = tracer
         self._started: dict[str, int] = {}
@@ -268,7 +268,8 @@ class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             stride = args[2] if len(args) > 2 and args[2] else args[1]
             return _slide(reach, args[1], stride)
         if operation in _GLOBAL and sources[0][0].ndim == 4:
-            return _gather(reach, sources[0][0], result)
+            # A largest value comes with its place.
+            return _gather(reach, sources[0][0], result[0] if isinstance(result, tuple) else result)
         return reach
 
 

@@ -57,8 +57,8 @@ class NetworkOptions:
     object_sides: tuple[float, ...] | None = None
 
 
-class Network(nn.Module, ABC):
-    """Base of all networks.
+class Backbone(nn.Module, ABC):
+    """What turns a picture into maps of features, stage by stage.
 
     A subclass names its stages once in `feature_spec`; every head of every task is built from that, never from the
     network's name.
@@ -69,6 +69,14 @@ class Network(nn.Module, ABC):
     def feature_spec(self) -> FeatureSpec:
         """Channels and stride of each named stage."""
 
+    @abstractmethod
+    def forward_features(self, x: Tensor) -> dict[str, Tensor]:
+        """Feature maps by stage name, each `(N, channels, H/stride, W/stride)`, finest first."""
+
+
+class Network(Backbone):
+    """Base of all networks."""
+
     @property
     @abstractmethod
     def head(self) -> nn.Module:
@@ -78,10 +86,6 @@ class Network(nn.Module, ABC):
     def class_layers(self) -> tuple[nn.Module, ...]:
         """Every layer whose shape depends on the number of classes: `head`, and auxiliary ones."""
         return (self.head,)
-
-    @abstractmethod
-    def forward_features(self, x: Tensor) -> dict[str, Tensor]:
-        """Feature maps by stage name, each `(N, channels, H/stride, W/stride)`, finest first."""
 
     @abstractmethod
     def embed(self, x: Tensor) -> Tensor:

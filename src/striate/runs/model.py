@@ -54,6 +54,11 @@ class Model(ABC):
         """Where the network is."""
 
     @property
+    @abstractmethod
+    def path(self) -> Path:
+        """Folder where it is, and where pages about it go."""
+
+    @property
     def task(self) -> Task:
         """The task."""
         return TASKS.get(self.facts.task)

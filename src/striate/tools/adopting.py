@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from striate.errors import ExportError, RequestError
 from striate.runs.files import plain, write_json
+from striate.tools import torchscript
 from striate.tools.base import TOOLS, Runner, Tool
 from striate.tools.exported import Exported
 from striate.tools.graph import PLAIN
@@ -36,7 +38,7 @@ def adopt(
     The network is run once on noise: that shows its task, and whether it gives scores or shares that sum to 1.
 
     Args:
-        file: A file of one of the tools; code in it is never run.
+        file: A file of one of the tools, or of TorchScript; code in it is never run.
         classes: Names of its classes, in the order of its outputs.
         folder: Where it goes; must be new or empty.
         size_hw: Height and width of its input, in pixels.
@@ -69,16 +71,38 @@ def adopt(
             where=file,
             fix="Give one value for each channel, with commas between them.",
         )
-    shape, runner = (channels, *size_hw), tool.open(file)
-    given = _outputs(tool, runner, file, shape)
+    shape = (channels, *size_hw)
+    # Even where nothing is to be done it wants floats, which is what normalised pixels are.
+    normalisation = {"mean": means, "std": stds, "scale": float(scale)}
+    if file.suffix not in torchscript.ENDINGS:
+        return _take_in(file, file, tool, classes, folder, shape, normalisation)
+    with tempfile.TemporaryDirectory() as place:
+        program = Path(place) / tool.file
+        torchscript.as_program(file, shape, program)
+        return _take_in(program, file, tool, classes, folder, shape, normalisation)
+
+
+def _take_in(
+    file: Path,
+    where: Path,
+    tool: Tool,
+    classes: Sequence[str],
+    folder: Path,
+    shape: tuple[int, int, int],
+    normalisation: dict[str, Any],
+) -> Exported:
+    """Finds out how the network is asked, and puts it into its folder; `where` is what the caller named."""
+    runner = tool.open(file)
+    given = _outputs(runner, where, shape, tool.describe(file))
     task = {2: "classification", 4: "segmentation"}.get(given.ndim)
     if task is None or given.shape[1] != len(classes):
         raise RequestError(
             f"this network gives {tuple(given.shape[1:])} for a picture, and {len(classes)} classes are named.",
-            where=file,
+            where=where,
             fix="Name each class once, in the order of the outputs: scores (classes) or (classes, height, width).",
         )
-    plainly = means == [0.0] * channels and stds == [1.0] * channels and scale == 1
+    channels = shape[0]
+    plainly = normalisation == {"mean": [0.0] * channels, "std": [1.0] * channels, "scale": 1.0}
     document: dict[str, Any] = {
         "version": SIDECAR_VERSION,
         "tool": tool.name,
@@ -89,15 +113,12 @@ def adopt(
             "shape": ["batch" if len(given) > 1 else 1, *shape],
             "dtype": "uint8",
             "fit": "squash",
-            # Even where nothing is to be done it wants floats, which is what normalised pixels are.
-            "normalisation": {"mean": means, "std": stds, "scale": float(scale)},
+            "normalisation": INSIDE if plainly and _takes_bytes(runner, shape) else normalisation,
         },
         "outputs": [PLAIN],
     }
     if _are_shares(given):
         document["gives"] = SHARES
-    if plainly and _takes_bytes(runner, shape):
-        document["input"]["normalisation"] = INSIDE
     folder.mkdir(parents=True, exist_ok=True)
     _copy(file, folder / tool.file)
     write_json(folder / SIDECAR, plain(document))
@@ -109,10 +130,13 @@ def _tool_of(file: Path) -> Tool:
         raise RequestError("there is nothing here.", where=file, fix="Give the file of a network.")
     if (file / "saved_model.pb").is_file():
         return TOOLS.get("tensorflow")
+    if file.suffix in torchscript.ENDINGS:
+        return TOOLS.get("torch")
     for tool in TOOLS:
         if Path(tool.file).suffix and Path(tool.file).suffix == file.suffix:
             return tool
-    endings = ", ".join(sorted(Path(tool.file).suffix for tool in TOOLS if Path(tool.file).suffix))
+    known = {Path(tool.file).suffix for tool in TOOLS if Path(tool.file).suffix}
+    endings = ", ".join(sorted({*known, *torchscript.ENDINGS}))
     raise RequestError(
         f"no tool reads files that end in {file.suffix or 'nothing'!r}.",
         where=file,
@@ -120,7 +144,7 @@ def _tool_of(file: Path) -> Tool:
     )
 
 
-def _outputs(tool: Tool, runner: Runner, file: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+def _outputs(runner: Runner, file: Path, shape: tuple[int, ...], described: str) -> npt.NDArray[Any]:
     """What the network gives for noise: for several pictures at once where it takes several."""
     floats = np.random.default_rng(0).normal(size=(_TRIALS, *shape)).astype(np.float32)
     whole = np.clip(floats * 64 + 128, 0, 255).astype(np.uint8)
@@ -138,7 +162,6 @@ def _outputs(tool: Tool, runner: Runner, file: Path, shape: tuple[int, ...]) -> 
             where=file,
             fix="Save it again with the output that holds the scores of the classes alone.",
         )
-    described = tool.describe(file)
     raise ExportError(
         f"this network does not take pictures of {shape[0]} channels and {shape[1]} x {shape[2]} pixels "
         f"({failure.rstrip('.')})." + (f" It {described}." if described else ""),

@@ -6,14 +6,15 @@ import copy
 import importlib.metadata
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy.typing as npt
+from torch import fx
 
-from striate.errors import MissingPartError, RequestError
+from striate.errors import ExportError, MissingPartError, RequestError
 from striate.registry import Registry
 from striate.tools.graph import Graph
 
@@ -99,6 +100,23 @@ class Tool(ABC):
         """The network in further runtimes that are installed here, by their names in words."""
         del path
         return {}
+
+    def dissect(self, path: Path, shape: Sequence[int]) -> fx.GraphModule:
+        """The network as layers of PyTorch, so that it can be looked into.
+
+        Args:
+            path: The file.
+            shape: Channels, height and width of the pictures that it takes.
+
+        Raises:
+            ExportError: It cannot be read, or something in it has no counterpart.
+        """
+        del shape
+        raise ExportError(
+            f"{self.title} does not keep a network's layers apart, so that they could be looked into.",
+            where=path,
+            fix="Import it from ONNX, Keras (.keras) or PyTorch (.pt2), and look into that.",
+        )
 
     def describe(self, path: Path) -> str:
         """What a file takes and gives, in words ("takes ... and gives ..."); empty where the tool cannot say.

@@ -154,6 +154,11 @@ class Exported(Model):
         """Digest of the weights that it was made of; empty where an older Striate wrote it."""
         return str(self._document.get("weights", ""))
 
+    @property
+    def path(self) -> Path:
+        """The folder of the artefact."""
+        return self.file.parent
+
     @cached_property
     def facts(self) -> RunFacts:
         """What the run's `run.json` said, without where its data lay."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import fx
 
 from striate.errors import ExportError
 from striate.tools.base import TOOLS, Runner, Tool, installed_version
+from striate.tools.dissection.keras_layers import layers_of_keras
 from striate.tools.graph import Graph
 from striate.tools.process import BACKENDS, keras_process
 from striate.tools.translation import translate
@@ -137,6 +140,12 @@ def load(path):
     def runtime(self) -> str:
         """Keras, and what it computes with."""
         return f"Keras {installed_version('keras')} on {self.backend}"
+
+    def dissect(self, path: Path, shape: Sequence[int]) -> fx.GraphModule:
+        """Under their own names, channels first."""
+        del shape
+        answer, arrays = keras_process(self.backend, torch.get_num_threads()).ask("layers", path=str(path))
+        return layers_of_keras(answer["steps"], answer["output"], arrays, path)
 
     def others(self, path: Path) -> dict[str, Runner]:
         """The other backends."""

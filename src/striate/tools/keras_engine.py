@@ -19,7 +19,7 @@ from striate.errors import MissingPartError, RequestError
 from striate.recipe import InputRecipe, Recipe
 from striate.tasks.class_scores import AUXILIARY_WEIGHT
 from striate.tools.base import TOOLS
-from striate.tools.graph import Graph
+from striate.tools.graph import Graph, named_tensors, rebuilt
 from striate.tools.keras import KerasTool
 from striate.tools.process import BACKENDS, KerasProcess
 from striate.tools.translation import Program, translate
@@ -28,7 +28,8 @@ from striate.training.engines import ENGINES
 from striate.training.loop import Engine, Trainee, Work, check_finite, set_training_mode, shown_batch
 from striate.training.optimizer import ADAM_BETA2, ADAM_EPSILON, AdamW, Sgd, average_decay
 
-TASK = "classification"
+INSIDE = "classification"
+"""The task whose loss Keras computes itself; that of others PyTorch makes of what Keras answers."""
 
 
 class KerasEngine(Engine):
@@ -37,6 +38,10 @@ class KerasEngine(Engine):
     The network is translated as it is while it trains, and weights, what the optimizer keeps, and moving averages come
     back whenever an epoch ends or a checkpoint is written. So a run can be interrupted, resumed, evaluated and looked
     into like any other.
+
+    A step of classification is all Keras'. The losses of boxes, masks and objects choose by what the network answers
+    which places are to learn what; they stay where they are: Keras answers, PyTorch gives the loss and how it changes
+    with each answer, and Keras takes that back through its layers and descends.
 
     Args:
         backend: What Keras computes with; the first that is installed where not given.
@@ -47,6 +52,7 @@ class KerasEngine(Engine):
         self._process: KerasProcess | None = None
         self._program: Program | None = None
         self._behind = False
+        self._template: Any = None
 
     def fill(self, recipe: Recipe) -> Recipe:
         """Trains all of the network, in fp32."""
@@ -73,14 +79,17 @@ class KerasEngine(Engine):
 
     def begin(self, trainee: Trainee, work: Work) -> None:
         """Translates the network and hands it over, with all that a resumed run has gathered."""
-        if work.task.name != TASK or work.world.size > 1:
-            found = f"{work.world.size} processes" if work.world.size > 1 else f"the task {work.task.name}"
+        if work.world.size > 1:
             raise RequestError(
-                f"Keras trains {TASK} in one process here, and this is {found}.",
+                f"Keras trains in one process here, and these are {work.world.size}.",
                 where="--tool",
                 fix="Train with --tool torch; `striate export --to keras` takes the network over afterwards.",
             )
-        self._program = program = translate(training_graph(trainee.network, work))
+        graph = training_graph(trainee.network, work)
+        if work.task.name != INSIDE:
+            with torch.no_grad():
+                self._template = copy.deepcopy(graph).network(graph.example())
+        self._program = program = translate(graph)
         _refuse_fixed(trainee.network, program)
         self._process = KerasProcess(self._installed_backend(), work.setting.threads)
         with tempfile.TemporaryDirectory() as folder:
@@ -93,17 +102,34 @@ class KerasEngine(Engine):
         """One step, on the pixels that PyTorch would be shown."""
         pixels, truth = shown_batch(work, batch)
         group = trainee.optimizer.groups[0]
-        answer, _ = self._ask(
-            "step",
-            [pixels.movedim(1, -1).numpy(), shares_of(truth, work).numpy()],
-            factor=group.rate / group.highest,
-            decay=0.0 if trainee.average is None else average_decay(trainee.average.decay, trainee.plan.step),
-        )
-        loss = float(answer["loss"])
-        check_finite(loss, work, batch)
+        seen = pixels.movedim(1, -1).numpy()
+        how = {
+            "factor": group.rate / group.highest,
+            "decay": 0.0 if trainee.average is None else average_decay(trainee.average.decay, trainee.plan.step),
+        }
+        if work.task.name == INSIDE:
+            answer, _ = self._ask("step", [seen, shares_of(truth, work).numpy()], **how)
+            loss = float(answer["loss"])
+            check_finite(loss, work, batch)
+        else:
+            loss, flows = self._loss_of(seen, truth, work)
+            check_finite(loss, work, batch)
+            self._ask("descend", flows, **how)
         trainee.stopping = work.asked_to_stop()
         self._behind = True
         return loss
+
+    def _loss_of(self, pixels: npt.NDArray[Any], truth: Any, work: Work) -> tuple[float, list[npt.NDArray[Any]]]:
+        """The loss of what Keras answers, and its gradient at each answer."""
+        answer, arrays = self._ask("answer", [pixels])
+        tensors = {name: torch.from_numpy(one) for name, one in zip(answer["names"], arrays, strict=True)}
+        # Maps lie channels last in Keras.
+        put = {name: one.movedim(-1, 1) if one.ndim == 4 else one for name, one in tensors.items()}
+        put = {name: one.requires_grad_() for name, one in put.items()}
+        whole = dict(named_tensors(self._template)) | put
+        loss = work.task.loss(rebuilt(self._template, iter(whole.values())), truth, work.loss)
+        gradients = torch.autograd.grad(loss, list(put.values()), materialize_grads=True)
+        return float(loss.detach()), [(one.movedim(1, -1) if one.ndim == 4 else one).numpy() for one in gradients]
 
     @torch.no_grad()
     def sync(self, trainee: Trainee) -> None:

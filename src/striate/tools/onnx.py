@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch import fx
 
 from striate.errors import ExportError, cause_of
 from striate.tools.base import TOOLS, Runner, Tool
+from striate.tools.dissection.onnx_layers import layers_of_onnx
 from striate.tools.graph import Graph
 from striate.tools.onnx_lower import halve_weights, quantise
 
@@ -90,6 +92,10 @@ def load(path):
         session = self._session(path)
         (entry,) = session.get_inputs()
         return lambda pixels: list(session.run(None, {entry.name: pixels}))
+
+    def dissect(self, path: Path, shape: Sequence[int]) -> fx.GraphModule:
+        """Under the names that the file has them by; normalisation that was folded away stays away."""
+        return layers_of_onnx(path, shape)
 
     def describe(self, path: Path) -> str:
         """Names, types and shapes, as the file has them."""

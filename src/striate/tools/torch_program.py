@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import fx
 
 from striate.errors import ExportError, cause_of
 from striate.tools.base import TOOLS, Runner, Tool
+from striate.tools.dissection.torch_layers import layers_of_program
 from striate.tools.graph import Graph
 
 
@@ -43,12 +46,7 @@ def load(path):
 
     def open(self, path: Path) -> Runner:
         """As it was traced, on the processor."""
-        try:
-            module = torch.export.load(path).module()
-        except Exception as error:
-            raise ExportError(
-                f"PyTorch cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
-            ) from error
+        module = _load(path).module()
 
         def run(pixels: Any) -> list[Any]:
             with torch.inference_mode():
@@ -57,6 +55,20 @@ def load(path):
                 return [tensor.numpy() for tensor in ((given,) if isinstance(given, torch.Tensor) else given)]
 
         return run
+
+    def dissect(self, path: Path, shape: Sequence[int]) -> fx.GraphModule:
+        """Under the names that they had where they were traced."""
+        del shape
+        return layers_of_program(_load(path))
+
+
+def _load(path: Path) -> torch.export.ExportedProgram:
+    try:
+        return torch.export.load(path)
+    except Exception as error:
+        raise ExportError(
+            f"PyTorch cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
+        ) from error
 
 
 TOOLS.add(TorchTool.name, TorchTool())

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from striate.data import Dataset, open_by_recipe
 from striate.errors import RequestError
-from striate.evaluation import Estimate
+from striate.evaluation import Estimate, Evaluation
 from striate.evaluation.evaluate import compare_scores
-from striate.evaluation.words import in_words, title_of
+from striate.evaluation.words import in_words, listed, plural, title_of
 from striate.networks import resolve_network
 from striate.pages import Section, chart, note, render_page, table, write_page
 from striate.recipe import Recipe
+from striate.runs.known_pictures import with_classes_of
+from striate.runs.model import Model
 from striate.runs.run import Run
 from striate.runs.structures import SplitScores
 from striate.structures import statement
@@ -31,31 +35,65 @@ DEFAULT_NETS = ("lenet5", "alexnet", "vgg11_bn", "googlenet", "resnet18")
 DEFAULT_MINUTES_EACH = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Contender:
+    """A network that was measured.
+
+    Attributes:
+        name: Its name; of one that was not trained here that of its folder.
+        model: The run, or the network from elsewhere.
+        measured: What was measured.
+        scores: What it answered, and the truth.
+    """
+
+    name: str
+    model: Model
+    measured: Evaluation
+    scores: SplitScores
+
+    @classmethod
+    def of_run(cls, name: str, run: Run) -> Contender:
+        """One that was trained just now."""
+        found = run.folder.read_scores(run.metrics.split)
+        if found is None:
+            raise RequestError("the scores of this run are missing.", where=run.path, fix="Compare again.")
+        return cls(name, run, run.metrics, found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Row:
     """One network of a comparison.
 
     Attributes:
-        net: Its name.
-        run: Its run.
+        network: The network, measured.
         behind: How much better the best network is on the same pictures (paired bootstrap); `None` for the best.
     """
 
-    net: str
-    run: Run
+    network: Contender
     behind: Estimate | None
+
+    @property
+    def net(self) -> str:
+        """Its name."""
+        return self.network.name
+
+    @property
+    def verdict(self) -> str:
+        """State of the verdict; empty where there is none."""
+        verdict = self.network.model.verdict if isinstance(self.network.model, Run) else None
+        return verdict.state if verdict else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
-        measured, facts, verdict = self.run.metrics, self.run.facts, self.run.verdict
+        measured, facts = self.network.measured, self.network.model.facts
         return {
             "net": self.net,
-            "run": str(self.run.path),
+            "run": str(self.network.model.path),
             "headline": _plain(measured.headline),
             "baseline": _plain(measured.baseline),
             "behind": None if self.behind is None else _plain(self.behind),
             "split": measured.split,
-            "verdict": None if verdict is None else verdict.state,
+            "verdict": self.verdict or None,
             "weights": facts.weights.get("name", "none"),
             "parameters": facts.parameters,
             "epochs": facts.epochs,
@@ -63,7 +101,7 @@ class Row:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """Networks on the same data, the best first.
 
@@ -85,42 +123,55 @@ def compare(
     nets: Sequence[str] = DEFAULT_NETS,
     recipe: Recipe | None = None,
     *,
+    finished: Mapping[str, Model] = MappingProxyType({}),
     folder: str | Path = "runs/comparison",
     progress: Progress | None = None,
 ) -> Comparison:
-    """Trains each network on the same splits with the same recipe and budget.
+    """Trains each network on the same splits with the same recipe and budget, and measures finished ones beside them.
 
     Args:
         data: A data set or its path.
         nets: Names of networks.
         recipe: Shared by all; its `optimisation.minutes` is the time of each network.
+        finished: Runs and networks from elsewhere with the classes of the data, by their names; they are measured on
+            the same pictures.
         folder: Gets one run folder for each network, and the page.
         progress: Told what goes on.
 
     Raises:
         UnknownNameError: No such network; nothing has been trained then.
-        RequestError: The folder holds something already, or fewer than two networks are named.
+        RequestError: The folder holds something already, fewer than two networks are named, or a finished one has
+            another task or other classes.
     """
     recipe, progress, folder = recipe or Recipe(), progress or Silent(), Path(folder)
-    _check(nets, folder)
-    refuse_untrainable(data, recipe.data.task, recipe.data.format)
+    _check(nets, finished, folder)
+    if nets:
+        refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.minutes is None and recipe.optimisation.epochs is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES_EACH})
     dataset = open_by_recipe(data, recipe, progress=partial(progress.part, "checking pictures"))
-    runs: list[tuple[str, Run]] = []
+    for name, model in finished.items():
+        # Before anything is trained.
+        _check_classes(name, model, dataset)
+    found: list[Contender] = []
     for number, net in enumerate(nets, start=1):
         progress.say(f"network {number} of {len(nets)}: {net}")
         own = recipe.with_values({"network.name": net})
-        runs.append((net, train(dataset, own, run=folder / net.replace("/", "-"), progress=progress)))
-    rows = _ranked(runs)
-    return Comparison(rows, write_page(_page(rows, dataset), folder / "comparison.html"))
+        run = train(dataset, own, run=folder / net.replace("/", "-"), progress=progress)
+        found.append(Contender.of_run(net, run))
+    for name, model in finished.items():
+        progress.say(f"measuring {name}")
+        found.append(_measured(name, model, dataset))
+    rows = _ranked(found)
+    return Comparison(rows, write_page(_page(rows, dataset, finished), folder / "comparison.html"))
 
 
-def _check(nets: Sequence[str], folder: Path) -> None:
-    if len(set(nets)) < 2:
+def _check(nets: Sequence[str], finished: Mapping[str, Model], folder: Path) -> None:
+    named = {*nets, *finished}
+    if len(named) < 2 or len(named) < len(nets) + len(finished):
         raise RequestError(
-            f"a comparison needs at least two different networks, found {', '.join(nets) or 'none'}.",
-            where="--nets",
+            f"a comparison needs at least two different networks, found {', '.join([*nets, *finished]) or 'none'}.",
+            where="--nets and --also" if finished else "--nets",
             fix="Name several: --nets lenet5,resnet18.",
         )
     for net in nets:
@@ -129,68 +180,115 @@ def _check(nets: Sequence[str], folder: Path) -> None:
         raise RequestError("this folder is not empty.", where=folder, fix="Choose another one with --out.")
 
 
-def _ranked(runs: list[tuple[str, Run]]) -> tuple[Row, ...]:
-    runs = sorted(runs, key=lambda pair: -pair[1].metrics.headline.value)
-    best_scores = _scores(runs[0][1])
-    rows = [Row(runs[0][0], runs[0][1], None)]
-    for net, run in runs[1:]:
-        own = _scores(run)
-        behind = compare_scores(run.task, own.scores, best_scores.scores, own.targets)
-        rows.append(Row(net, run, behind))
+def _check_classes(name: str, model: Model, data: Dataset) -> None:
+    if model.facts.task != data.task:
+        raise RequestError(
+            f"this network is for {model.facts.task}, and the data for {data.task}.",
+            where=name,
+            fix="Compare networks for one task.",
+        )
+    if set(model.classes) != set(data.classes):
+        raise RequestError(
+            f"this network knows {listed(list(model.classes), 12)}; the data has {listed(list(data.classes), 12)}.",
+            where=name,
+            fix="Compare networks that know the classes of the data, by the same names.",
+        )
+    if model.classes != data.classes and data.task not in ("classification", "multilabel"):
+        raise RequestError(
+            f"this network has its classes in another order ({listed(list(model.classes), 12)}) than the data "
+            f"({listed(list(data.classes), 12)}), so their answers cannot be held side by side.",
+            where=name,
+            fix="Name the classes of the data in the network's order.",
+        )
+
+
+def _measured(name: str, model: Model, data: Dataset) -> Contender:
+    """A finished network on the split that networks trained here are measured on, its classes in the data's order."""
+    split = "test" if data.splits.get("test") else "validation"
+    samples = with_classes_of(list(data.splits[split]), data.classes, model.classes)
+    measured, scores = model.measure(samples, split)
+    if model.classes != data.classes:
+        order = [model.classes.index(one) for one in data.classes]
+        targets = scores.targets[:, order] if scores.targets.ndim == 2 else np.argsort(order)[scores.targets]
+        scores = SplitScores(scores.names, scores.scores[:, order], targets)
+    return Contender(name, model, measured, scores)
+
+
+def _ranked(found: list[Contender]) -> tuple[Row, ...]:
+    best, *others = sorted(found, key=lambda one: -one.measured.headline.value)
+    rows = [Row(best, None)]
+    for one in others:
+        if one.scores.names != best.scores.names:
+            raise RequestError(
+                f"it could be shown {plural(len(one.scores.names), 'picture')}, {best.name} "
+                f"{plural(len(best.scores.names), 'picture')}, so they cannot be held side by side.",
+                where=one.name,
+                fix="See `striate look` for pictures that cannot be read.",
+            )
+        task = one.model.task
+        rows.append(Row(one, compare_scores(task, one.scores.scores, best.scores.scores, one.scores.targets)))
     return tuple(rows)
 
 
-def _scores(run: Run) -> SplitScores:
-    found = run.folder.read_scores(run.metrics.split)
-    if found is None:
-        raise RequestError("the scores of this run are missing.", where=run.path, fix="Compare again.")
-    return found
-
-
-def _page(rows: tuple[Row, ...], data: Dataset) -> str:
-    best = rows[0]
-    headline = best.run.metrics.headline
+def _page(rows: tuple[Row, ...], data: Dataset, finished: Mapping[str, Model]) -> str:
+    best = rows[0].network
+    headline = best.measured.headline
+    figures = [row.network.measured.headline for row in rows]
     title = title_of(headline.name)
     shown = [_shown(row) for row in rows]
     figure = go.Figure(
         go.Bar(
             x=[row.net for row in rows],
-            y=[row.run.metrics.headline.value for row in rows],
+            y=[one.value for one in figures],
             error_y={
                 "type": "data",
                 "symmetric": False,
-                "array": [row.run.metrics.headline.high - row.run.metrics.headline.value for row in rows],
-                "arrayminus": [row.run.metrics.headline.value - row.run.metrics.headline.low for row in rows],
+                "array": [one.high - one.value for one in figures],
+                "arrayminus": [one.value - one.low for one in figures],
             },
         )
     )
     figure.update_layout(yaxis_title=title, xaxis_title="network")
-    figure.add_hline(y=best.run.metrics.baseline.value, line_dash="dot", annotation_text="ignores the picture")
+    figure.add_hline(y=best.measured.baseline.value, line_dash="dot", annotation_text="ignores the picture")
     sections = [
         Section("Side by side", [chart(figure, f"{title} of each network with its 95 % interval"), table(shown)]),
         Section(
             "How to read this",
-            note(
-                "All networks saw the same training pictures for the same time and were measured on the same pictures. "
-                "'Behind the best' is measured picture by picture; where its interval holds 0, chance may have decided."
-            ),
+            note(" ".join(_how_to_read(rows, finished))),
         ),
     ]
-    lead = f"{best.net} is best: {title.lower()} {in_words(headline)} on the {best.run.metrics.split} split."
+    lead = f"{best.name} is best: {title.lower()} {in_words(headline)} on the {best.measured.split} split."
     return render_page(f"Networks compared on {data.root.name}", sections, lead=lead, statement=statement(data.scans))
 
 
+def _how_to_read(rows: tuple[Row, ...], finished: Mapping[str, Model]) -> list[str]:
+    words = ["All networks were measured on the same pictures."]
+    if len(finished) < len(rows):
+        words.append("Those that were trained here saw the same training pictures for the same time.")
+    if finished:
+        words.append(
+            f"{listed(list(finished))} came finished: if such a one learned from these very pictures, its figure says "
+            "nothing."
+        )
+    return [
+        *words,
+        "'Behind the best' is measured picture by picture; where its interval holds 0, chance may have decided.",
+    ]
+
+
 def _shown(row: Row) -> dict[str, object]:
-    plain = row.as_dict()
+    plain, facts = row.as_dict(), row.network.model.facts
+    headline = row.network.measured.headline
     return {
         "network": row.net,
-        title_of(row.run.metrics.headline.name): in_words(row.run.metrics.headline),
+        title_of(headline.name): in_words(headline),
         "behind the best": "" if row.behind is None else in_words(row.behind),
-        "verdict": plain["verdict"] or "",
+        "verdict": row.verdict,
         "weights": plain["weights"],
-        "parameters": plain["parameters"],
-        "epochs": plain["epochs"],
-        "minutes": round(row.run.facts.seconds / 60, 1),
+        # Of a network from elsewhere nobody has counted them.
+        "parameters": facts.parameters or "",
+        "epochs": facts.epochs or "",
+        "minutes": round(facts.seconds / 60, 1) or "",
     }
 
 

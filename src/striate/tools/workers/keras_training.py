@@ -61,6 +61,74 @@ def build_descent(rules: dict[str, Any], groups: dict[int, list[float]]) -> Any:
     return Descent(learning_rate=1.0, global_clipnorm=rules["clip"] or None)
 
 
+class TensorFlowPass:
+    """Forward and, once the gradients of a loss are known, back."""
+
+    def __init__(self, model: Any) -> None:
+        import tensorflow as tf
+
+        self.model = model
+        self.call = tf.function(lambda pixels: model(pixels, training=True))
+
+    def forward(self, pixels: Any) -> Any:
+        """What the model says of pixels, channels last."""
+        import tensorflow as tf
+
+        with tf.GradientTape() as self.tape:
+            self.given = self.call(tf.constant(pixels))
+        return self.given
+
+    def gradients(self, flows: Arrays) -> Arrays:
+        """Of each weight, from those of each answer."""
+        import tensorflow as tf
+
+        found: Arrays = self.tape.gradient(
+            tf.nest.flatten(self.given),
+            self.model.trainable_variables,
+            output_gradients=[tf.constant(one) for one in _flattened(self.given, flows)],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        return found
+
+
+class JaxPass:
+    """The same; JAX keeps nothing between the two, so it goes forward once more on its way back."""
+
+    def __init__(self, model: Any) -> None:
+        import jax
+
+        def forward(trained: Any, other: Any, pixels: Any) -> Any:
+            return model.stateless_call(trained, other, pixels, training=True)
+
+        def back(trained: Any, other: Any, pixels: Any, flows: Any) -> Any:
+            return jax.vjp(lambda weights: forward(weights, other, pixels)[0], trained)[1](flows)[0]
+
+        self.model = model
+        self.call, self.back = jax.jit(forward), jax.jit(back)
+
+    def forward(self, pixels: Any) -> Any:
+        """What the model says of pixels, channels last."""
+        trained = [one.value for one in self.model.trainable_variables]
+        other = [one.value for one in self.model.non_trainable_variables]
+        self.held = trained, other, np.array(pixels)
+        self.given, changed = self.call(*self.held)
+        for variable, value in zip(self.model.non_trainable_variables, changed, strict=True):
+            variable.assign(value)
+        return self.given
+
+    def gradients(self, flows: Arrays) -> Arrays:
+        """Of each weight, from those of each answer."""
+        import jax
+
+        shape = jax.tree_util.tree_structure(self.given)
+        return list(self.back(*self.held, jax.tree_util.tree_unflatten(shape, _flattened(self.given, flows))))
+
+
+def _flattened(given: Any, flows: Arrays) -> Arrays:
+    """Gradients in the order in which libraries lay out dictionaries: by name."""
+    return [dict(zip(given, flows, strict=True))[name] for name in sorted(given)] if isinstance(given, dict) else flows
+
+
 class Training:
     """A model in training.
 
@@ -98,6 +166,7 @@ class Training:
             jit_compile=os.environ.get("KERAS_BACKEND") == "jax",
         )
         model.optimizer.build(model.trainable_variables)
+        self.passing = (JaxPass if os.environ.get("KERAS_BACKEND") == "jax" else TensorFlowPass)(model)
         self.averages = {name: np.array(one) for name, one in self._arrays().items()} if order["average"] else {}
 
     def step(self, order: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
@@ -106,10 +175,21 @@ class Training:
         self.model.optimizer.learning_rate = order["factor"]
         truth = dict.fromkeys(self.outputs, shares) if len(self.outputs) > 1 else shares
         loss = self.model.train_on_batch(pixels, truth)
-        if self.averages:
-            for name, now in self._arrays().items():
-                self.averages[name] += (now - self.averages[name]) * (1 - order["decay"])
+        self._average(order)
         return {"loss": float(np.ravel(loss)[0])}, []
+
+    def answer(self, _: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """What the model says while it trains, for a loss that is computed elsewhere."""
+        given = self.passing.forward(arrays[0])
+        several = given if isinstance(given, dict) else {self.outputs[0]: given}
+        return {"names": list(several)}, [np.asarray(_plain(one)) for one in several.values()]
+
+    def descend(self, order: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
+        """One step along the gradients of that loss at each answer, in the order of the answers."""
+        self.model.optimizer.learning_rate = order["factor"]
+        self.model.optimizer.apply(self.passing.gradients(arrays), self.model.trainable_variables)
+        self._average(order)
+        return {}, []
 
     def state(self, _: dict[str, Any], __: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Weights, what the optimizer keeps for each, and their moving averages."""
@@ -129,6 +209,11 @@ class Training:
                 kept[name].assign(array)
         self.model.optimizer.iterations.assign(order["steps"])
         return {}, []
+
+    def _average(self, order: dict[str, Any]) -> None:
+        if self.averages:
+            for name, now in self._arrays().items():
+                self.averages[name] += (now - self.averages[name]) * (1 - order["decay"])
 
     def _kept(self) -> dict[str, Any]:
         optimizer = self.model.optimizer

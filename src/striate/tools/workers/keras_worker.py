@@ -167,9 +167,15 @@ def weights(order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
     return {"names": list(found)}, list(found.values())
 
 
-def keras_training() -> Any:
-    """The script beside this one, which is not found by its name: the folder is not looked through."""
-    spec = importlib.util.spec_from_file_location("keras_training", Path(__file__).with_name("keras_training.py"))
+def layers(order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
+    """The layers of a `.keras` file, what each takes, and their weights."""
+    answer: tuple[dict[str, Any], Arrays] = beside("keras_reading").read(order["path"])
+    return answer
+
+
+def beside(name: str) -> Any:
+    """A script beside this one, which is not found by its name alone: the folder is not looked through."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -204,6 +210,7 @@ class Server:
             "open": self.open,
             "run": self.run,
             "weights": weights,
+            "layers": layers,
             "train": self.train,
         }
 
@@ -218,8 +225,8 @@ class Server:
 
     def train(self, order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Makes ready for steps of training, which further orders ask for."""
-        training = keras_training().Training(model_of(Path(order["folder"])), order)
-        self._orders |= {"step": training.step, "state": training.state, "restore": training.restore}
+        training = beside("keras_training").Training(model_of(Path(order["folder"])), order)
+        self._orders |= {name: getattr(training, name) for name in ("step", "answer", "descend", "state", "restore")}
         return {}, []
 
     def serve(self) -> None:

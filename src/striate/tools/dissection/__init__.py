@@ -1,0 +1,3 @@
+"""Networks from elsewhere as layers of PyTorch, so that they can be looked into."""
+
+from __future__ import annotations

@@ -1,0 +1,139 @@
+"""A graph of layers, built one call after the other."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from striate.networks import Backbone
+
+
+class UnknownLayerError(Exception):
+    """A layer that has no counterpart here; its words are the rest of "... cannot be taken apart"."""
+
+
+class LayerGraph:
+    """Layers under their names, and what goes from one to the next."""
+
+    def __init__(self) -> None:
+        self.root = nn.Module()
+        self.graph = fx.Graph()
+        self._constants: dict[str, fx.Node] = {}
+        self._picture: fx.Node
+
+    def picture(self) -> fx.Node:
+        """The input."""
+        self._picture = self.graph.placeholder("picture")
+        return self._picture
+
+    @property
+    def batch(self) -> fx.Node:
+        """How many pictures there are."""
+        return self.graph.call_method("size", (self._picture, 0))
+
+    def layer(self, name: str, module: nn.Module, *inputs: Any) -> fx.Node:
+        """Calls a layer; one without weights that is there under this name already is called again.
+
+        Args:
+            name: Where it stands, with dots between the parts.
+            module: The layer.
+            inputs: What it takes.
+        """
+        free = ".".join(f"{part}_" if part in _TAKEN else part for part in name.split("."))
+        while (there := _found(self.root, free)) is not None and not _same(there, module):
+            free = _next(free)
+        if there is None:
+            self._put(free, module)
+        return self.graph.create_node("call_module", free, inputs)
+
+    def function(self, does: Callable[..., Any], *inputs: Any, **options: Any) -> fx.Node:
+        """Calls what is no layer."""
+        return self.graph.call_function(does, inputs, options)
+
+    def constant(self, name: str, tensor: Tensor) -> fx.Node:
+        """A tensor that is the same for all pictures."""
+        free = name.replace(".", "_") or "constant"
+        if free not in self._constants:
+            self.root.register_buffer(free, tensor.detach().clone())
+            self._constants[free] = self.graph.create_node("get_attr", free)
+        return self._constants[free]
+
+    def finished(self, output: fx.Node) -> fx.GraphModule:
+        """The whole, with its output."""
+        self.graph.output(output)
+        whole = fx.GraphModule(self.root, self.graph)
+        whole.graph.eliminate_dead_code()
+        return whole
+
+    def _put(self, name: str, module: nn.Module) -> None:
+        *parents, last = name.split(".")
+        holder = self.root
+        for part in parents:
+            if part not in dict(holder.named_children()):
+                holder.add_module(part, nn.Module())
+            holder = holder.get_submodule(part)
+        holder.add_module(last, module)
+
+
+_TAKEN = {*dir(nn.Module()), *dir(Backbone)}
+"""Names that a module has for other things."""
+
+
+def with_weights(module: nn.Module, **tensors: Tensor | None) -> nn.Module:
+    """A layer with given weights and statistics in the place of fresh ones."""
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        held = tensor.detach().clone()
+        setattr(module, name, held if name.startswith("running_") else nn.Parameter(held))
+    return module.eval()
+
+
+def scores_of_shares(layers: fx.GraphModule) -> fx.GraphModule:
+    """The same network without the softmax at its end: scores, of which its shares are made.
+
+    Args:
+        layers: Gives shares of the classes that sum to 1.
+    """
+    layers = copy.deepcopy(layers)
+    (output,) = (node for node in layers.graph.nodes if node.op == "output")
+    last = output.args[0]
+    if last.op == "call_module" and isinstance(layers.get_submodule(str(last.target)), nn.Softmax):
+        output.replace_input_with(last, last.args[0])
+    else:
+        with layers.graph.inserting_before(output):
+            kept = layers.graph.call_function(torch.clamp, (last,), {"min": torch.finfo(torch.float32).tiny})
+            scores = layers.graph.call_function(torch.log, (kept,))
+        output.replace_input_with(last, scores)
+    layers.graph.eliminate_dead_code()
+    layers.recompile()
+    return layers
+
+
+def _found(root: nn.Module, name: str) -> nn.Module | None:
+    for part in name.split("."):
+        children = dict(root.named_children())
+        if part not in children:
+            return None
+        root = children[part]
+    return root
+
+
+def _same(one: nn.Module, other: nn.Module) -> bool:
+    """Whether a call of one layer may be a further call of the other."""
+    if type(one) is not type(other) or repr(one) != repr(other) or not [*one.children()] == [*other.children()] == []:
+        return False
+    held, given = one.state_dict(), other.state_dict()
+    return all(torch.equal(held[name], given[name]) for name in held)
+
+
+def _next(name: str) -> str:
+    stem, mark, number = name.rpartition("_")
+    return f"{stem}_{int(number) + 1}" if mark and number.isdigit() else f"{name}_2"
+
+
+__all__ = ["LayerGraph", "UnknownLayerError", "scores_of_shares", "with_weights"]
