@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.data.batches import Batch
-from striate.errors import MissingPartError, RequestError
+from striate.errors import ExportError, MissingPartError, RequestError
 from striate.recipe import InputRecipe, Recipe
 from striate.tasks.class_scores import AUXILIARY_WEIGHT
 from striate.tools.base import TOOLS
@@ -89,7 +89,14 @@ class KerasEngine(Engine):
         if work.task.name != INSIDE:
             with torch.no_grad():
                 self._template = copy.deepcopy(graph).network(graph.example())
-        self._program = program = translate(graph)
+        try:
+            self._program = program = translate(graph)
+        except ExportError as error:
+            raise RequestError(
+                f"Keras cannot train this network: {error.what}",
+                where="--tool",
+                fix="Train with --tool torch, or with the task's own head.",
+            ) from error
         _refuse_fixed(trainee.network, program)
         self._process = KerasProcess(self._installed_backend(), work.setting.threads)
         with tempfile.TemporaryDirectory() as folder:

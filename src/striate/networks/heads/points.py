@@ -19,6 +19,18 @@ PRIOR = 0.01
 """Score of every class at every point before training: nearly all of them are background (Lin et al. 2017)."""
 
 
+class Scale(nn.Module):
+    """A learned factor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape."""
+        return x * self.factor
+
+
 class PointsHead(Head):
     """Two convolutions for classes and two for edges, shared by all levels of a pyramid.
 
@@ -35,7 +47,7 @@ class PointsHead(Head):
         self.class_scores = nn.Conv2d(WIDTH, options.classes, 3, padding=1)
         self.edges = nn.Conv2d(WIDTH, 4, 3, padding=1)
         # A learned scale for each level, as in FCOS: the same convolution speaks of edges near and far.
-        self.scales = nn.Parameter(torch.ones(len(self.strides)))
+        self.scales = nn.ModuleList(Scale() for _ in self.strides)
         nn.init.constant_(self.class_scores.bias, -math.log((1 - PRIOR) / PRIOR))  # type: ignore[arg-type]
         for layer in (self.class_scores, self.edges):
             nn.init.normal_(layer.weight, std=0.01)
@@ -48,7 +60,7 @@ class PointsHead(Head):
             place = spread_points(level, size_hw)
             scores.append(self.class_scores(self.class_tower(level)).flatten(2).transpose(1, 2))
             edges = self.edges(self.edge_tower(level)).flatten(2).transpose(1, 2).float()
-            reach = functional.softplus(edges * self.scales[index]) * self.strides[index]
+            reach = functional.softplus(self.scales[index](edges)) * self.strides[index]
             boxes.append(torch.cat([place - reach[..., :2], place + reach[..., 2:]], -1))
             points.append(place)
             strides.append(torch.full((len(place),), float(self.strides[index]), device=level.device))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from striate.tools.translation.program import Weight
 from striate.tools.translation.step import Step, Translation
 from striate.tools.translation.writer import FIRST, LAST, Value, Writer
 
@@ -35,6 +36,10 @@ def arithmetic(function: str) -> Translation:
             return _of_two(writer, function, first, second, step.shape)
         value = first if isinstance(first, Value) else second
         other = second if isinstance(first, Value) else first
+        if writer.training and function == "multiply" and isinstance(other, Tensor) and other.ndim == 0:
+            key = next((key for key in step.keys[:2] if key), "")
+            if key:
+                return _learned_factor(writer, value, other, key, step.shape)
         scaled = _rescaled(writer, function, value, other, step) if isinstance(first, Value) else None
         if scaled is not None:
             return scaled
@@ -212,6 +217,13 @@ def _of_two(writer: Writer, function: str, first: Value, second: Value, shape: t
     if kind and first.shape == second.shape:
         return writer.layer([first, second], kind, shape)
     return writer.operation(function, (first, second), shape, last=first.last)
+
+
+def _learned_factor(writer: Writer, value: Value, factor: Tensor, key: str, shape: tuple[int, ...]) -> Value:
+    """One number that training changes, which no layer of Keras' own has; see `workers/keras_training.py`."""
+    weight = Weight("factor", key, (0,), (1,))
+    module = key.rpartition(".")[0]
+    return writer.layer(value, "Scale", shape, weights=[(weight, factor.detach().numpy())], module=module)
 
 
 def _rescaled(writer: Writer, function: str, value: Value, other: Any, step: Step) -> Value | None:

@@ -61,6 +61,22 @@ def build_descent(rules: dict[str, Any], groups: dict[int, list[float]]) -> Any:
     return Descent(learning_rate=1.0, global_clipnorm=rules["clip"] or None)
 
 
+def own_layers() -> dict[str, Any]:
+    """Layers that training needs and Keras has not; what is exported has none of them."""
+    import keras
+
+    class Scale(keras.layers.Layer):  # type: ignore[misc]
+        """A learned factor."""
+
+        def build(self, _: Any) -> None:
+            self.factor = self.add_weight(shape=(1,), initializer="ones", name="factor")
+
+        def call(self, values: Any) -> Any:
+            return values * self.factor
+
+    return {"Scale": Scale}
+
+
 class TensorFlowPass:
     """Forward and, once the gradients of a loss are known, back."""
 

@@ -51,16 +51,18 @@ def save(model: Any, target: str, kind: str) -> None:
         Path(target).write_bytes(as_litert(model))
 
 
-def model_of(folder: Path) -> Any:
-    """The functional model of a program, with its weights."""
+def model_of(folder: Path, more: dict[str, Any] | None = None) -> Any:
+    """The functional model of a program, with its weights; `more` are layers beside Keras' own."""
     import keras
 
     program = json.loads((folder / "program.json").read_text(encoding="utf-8"))
     arrays = np.load(folder / "arrays.npz", allow_pickle=False)
+
+    def kind_of(name: str) -> Any:
+        return (more or {}).get(name) or getattr(keras.layers, name)
+
     entry = keras.Input(tuple(program["shape"]), dtype=program["dtype"], name="pixels")
-    layers = {
-        one["name"]: getattr(keras.layers, one["kind"])(name=one["name"], **one["config"]) for one in program["layers"]
-    }
+    layers = {one["name"]: kind_of(one["kind"])(name=one["name"], **one["config"]) for one in program["layers"]}
     values: dict[int, Any] = {0: entry}
 
     def given(one: Any) -> Any:
@@ -225,7 +227,8 @@ class Server:
 
     def train(self, order: dict[str, Any], _: Arrays) -> tuple[dict[str, Any], Arrays]:
         """Makes ready for steps of training, which further orders ask for."""
-        training = beside("keras_training").Training(model_of(Path(order["folder"])), order)
+        script = beside("keras_training")
+        training = script.Training(model_of(Path(order["folder"]), script.own_layers()), order)
         self._orders |= {name: getattr(training, name) for name in ("step", "answer", "descend", "state", "restore")}
         return {}, []
 
