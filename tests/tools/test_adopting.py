@@ -161,3 +161,54 @@ def test_pytorch_files_that_are_no_network(tmp_path: Path, recwarn: pytest.Warni
     torch.jit.script(nn.Conv2d(4, 2, 1)).save(str(tmp_path / "four.pt"))
     with pytest.raises(ExportError, match="cannot be made an exported program for pictures of 3 x 16 x 20"):
         adopt(tmp_path / "four.pt", "ab", tmp_path / "own", size_hw=(16, 20))
+
+
+def test_weights_beside_a_file_of_onnx_come_along(network: nn.Module, tmp_path: Path) -> None:
+    program = torch.onnx.export(network, (torch.zeros(1, 3, 16, 20),), dynamo=True, verbose=False)
+    assert program is not None
+    program.save(tmp_path / "theirs.onnx", external_data=True)
+    assert (tmp_path / "theirs.onnx.data").is_file()
+    pixels = write_picture(tmp_path / "one.png")
+    model = adopt(tmp_path / "theirs.onnx", "abc", tmp_path / "own", size_hw=(16, 20))
+    (tmp_path / "theirs.onnx.data").rename(tmp_path / "elsewhere")
+    assert sorted(one.name for one in (tmp_path / "own").iterdir()) == ["model.onnx", SIDECAR]
+    (found,) = model.predict(tmp_path / "one.png")
+    assert isinstance(found.prediction, ClassScores)
+    with torch.inference_mode():
+        assert found.prediction.scores == pytest.approx(network(pixels)[0].numpy(), abs=1e-5)
+    with pytest.raises(ExportError, match="with all that belongs to it"):
+        adopt(tmp_path / "theirs.onnx", "abc", tmp_path / "other", size_hw=(16, 20))
+
+
+def test_what_answers_nothing_is_refused(tmp_path: Path) -> None:
+    class Nothing(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((2, 3)) / 0.0
+
+    torch.export.save(torch.export.export(Nothing(), (torch.zeros(1, 3, 16, 20),)), tmp_path / "nothing.pt2")
+    with pytest.raises(ExportError, match="gives values that are no finite numbers"):
+        adopt(tmp_path / "nothing.pt2", "abc", tmp_path / "own", size_hw=(16, 20))
+
+
+def test_outputs_under_names_are_outputs(tmp_path: Path) -> None:
+    class Named(nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"out": x[:, :2]}
+
+    torch.export.save(torch.export.export(Named(), (torch.zeros(1, 3, 16, 20),)), tmp_path / "named.pt2")
+    assert adopt(tmp_path / "named.pt2", "ab", tmp_path / "own", size_hw=(16, 20)).task.name == "segmentation"
+
+
+def test_damaged_files_are_told_in_a_sentence(program: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "cut.pt2").write_bytes(program.read_bytes()[:2000])
+    asked = ["--classes", "a,b,c", "--size", "16x20", "--out", str(tmp_path / "own")]
+    assert main(["import", str(tmp_path / "cut.pt2"), *asked]) == 1
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    assert "PyTorch cannot read this file" in said
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.json").write_text("{}")
+    (tmp_path / "plain").write_text("x")
+    for name, words in (("run", "this is a run of Striate already"), ("plain", "no ending says which tool wrote it")):
+        assert main(["import", str(tmp_path / name), *asked]) == 2
+        assert words in " ".join(capfd.readouterr().err.split())

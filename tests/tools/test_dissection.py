@@ -337,3 +337,52 @@ def test_names_that_modules_have_for_other_things() -> None:
         "block.float__2",
     ]
     assert network(pictures()).shape == (3, 4, 22, 30)
+
+
+class Attention(nn.Module):
+    """Layers that mix places, and name the number of pictures anywhere but first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 8, 8)
+        self.mix = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.mix(self.patches(x).flatten(2).transpose(1, 2)).mean(1))
+
+
+class Remembering(nn.Module):
+    """Makes numbers of a type of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3)
+        self.rows = nn.LSTM(4, 3, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rows(self.first(x).mean(3).transpose(1, 2))[0][:, -1]
+
+
+@pytest.mark.parametrize(
+    ("network", "any_number", "words"),
+    [
+        (nn.Sequential(nn.Flatten(), nn.Linear(3 * 24 * 32, 3)), True, "has no convolution, so there are no maps"),
+        (Attention(), False, "cannot be taken apart into layers"),
+        (Remembering(), True, "cannot be taken apart into layers"),
+    ],
+    ids=["linear", "attention", "lstm"],
+)
+def test_networks_that_cannot_be_looked_into_say_so(
+    network: nn.Module, any_number: bool, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = ({0: torch.export.Dim("batch", min=1)},) if any_number else None
+    example = pictures(2 if any_number else 1)
+    torch.export.save(torch.export.export(network.eval(), (example,), dynamic_shapes=shapes), tmp_path / "theirs.pt2")
+    adopt(tmp_path / "theirs.pt2", "abc", tmp_path / "own", size_hw=SIZE, scale=255)
+    write_picture(tmp_path / "one.png", 5)
+    assert main(["inside", str(tmp_path / "own"), str(tmp_path / "one.png")]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert words in said
+    assert "striate predict, striate evaluate" in said
+    assert main(["predict", str(tmp_path / "own"), str(tmp_path / "one.png")]) == 0

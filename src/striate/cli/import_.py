@@ -20,7 +20,9 @@ _CLASSES = "Names of the classes of a network from elsewhere, with commas, or a 
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A .keras, .onnx, .tflite, .xml or .pt2 file, or a SavedModel.")],
+    model: Annotated[
+        Path, typer.Argument(help="A .keras, .onnx, .tflite, .xml, .pt2 or TorchScript (.pt) file, or a SavedModel.")
+    ],
     into: Annotated[Path | None, typer.Option(metavar="RUN", help=_INTO)] = None,
     classes: Annotated[str | None, typer.Option(metavar="NAMES", help=_CLASSES)] = None,
     size: Annotated[str | None, typer.Option(metavar="N|HxW", help="Height and width of its input, in pixels.")] = None,

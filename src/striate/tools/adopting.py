@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from striate.errors import ExportError, RequestError
+from striate.errors import ExportError, RequestError, cause_of
 from striate.runs.files import plain, write_json
 from striate.tools import torchscript
 from striate.tools.base import TOOLS, Runner, Tool
@@ -67,7 +66,8 @@ def adopt(
     means, stds = [float(one) for one in mean or [0.0] * channels], [float(one) for one in std or [1.0] * channels]
     if len(means) != channels or len(stds) != channels or 0 in stds or scale == 0:
         raise RequestError(
-            f"expected {channels} values other than 0 for --std, {channels} for --mean, and a --scale other than 0.",
+            f"expected {channels} values other than 0 for --std, {channels} for --mean, and a --scale other than 0; "
+            f"found {stds}, {means} and {scale:g}.",
             where=file,
             fix="Give one value for each channel, with commas between them.",
         )
@@ -101,6 +101,12 @@ def _take_in(
             where=where,
             fix="Name each class once, in the order of the outputs: scores (classes) or (classes, height, width).",
         )
+    if not np.isfinite(given).all():
+        raise ExportError(
+            "this network gives values that are no finite numbers for a picture of noise.",
+            where=where,
+            fix="Look at it where it was made.",
+        )
     channels = shape[0]
     plainly = normalisation == {"mean": [0.0] * channels, "std": [1.0] * channels, "scale": 1.0}
     document: dict[str, Any] = {
@@ -120,7 +126,7 @@ def _take_in(
     if _are_shares(given):
         document["gives"] = SHARES
     folder.mkdir(parents=True, exist_ok=True)
-    _copy(file, folder / tool.file)
+    tool.copy(file, folder / tool.file)
     write_json(folder / SIDECAR, plain(document))
     return Exported(folder / tool.file)
 
@@ -128,6 +134,10 @@ def _take_in(
 def _tool_of(file: Path) -> Tool:
     if not file.exists():
         raise RequestError("there is nothing here.", where=file, fix="Give the file of a network.")
+    if (file / "run.json").is_file():
+        raise RequestError(
+            "this is a run of Striate already.", where=file, fix="Ask it as it is: striate predict, evaluate, compare."
+        )
     if (file / "saved_model.pb").is_file():
         return TOOLS.get("tensorflow")
     if file.suffix in torchscript.ENDINGS:
@@ -138,7 +148,7 @@ def _tool_of(file: Path) -> Tool:
     known = {Path(tool.file).suffix for tool in TOOLS if Path(tool.file).suffix}
     endings = ", ".join(sorted({*known, *torchscript.ENDINGS}))
     raise RequestError(
-        f"no tool reads files that end in {file.suffix or 'nothing'!r}.",
+        f"no tool reads files that end in {file.suffix!r}." if file.suffix else "no ending says which tool wrote it.",
         where=file,
         fix=f"Give one that ends in {endings}, or the folder of a SavedModel.",
     )
@@ -148,12 +158,12 @@ def _outputs(runner: Runner, file: Path, shape: tuple[int, ...], described: str)
     """What the network gives for noise: for several pictures at once where it takes several."""
     floats = np.random.default_rng(0).normal(size=(_TRIALS, *shape)).astype(np.float32)
     whole = np.clip(floats * 64 + 128, 0, 255).astype(np.uint8)
-    failure = ""
+    failures = []
     for pictures in (floats, whole, floats[:1], whole[:1]):
         try:
             outputs = runner(pictures)
         except Exception as error:  # noqa: BLE001 - every runtime has errors of its own
-            failure = failure or str(error).splitlines()[0][:200]
+            failures.append(cause_of(error))
             continue
         if len(outputs) == 1:
             return np.asarray(outputs[0])
@@ -162,9 +172,10 @@ def _outputs(runner: Runner, file: Path, shape: tuple[int, ...], described: str)
             where=file,
             fix="Save it again with the output that holds the scores of the classes alone.",
         )
+    # Why it does not take one picture of floats, which nearly all do.
     raise ExportError(
         f"this network does not take pictures of {shape[0]} channels and {shape[1]} x {shape[2]} pixels "
-        f"({failure.rstrip('.')})." + (f" It {described}." if described else ""),
+        f"({failures[2]})." + (f" It {described}." if described else ""),
         where=file,
         fix="Say what it takes: --size and --channels.",
     )
@@ -181,14 +192,3 @@ def _takes_bytes(runner: Runner, shape: tuple[int, ...]) -> bool:
 def _are_shares(given: npt.NDArray[Any]) -> bool:
     """Whether outputs are shares of the classes that sum to 1, not scores."""
     return bool((given >= 0).all() and np.allclose(given.sum(1), 1, atol=1e-3))
-
-
-def _copy(file: Path, target: Path) -> None:
-    """Copies a file or folder with what belongs to it: OpenVINO keeps weights beside the graph."""
-    if file.is_dir():
-        shutil.copytree(file, target)
-        return
-    shutil.copyfile(file, target)
-    beside = file.with_suffix(".bin")
-    if file.suffix == ".xml" and beside.is_file():
-        shutil.copyfile(beside, target.with_suffix(beside.suffix))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.metadata
 import importlib.util
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -100,6 +101,17 @@ class Tool(ABC):
         """The network in further runtimes that are installed here, by their names in words."""
         del path
         return {}
+
+    def copy(self, file: Path, target: Path) -> None:
+        """Copies a file of this tool, or a folder where it writes one, with all that belongs to it.
+
+        Raises:
+            ExportError: A part of it is missing.
+        """
+        if file.is_dir():
+            shutil.copytree(file, target)
+        else:
+            shutil.copyfile(file, target)
 
     def dissect(self, path: Path, shape: Sequence[int]) -> fx.GraphModule:
         """The network as layers of PyTorch, so that it can be looked into.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from striate.errors import ExportError, RequestError
+from striate.errors import ExportError, RequestError, StriateError, cause_of
 from striate.networks.layered import LayeredNetwork
 from striate.recipe import Recipe
 from striate.runs.model import Model
@@ -68,9 +70,20 @@ class Dissected(Model):
             MissingPartError: The tool is not installed.
             ExportError: It cannot be taken apart, or gives other answers then.
         """
+        self.exported.tool.require()
+        try:
+            return self._built()
+        except StriateError:
+            raise
+        except Exception as error:
+            # What somebody else made may do anything at all.
+            raise self._refusal(f"this network cannot be taken apart into layers ({cause_of(error)}).") from error
+
+    def _built(self) -> LayeredNetwork:
         exported, options = self.exported, self.facts.options
-        exported.tool.require()
         layers = exported.tool.dissect(exported.file, (options.channels, *options.size_hw))
+        if not any(isinstance(one, nn.Conv2d) for one in layers.modules()):
+            raise self._refusal("this network has no convolution, so there are no maps to be looked into.")
         if exported.gives_shares:
             layers = scores_of_shares(layers)
         network = LayeredNetwork(layers, layers.graph, options.size_hw, options.channels)
@@ -83,17 +96,24 @@ class Dissected(Model):
             noise = (noise * 64 + 128).clamp(0, 255).round()
         with torch.inference_mode():
             here, there = network(noise), self.exported.network(noise)
+            # What is shown is computed in double precision, which not all networks can be.
+            copy.deepcopy(network).double()(noise.double())
         if self.exported.gives_shares:
             # The scores behind shares that are next to nothing are not known to a digit.
             here, there = here.softmax(1), there.softmax(1)
         apart = float((here - there).abs().max() / there.abs().max())
         if not apart <= TOLERANCE:
-            raise ExportError(
+            raise self._refusal(
                 f"taken apart, this network gives other answers than {self.exported.tool.title} does: they differ by "
-                f"{apart:.1e} of the largest value; {TOLERANCE:.0e} is allowed.",
-                where=self.exported.file,
-                fix="Its answers can be had all the same: striate predict, striate evaluate.",
+                f"{apart:.1e} of the largest value; {TOLERANCE:.0e} is allowed."
             )
+
+    def _refusal(self, what: str) -> ExportError:
+        return ExportError(
+            what,
+            where=self.exported.file,
+            fix="Its answers can be had all the same: striate predict, striate evaluate.",
+        )
 
 
 def in_layers(path: str | Path) -> Model:

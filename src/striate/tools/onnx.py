@@ -87,6 +87,26 @@ def load(path):
             assert program is not None
             program.save(path, external_data=False)
 
+    def copy(self, file: Path, target: Path) -> None:
+        """PyTorch's exporter puts weights into a file beside it; here they go into the file itself."""
+        import onnx
+
+        try:
+            outside = any(
+                one.data_location == onnx.TensorProto.EXTERNAL
+                for one in onnx.load(file, load_external_data=False).graph.initializer
+            )
+            if outside:
+                onnx.save(onnx.load(file), target)
+        except Exception as error:
+            raise ExportError(
+                f"the weights of this file cannot be read ({cause_of(error)}).",
+                where=file,
+                fix="Put the file of its weights (mostly NAME.onnx.data) beside it.",
+            ) from error
+        if not outside:
+            super().copy(file, target)
+
     def open(self, path: Path) -> Runner:
         """On the processor, with as many threads as PyTorch has."""
         session = self._session(path)
@@ -116,7 +136,9 @@ def load(path):
             return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise ExportError(
-                f"ONNX Runtime cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
+                f"ONNX Runtime cannot read this file ({cause_of(error)}).",
+                where=path,
+                fix="Copy or export it again, with all that belongs to it.",
             ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Self
@@ -97,6 +98,13 @@ def load(path):
                     f"OpenVINO cannot hold this network ({cause_of(error)}).", where=path, fix="Ask it where it is."
                 ) from error
 
+    def copy(self, file: Path, target: Path) -> None:
+        """Weights lie beside the graph."""
+        super().copy(file, target)
+        weights = file.with_suffix(".bin")
+        if weights.is_file():
+            shutil.copyfile(weights, target.with_suffix(weights.suffix))
+
     def open(self, path: Path) -> Runner:
         """On the processor, with as many threads as PyTorch has."""
         openvino = import_openvino()
@@ -108,7 +116,9 @@ def load(path):
             compiled = core.compile_model(core.read_model(path), "CPU", options)
         except Exception as error:
             raise ExportError(
-                f"OpenVINO cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
+                f"OpenVINO cannot read this file ({cause_of(error)}).",
+                where=path,
+                fix="Copy or export it again, with all that belongs to it.",
             ) from error
         outputs = list(compiled.outputs)
 

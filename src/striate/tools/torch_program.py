@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,8 @@ def load(path):
             with torch.inference_mode():
                 given = module(torch.from_numpy(pixels))
                 # Networks from elsewhere may give one tensor by itself.
-                return [tensor.numpy() for tensor in ((given,) if isinstance(given, torch.Tensor) else given)]
+                several = given.values() if isinstance(given, dict) else given
+                return [tensor.numpy() for tensor in ((given,) if isinstance(given, torch.Tensor) else several)]
 
         return run
 
@@ -62,12 +65,26 @@ def load(path):
         return layers_of_program(_load(path))
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what PyTorch logs, tracebacks among it, before it raises."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _load(path: Path) -> torch.export.ExportedProgram:
     try:
-        return torch.export.load(path)
+        with quiet():
+            return torch.export.load(path)
     except Exception as error:
         raise ExportError(
-            f"PyTorch cannot read this file ({cause_of(error)}).", where=path, fix="Export the run again."
+            f"PyTorch cannot read this file ({cause_of(error)}).",
+            where=path,
+            fix="Copy or export it again, with all that belongs to it.",
         ) from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from striate.errors import ExportError, RequestError, cause_of
+from striate.tools.torch_program import quiet
 
 ENDINGS = (".pt", ".pth", ".ts", ".torchscript", ".jit")
 """PyTorch's own files have no ending of their own: what is in them tells."""
@@ -37,7 +38,7 @@ def as_program(file: Path, shape: Sequence[int], target: Path) -> None:
     picture = torch.zeros(1, *shape)
     try:
         # PyTorch advises torch.export instead, which is what this is for.
-        with warnings.catch_warnings():
+        with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             script = torch.jit.load(file, map_location="cpu").eval()  # type: ignore[no-untyped-call]
             program = TS2EPConverter(script, (picture,)).convert()

@@ -172,7 +172,7 @@ def _check(nets: Sequence[str], finished: Mapping[str, Model], folder: Path) -> 
         raise RequestError(
             f"a comparison needs at least two different networks, found {', '.join([*nets, *finished]) or 'none'}.",
             where="--nets and --also" if finished else "--nets",
-            fix="Name several: --nets lenet5,resnet18.",
+            fix="Name several: --nets lenet5,resnet18, or one more with --also.",
         )
     for net in nets:
         resolve_network(net)

@@ -17,7 +17,13 @@ class UnknownLayerError(Exception):
 
 
 class LayerGraph:
-    """Layers under their names, and what goes from one to the next."""
+    """Layers under their names, and what goes from one to the next.
+
+    Attributes:
+        traced: The number of pictures that shapes in the network name; -1 where they name none.
+    """
+
+    traced: int = -1
 
     def __init__(self) -> None:
         self.root = nn.Module()

@@ -57,6 +57,8 @@ def layers_of_program(program: torch.export.ExportedProgram) -> fx.GraphModule:
     for node in module.graph.nodes:
         if node.op == "placeholder":
             values[node] = built.picture()
+            count = node.meta["val"].shape[0]
+            built.traced = count if isinstance(count, int) else -1
         elif node.op == "get_attr":
             tensors[node] = _attribute(module, str(node.target))
         elif node.op == "output":
@@ -92,10 +94,15 @@ def _called(built: LayerGraph, node: fx.Node, values: dict[fx.Node, Any], tensor
 
     arguments: Any
     arguments, options = fx.map_arg((node.args, node.kwargs), put)
-    if str(node.target) in _SHAPED and isinstance(node.meta["val"].shape[0], int):
+    if str(node.target) in _SHAPED and _first_of(node.args[1]) == built.traced:
         # The shape names the number of pictures that the network was traced with.
         arguments = (arguments[0], [built.batch, *arguments[1][1:]], *arguments[2:])
     return built.function(node.target, *arguments, **options)  # type: ignore[arg-type]
+
+
+def _first_of(shape: Any) -> int | None:
+    """The number of pictures that a shape names; `None` where it is worked out, or all that is left."""
+    return shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
 
 
 def _computed(node: fx.Node, tensors: dict[fx.Node, Any]) -> Any:
