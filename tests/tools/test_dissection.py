@@ -25,7 +25,7 @@ from striate.networks.layered import LayeredNetwork
 from striate.tools.adopting import adopt
 from striate.tools.base import TOOLS
 from striate.tools.dissected import Dissected
-from striate.tools.dissection.layers import LayerGraph, scores_of_shares
+from striate.tools.dissection.layers import LayerGraph, UnknownLayerError, scores_of_shares
 from striate.tools.dissection.torch_layers import layers_of_program
 from striate.tools.exported import Exported
 
@@ -193,7 +193,7 @@ def test_what_onnx_has_and_this_has_not_is_named(tmp_path: Path) -> None:
         helper.make_node("ReduceMean", ["a"], ["y"], axes=[2, 3], keepdims=0),
     ]
     path = onnx_file(tmp_path / "made.onnx", nodes, {}, [3])
-    with pytest.raises(ExportError, match="the layer strange of kind LpNormalization cannot be taken apart here"):
+    with pytest.raises(UnknownLayerError, match="the layer strange of kind LpNormalization"):
         TOOLS.get("onnx").dissect(path, (3, *SIZE))
 
 
@@ -220,7 +220,8 @@ b = L.UpSampling2D(2, interpolation="bilinear", name="enlarge")(x)
 x = L.Concatenate(name="both")([a, b])
 x = L.ZeroPadding2D(((1, 0), (0, 2)))(x)
 x = L.AveragePooling2D(2, name="mean")(x)
-x = x + L.GlobalMaxPooling2D(keepdims=True)(x)
+x = 1 - (x + L.GlobalMaxPooling2D(keepdims=True)(x)) / 2 * 0.5
+x = L.Resizing(5, 7)(x)
 x = L.Dropout(0.5)(x)
 tail = keras.Sequential([L.Flatten(), L.Dense(5, activation="tanh", name="hidden"), L.Dense(3, activation="softmax")])
 model = keras.Model(entry, tail(x))
@@ -353,7 +354,7 @@ class Attention(nn.Module):
 
 
 class Remembering(nn.Module):
-    """Makes numbers of a type of its own."""
+    """Holds a state for each picture."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -369,7 +370,7 @@ class Remembering(nn.Module):
     [
         (nn.Sequential(nn.Flatten(), nn.Linear(3 * 24 * 32, 3)), True, "has no convolution, so there are no maps"),
         (Attention(), False, "cannot be taken apart into layers"),
-        (Remembering(), True, "cannot be taken apart into layers"),
+        (Remembering(), True, "the layer rows, which is recurrent, cannot be taken apart here"),
     ],
     ids=["linear", "attention", "lstm"],
 )

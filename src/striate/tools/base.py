@@ -121,7 +121,8 @@ class Tool(ABC):
             shape: Channels, height and width of the pictures that it takes.
 
         Raises:
-            ExportError: It cannot be read, or something in it has no counterpart.
+            ExportError: It cannot be read, or the tool keeps no layers apart.
+            UnknownLayerError: Something in it has no counterpart.
         """
         del shape
         raise ExportError(

@@ -14,7 +14,7 @@ from striate.networks.layered import LayeredNetwork
 from striate.recipe import Recipe
 from striate.runs.model import Model
 from striate.runs.structures import RunFacts
-from striate.tools.dissection.layers import scores_of_shares
+from striate.tools.dissection.layers import UnknownLayerError, scores_of_shares
 from striate.tools.exported import Exported, open_model
 from striate.tools.gate import TOLERANCE
 from striate.tools.sidecar import FOREIGN_TASKS
@@ -75,6 +75,8 @@ class Dissected(Model):
             return self._built()
         except StriateError:
             raise
+        except UnknownLayerError as error:
+            raise self._refusal(f"{error} cannot be taken apart here.") from error
         except Exception as error:
             # What somebody else made may do anything at all.
             raise self._refusal(f"this network cannot be taken apart into layers ({cause_of(error)}).") from error

@@ -145,7 +145,7 @@ def load(path):
         """Under their own names, channels first."""
         del shape
         answer, arrays = keras_process(self.backend, torch.get_num_threads()).ask("layers", path=str(path))
-        return layers_of_keras(answer["steps"], answer["output"], arrays, path)
+        return layers_of_keras(answer["steps"], answer["output"], arrays)
 
     def others(self, path: Path) -> dict[str, Runner]:
         """The other backends."""

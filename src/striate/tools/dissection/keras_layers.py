@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +14,6 @@ from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.pool2d_same import MaxPool2dSame
 from torch import Tensor, fx, nn
 
-from striate.errors import ExportError
 from striate.tools.dissection.layers import LayerGraph, UnknownLayerError, with_weights
 
 Pair = tuple[int, int]
@@ -30,14 +28,14 @@ class Step:
         config: Its arguments.
         shapes: Of what it takes, without the pictures: `(H, W, C)` or `(D,)`.
         weights: Its weights as Keras holds them, by name.
-        constants: Whether numbers stand beside what it takes.
+        numbers: What stands beside what it takes, as in `x / 255`: for each argument a number, or `None` for a value.
     """
 
     name: str
     config: dict[str, Any]
     shapes: list[list[int]]
     weights: dict[str, Tensor]
-    constants: bool
+    numbers: list[float | None]
 
     @property
     def is_map(self) -> bool:
@@ -54,19 +52,16 @@ Values: TypeAlias = list[fx.Node]
 Build: TypeAlias = Callable[[LayerGraph, Step, Values], fx.Node]
 
 
-def layers_of_keras(
-    steps: Sequence[dict[str, Any]], output: int, arrays: Sequence[npt.NDArray[Any]], where: Path
-) -> fx.GraphModule:
+def layers_of_keras(steps: Sequence[dict[str, Any]], output: int, arrays: Sequence[npt.NDArray[Any]]) -> fx.GraphModule:
     """The network of a `.keras` file as layers.
 
     Args:
         steps: As `workers/keras_reading.py` gives them.
         output: Number of the result that is the network's.
         arrays: Weights of all steps, in order.
-        where: For the words of errors.
 
     Raises:
-        ExportError: A layer has no counterpart here.
+        UnknownLayerError: A layer has no counterpart here.
     """
     built = LayerGraph()
     values: dict[int, fx.Node] = {0: built.picture()}
@@ -77,21 +72,17 @@ def layers_of_keras(
             one["config"],
             one["shapes"],
             {name: torch.from_numpy(np.ascontiguousarray(next(held))) for name in one["weights"]},
-            one["constants"],
+            one["numbers"],
         )
         build = LAYERS.get(one["kind"])
         try:
-            if build is None or step.constants:
-                raise UnknownLayerError(f"of kind {one['kind']}" + (" with numbers in it" if step.constants else ""))
+            if build is None or (step.numbers and one["kind"] not in _ARITHMETIC):
+                raise UnknownLayerError(f"of kind {one['kind']}" + (" with numbers in it" if step.numbers else ""))
             if step.config.get("data_format", "channels_last") != "channels_last":
                 raise UnknownLayerError("with channels first")
             values[one["result"]] = build(built, step, [values[number] for number in one["inputs"]])
         except UnknownLayerError as error:
-            raise ExportError(
-                f"the layer {step.name} {error} cannot be taken apart here.",
-                where=where,
-                fix="Its answers can be had all the same: striate predict, striate evaluate.",
-            ) from error
+            raise UnknownLayerError(f"the layer {step.name} {error}") from error
     return built.finished(values[output])
 
 
@@ -298,10 +289,11 @@ def _of_several(does: Callable[..., Any]) -> Build:
     def build(built: LayerGraph, step: Step, given: Values) -> fx.Node:
         if len({len(shape) for shape in step.shapes}) > 1:
             raise UnknownLayerError("of maps and rows of numbers together")
-        result = given[0]
-        for other in given[1:]:
-            result = built.function(does, result, other)
-        return result
+        values = iter(given)
+        first, *others = [next(values) if one is None else one for one in step.numbers] or given
+        for other in others:
+            first = built.function(does, first, other)
+        return first  # type: ignore[return-value]
 
     return build
 
@@ -336,6 +328,14 @@ def _upsampling(built: LayerGraph, step: Step, given: Values) -> fx.Node:
     return built.layer(step.name, nn.Upsample(scale_factor=(rows, columns), mode=mode, **options), given[0])
 
 
+def _resizing(built: LayerGraph, step: Step, given: Values) -> fx.Node:
+    plain = not any(step.config.get(name) for name in ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"))
+    if step.config["interpolation"] != "bilinear" or not plain:
+        raise UnknownLayerError("of kind Resizing, not plainly bilinear,")
+    size_hw = int(step.config["height"]), int(step.config["width"])
+    return built.layer(step.name, nn.Upsample(size_hw, mode="bilinear", align_corners=False), given[0])
+
+
 def _softmax(built: LayerGraph, step: Step, given: Values) -> fx.Node:
     if step.config.get("axis", -1) not in (-1, len(step.shapes[0])):
         raise UnknownLayerError("of kind Softmax, not along channels,")
@@ -346,6 +346,14 @@ def _passes(built: LayerGraph, step: Step, given: Values) -> fx.Node:
     del built, step
     return given[0]
 
+
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "Add": operator.add,
+    "Subtract": operator.sub,
+    "Multiply": operator.mul,
+    "TrueDivide": operator.truediv,
+}
+"""Of two or more values, or of values and numbers."""
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -388,9 +396,7 @@ LAYERS: dict[str, Build] = {
     "Softmax": _softmax,
     "Rescaling": _rescaling,
     "Normalization": _normalization,
-    "Add": _of_several(operator.add),
-    "Subtract": _of_several(operator.sub),
-    "Multiply": _of_several(operator.mul),
+    **{kind: _of_several(does) for kind, does in _ARITHMETIC.items()},
     "Maximum": _of_several(torch.maximum),
     "Minimum": _of_several(torch.minimum),
     "Average": _average,
@@ -398,6 +404,7 @@ LAYERS: dict[str, Build] = {
     "ZeroPadding2D": _padding,
     "Cropping2D": _cropping,
     "UpSampling2D": _upsampling,
+    "Resizing": _resizing,
     **dict.fromkeys(
         (
             "InputLayer",

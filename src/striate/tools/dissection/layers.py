@@ -13,7 +13,7 @@ from striate.networks import Backbone
 
 
 class UnknownLayerError(Exception):
-    """A layer that has no counterpart here; its words are the rest of "... cannot be taken apart"."""
+    """Something that has no counterpart here; its words come before "cannot be taken apart here"."""
 
 
 class LayerGraph:

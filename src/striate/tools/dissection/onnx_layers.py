@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from striate.errors import ExportError
 from striate.tools.dissection.layers import LayerGraph, UnknownLayerError
 from striate.tools.dissection.onnx_operations import LAYERS, split
 from striate.tools.dissection.onnx_step import Given, Step, Value
@@ -30,22 +29,22 @@ def layers_of_onnx(path: Path, shape: Sequence[int]) -> fx.GraphModule:
         shape: Channels, height and width of its pictures.
 
     Raises:
-        ExportError: It has something that has no counterpart here.
+        UnknownLayerError: It has something that has no counterpart here.
     """
     import onnx
 
     # Sizes that depend on the number of pictures are worked out for one, and written for any.
-    return _Walk(onnx.load(path), path, shape).run()
+    return _Walk(onnx.load(path), shape).run()
 
 
 class _Walk:
     """The state of one reading."""
 
-    def __init__(self, model: Any, path: Path, shape: Sequence[int]) -> None:
+    def __init__(self, model: Any, shape: Sequence[int]) -> None:
         from onnx import numpy_helper
 
         self.built = LayerGraph()
-        self._model, self._path = model, path
+        self._model = model
         self._held: dict[str, Given] = {
             one.name: torch.from_numpy(np.array(numpy_helper.to_array(one))) for one in model.graph.initializer
         }
@@ -57,16 +56,12 @@ class _Walk:
             try:
                 given = self._step(node)
             except UnknownLayerError as error:
-                raise ExportError(
-                    f"the layer {node.name or node.output[0]} {error} cannot be taken apart here.",
-                    where=self._path,
-                    fix="Its answers can be had all the same: striate predict, striate evaluate.",
-                ) from error
+                raise UnknownLayerError(f"the layer {node.name or node.output[0]} {error}") from error
             for name, one in zip(node.output, given, strict=False):
                 self._held[name] = one
         output = self._held[self._model.graph.output[0].name]
         if not isinstance(output, Value):
-            raise ExportError("its output does not depend on the picture.", where=self._path, fix="Export it again.")
+            raise UnknownLayerError("an output that does not depend on the picture")
         return self.built.finished(output.node)
 
     def _step(self, node: Any) -> list[Given]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, fx, nn
 
-from striate.tools.dissection.layers import LayerGraph, with_weights
+from striate.tools.dissection.layers import LayerGraph, UnknownLayerError, with_weights
 
 Build: TypeAlias = Callable[["Operation"], nn.Module | None]
 """The module that an operation came from; `None` where it is not like any."""
@@ -48,6 +48,9 @@ def layers_of_program(program: torch.export.ExportedProgram) -> fx.GraphModule:
 
     Args:
         program: One picture input, one output.
+
+    Raises:
+        UnknownLayerError: Something in it has no counterpart.
     """
     # What changes its argument in place is then written as what gives another tensor.
     module = program.run_decompositions({}).module()
@@ -80,6 +83,9 @@ def _called(built: LayerGraph, node: fx.Node, values: dict[fx.Node, Any], tensor
         return values[first]
     if node.target is operator.getitem and str(first.target) in _WITH_MORE and values[first].op == "call_module":
         return values[first]
+    if name.startswith(_RECURRENT):
+        # Their states have the number of pictures in them, and with another one they end the process.
+        raise UnknownLayerError(f"the layer {_name_of(node, name)}, which is recurrent,")
     build = LAYERS.get(name)
     if build is not None and len(taken) == 1:
         layer = build(Operation(node, tensors))
@@ -257,6 +263,8 @@ _WITH_MORE = (
     "aten.max_pool2d_with_indices.default",
 )
 """Operations that give more than what comes out of the layer, which comes first."""
+
+_RECURRENT = ("lstm.", "gru.", "rnn_")
 
 _SHAPED = ("aten.view.default", "aten.reshape.default", "aten._unsafe_view.default", "aten.expand.default")
 """Operations whose second argument is a shape."""

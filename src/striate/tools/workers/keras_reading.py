@@ -12,7 +12,8 @@ class Reading:
 
     Attributes:
         steps: In the order in which they are computed: `result`, `name`, `kind`, `config`, `inputs` (numbers of
-            results; 0 is the picture), `shapes` of what is taken, without the pictures, and `weights` (names; their
+            results; 0 is the picture), `shapes` of what is taken, without the pictures, `numbers` (of an operation with
+            numbers beside values, as `x / 255`: its arguments, with nothing for values), and `weights` (names; their
             arrays in `arrays` in the same order).
         arrays: Of all weights.
     """
@@ -79,8 +80,7 @@ class Reading:
                 "config": _plain(operation.get_config()) if is_layer else {},
                 "inputs": given,
                 "shapes": [list(taken.shape[1:]) for taken in node.input_tensors],
-                # Numbers beside the values, as in `x * 0.5`.
-                "constants": not is_layer and len(node.arguments.args) != len(node.input_tensors),
+                "numbers": [] if is_layer else _numbers(node.arguments.args, name),
                 "weights": [weight.name for weight in weights],
             }
         )
@@ -88,6 +88,17 @@ class Reading:
         if len(node.output_tensors) != 1:
             raise ValueError(f"{name} gives {len(node.output_tensors)} values, and one is understood here")
         return [self._count]
+
+
+def _numbers(arguments: Any, name: str) -> list[float | None]:
+    import keras
+
+    found = [None if keras.backend.is_keras_tensor(one) else one for one in arguments]
+    if all(one is None for one in found):
+        return []
+    if not all(one is None or isinstance(one, int | float) for one in found):
+        raise ValueError(f"{name} has arguments that are neither values nor numbers")
+    return found
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
