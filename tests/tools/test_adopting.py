@@ -90,6 +90,8 @@ def test_what_does_not_hold_is_said(program: Path, tmp_path: Path, capsys: pytes
         adopt(program, "abc", tmp_path / "a", size_hw=(16, 20), std=[1, 0, 1])
     with pytest.raises(RequestError, match="the class 'a' is named twice"):
         adopt(program, "aba", tmp_path / "a", size_hw=(16, 20))
+    with pytest.raises(RequestError, match="tells two or more classes apart, and 1 is named"):
+        adopt(program, "a", tmp_path / "a", size_hw=(16, 20))
     with pytest.raises(RequestError, match="there is nothing here"):
         adopt(tmp_path / "none.onnx", "abc", tmp_path / "a", size_hw=(16, 20))
     (tmp_path / "weights.h5").write_bytes(b"x")

@@ -52,6 +52,12 @@ def adopt(
         ExportError: It cannot be read or run.
     """
     file, folder = Path(file), Path(folder)
+    if len(classes) < 2:
+        raise RequestError(
+            f"a network tells two or more classes apart, and {len(classes)} is named.",
+            where="--classes",
+            fix="Name them all; save a network with one output, whose sigmoid decides, with an output for each class.",
+        )
     if len(set(classes)) < len(classes):
         twice = next(name for name in classes if list(classes).count(name) > 1)
         raise RequestError(

@@ -178,6 +178,20 @@ def _clip(step: Step) -> Value:
     return step.layer(nn.ReLU6() if (low, high) == (0, 6) else nn.Hardtanh(low, high))
 
 
+def _prelu(step: Step) -> Value:
+    slope = step.tensor(1)
+    if slope is None or slope.numel() not in (1, step.value.example.shape[1]):
+        raise UnknownLayerError("of kind PRelu, with a slope for each place,")
+    return step.layer(with_weights(nn.PReLU(slope.numel()), weight=slope.reshape(-1)))
+
+
+def _layer_norm(step: Step) -> Value:
+    scale, shift = step.tensor(1), step.tensor(2)
+    assert scale is not None
+    epsilon = step.attributes.get("epsilon", 1e-5)
+    return step.function(functional.layer_norm, step.value, list(scale.shape), scale, shift, eps=epsilon)
+
+
 def _hard_sigmoid(step: Step) -> Value:
     slope, middle = step.attributes.get("alpha", 0.2), step.attributes.get("beta", 0.5)
     if abs(slope - 1 / 6) < 1e-6 and middle == 0.5:
@@ -313,6 +327,8 @@ LAYERS: dict[str, Build] = {
     "Conv": _conv,
     "ConvTranspose": _transposed_conv,
     "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    "PRelu": _prelu,
     "Gemm": _gemm,
     "MatMul": _matmul,
     "MaxPool": _max_pool,
