@@ -14,7 +14,6 @@ from torch import fx
 
 from striate.errors import ExportError
 from striate.tools.base import TOOLS, Runner, Tool, installed_version
-from striate.tools.dissection.keras_layers import layers_of_keras
 from striate.tools.graph import Graph
 from striate.tools.process import BACKENDS, keras_process
 from striate.tools.translation import translate
@@ -143,6 +142,9 @@ def load(path):
 
     def dissect(self, path: Path, shape: Sequence[int]) -> fx.GraphModule:
         """Under their own names, channels first."""
+        # timm, some of whose layers stand for Keras', takes a second to load.
+        from striate.tools.dissection.keras_layers import layers_of_keras
+
         del shape
         answer, arrays = keras_process(self.backend, torch.get_num_threads()).ask("layers", path=str(path))
         return layers_of_keras(answer["steps"], answer["output"], arrays)
