@@ -15,7 +15,7 @@ from striate.cli import main
 from striate.errors import ExportError, RequestError
 from striate.structures import ClassScores
 from striate.tools.adopting import adopt
-from striate.tools.dissected import Dissected
+from striate.tools.dissection.dissected import Dissected
 from striate.tools.process import KerasProcess
 from striate.tools.sidecar import SIDECAR
 

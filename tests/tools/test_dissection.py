@@ -24,7 +24,7 @@ from striate.networks.anatomy import describe_network
 from striate.networks.layered import LayeredNetwork
 from striate.tools.adopting import adopt
 from striate.tools.base import TOOLS
-from striate.tools.dissected import Dissected
+from striate.tools.dissection.dissected import Dissected
 from striate.tools.dissection.layers import LayerGraph, UnknownLayerError, scores_of_shares
 from striate.tools.dissection.torch_layers import layers_of_program
 from striate.tools.exported import Exported

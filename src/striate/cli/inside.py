@@ -45,7 +45,7 @@ def command(
         striate inside mine cat.jpg --data photos/
     """
     from striate.inside import look_inside
-    from striate.tools.dissected import in_layers
+    from striate.tools.dissection.dissected import in_layers
 
     model = in_layers(run)
     seen = look_inside(
