@@ -95,7 +95,7 @@ def look_inside(
     """Opens a trained network up for one picture, down to one neuron's sum.
 
     Args:
-        run: The run, its folder, or a network from elsewhere in layers (`striate.tools.dissection.dissected.Dissected`).
+        run: The run, its folder, or a network from elsewhere in layers (`Dissected` in `striate.tools.dissection`).
         picture: A picture file, or a picture.
         layer: Name of a convolution or linear layer to look at closely; the second convolution where not given.
         unit: Feature map in it; the one that says most where not given.
