@@ -27,10 +27,9 @@ from striate.training.distribution import World
 from striate.training.loop import Trainee, train_step
 from striate.training.loop import Work as LoopWork
 from striate.training.machine import Setting, apply_setting, processor_threads, setting_of, tune_allocator
-from striate.training.planning import plan_run
+from striate.training.planning import measure_step
 from striate.training.preparation import Prepared, prepare_run
 from striate.training.progress import Silent
-from striate.training.schedule import Clock
 
 TURN_S = 0.4
 """A turn has as many steps as take about this long, and at least one."""
@@ -111,7 +110,7 @@ def choose(prepared: Prepared) -> tuple[Setting, float]:
     """The setting that `striate train` would take, and the seconds of choosing."""
     own = replace(prepared, chooser=copy.deepcopy(prepared.chooser))
     began = time.perf_counter()
-    plan_run(own, Clock(None), Silent(), World())
+    measure_step(own, Silent(), World())
     return setting_of(own.recipe.machine), time.perf_counter() - began
 
 
