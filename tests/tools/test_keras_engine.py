@@ -99,14 +99,13 @@ def several(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return table
 
 
-@pytest.mark.parametrize("tool", ["tensorflow", "jax"])
 @pytest.mark.parametrize(
-    ("task", "values"),
+    ("tool", "task", "values"),
     [
-        ("segmentation", {"label_smoothing": 0.1, "class_balance": True}),
-        ("multilabel", {"label_smoothing": 0.1, "class_balance": True}),
-        ("detection", {"network.head": "points"}),
-        ("instances", {"network.head": "distance"}),
+        ("tensorflow", "segmentation", {"label_smoothing": 0.1, "class_balance": True}),
+        ("tensorflow", "detection", {"network.head": "points"}),
+        ("jax", "multilabel", {"label_smoothing": 0.1, "class_balance": True}),
+        ("jax", "instances", {"network.head": "distance"}),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
