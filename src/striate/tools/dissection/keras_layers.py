@@ -14,7 +14,14 @@ from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.pool2d_same import MaxPool2dSame
 from torch import Tensor, fx, nn
 
-from striate.tools.dissection.layers import LayerGraph, UnknownLayerError, with_weights
+from striate.tools.dissection.layers import (
+    LayerGraph,
+    UnknownLayerError,
+    convolution,
+    linear,
+    transposed_convolution,
+    with_weights,
+)
 
 Pair = tuple[int, int]
 
@@ -102,11 +109,7 @@ def _separable(built: LayerGraph, step: Step, given: Values) -> fx.Node:
     weight, groups = _each_channel(step.weights["depthwise_kernel"])
     first = _convolution(built, step, f"{step.name}.depthwise", given[0], (weight, None), groups)
     point = step.weights["pointwise_kernel"].permute(3, 2, 0, 1)
-    layer = with_weights(
-        nn.Conv2d(point.shape[1], point.shape[0], 1, bias="bias" in step.weights, device="meta"),
-        weight=point,
-        bias=step.weights.get("bias"),
-    )
+    layer = convolution(point, step.weights.get("bias"))
     return _activated(built, step, built.layer(f"{step.name}.pointwise", layer, first))
 
 
@@ -152,26 +155,16 @@ def _transposed(built: LayerGraph, step: Step, given: Values) -> fx.Node:
         raise UnknownLayerError("of kind Conv2DTranspose, with holes, own padding, or strides longer than its kernel,")
     if same and any(one % 2 for one in spare):
         raise UnknownLayerError("of kind Conv2DTranspose, padded unevenly,")
-    layer = nn.ConvTranspose2d(
-        weight.shape[0],
-        weight.shape[1],
-        kernel,
-        stride,
-        (spare[0] // 2, spare[1] // 2) if same else 0,
-        bias="bias" in step.weights,
-    )
-    made = built.layer(step.name, with_weights(layer, weight=weight, bias=step.weights.get("bias")), given[0])
+    padding = (spare[0] // 2, spare[1] // 2) if same else (0, 0)
+    layer = transposed_convolution(weight, step.weights.get("bias"), stride, padding)
+    made = built.layer(step.name, layer, given[0])
     return _activated(built, step, made)
 
 
 def _dense(built: LayerGraph, step: Step, given: Values) -> fx.Node:
     weight, bias = step.weights["kernel"].T, step.weights.get("bias")
-    if step.is_map:
-        layer: nn.Module = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=bias is not None)
-        weight = weight[:, :, None, None]
-    else:
-        layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None)
-    return _activated(built, step, built.layer(step.name, with_weights(layer, weight=weight, bias=bias), given[0]))
+    layer = convolution(weight[:, :, None, None], bias) if step.is_map else linear(weight, bias)
+    return _activated(built, step, built.layer(step.name, layer, given[0]))
 
 
 def _batch_norm(built: LayerGraph, step: Step, given: Values) -> fx.Node:

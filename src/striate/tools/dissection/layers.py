@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
 
 from striate.networks import Backbone
+
+Pair: TypeAlias = tuple[int, int]
 
 
 class UnknownLayerError(Exception):
@@ -99,6 +101,48 @@ def with_weights(module: nn.Module, **tensors: Tensor | None) -> nn.Module:
     return module.eval()
 
 
+def convolution(
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Pair = (1, 1),
+    padding: Pair | str = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> nn.Module:
+    """A convolution with given weights, `(O, C / groups, kh, kw)`."""
+    inputs, outputs, kernel = int(weight.shape[1]) * groups, int(weight.shape[0]), _kernel(weight)
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=bias is not None, device="meta")
+    return with_weights(layer, weight=weight, bias=bias)
+
+
+def transposed_convolution(
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Pair,
+    padding: Pair = (0, 0),
+    output_padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> nn.Module:
+    """The same the other way round, with weights `(C, O / groups, kh, kw)`."""
+    inputs, outputs, kernel = int(weight.shape[0]), int(weight.shape[1]) * groups, _kernel(weight)
+    has_bias = bias is not None
+    layer = nn.ConvTranspose2d(
+        inputs, outputs, kernel, stride, padding, output_padding, groups, has_bias, dilation, device="meta"
+    )
+    return with_weights(layer, weight=weight, bias=bias)
+
+
+def linear(weight: Tensor, bias: Tensor | None) -> nn.Module:
+    """A linear layer with given weights, `(O, D)`."""
+    layer = nn.Linear(int(weight.shape[1]), int(weight.shape[0]), bias is not None, device="meta")
+    return with_weights(layer, weight=weight, bias=bias)
+
+
+def _kernel(weight: Tensor) -> Pair:
+    return int(weight.shape[2]), int(weight.shape[3])
+
+
 def scores_of_shares(layers: fx.GraphModule) -> fx.GraphModule:
     """The same network without the softmax at its end: scores, of which its shares are made.
 
@@ -142,4 +186,12 @@ def _next(name: str) -> str:
     return f"{stem}_{int(number) + 1}" if mark and number.isdigit() else f"{name}_2"
 
 
-__all__ = ["LayerGraph", "UnknownLayerError", "scores_of_shares", "with_weights"]
+__all__ = [
+    "LayerGraph",
+    "UnknownLayerError",
+    "convolution",
+    "linear",
+    "scores_of_shares",
+    "transposed_convolution",
+    "with_weights",
+]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from striate.tools.dissection.layers import UnknownLayerError, with_weights
+from striate.tools.dissection.layers import UnknownLayerError, convolution, linear, transposed_convolution, with_weights
 from striate.tools.dissection.onnx_step import Build, Step, Value, given_by
 
 
@@ -56,19 +56,9 @@ def _conv(step: Step) -> Value:
     if weight is None or weight.ndim != 4:
         raise UnknownLayerError("of kind Conv, which is not over two axes,")
     value, padding = _evenly_padded(step)
+    stride, dilation = (_two(step.attributes.get(name) or [1, 1]) for name in ("strides", "dilations"))
     groups = step.attributes.get("group", 1)
-    layer = nn.Conv2d(
-        weight.shape[1] * groups,
-        weight.shape[0],
-        _two(list(weight.shape[2:])),
-        _two(step.attributes.get("strides") or [1, 1]),
-        _two(padding),
-        _two(step.attributes.get("dilations") or [1, 1]),
-        groups,
-        bias=bias is not None,
-        device="meta",
-    )
-    return step.layer(with_weights(layer, weight=weight, bias=bias), value)
+    return step.layer(convolution(weight, bias, stride, _two(padding), dilation, groups), value)
 
 
 def _transposed_conv(step: Step) -> Value:
@@ -77,19 +67,9 @@ def _transposed_conv(step: Step) -> Value:
     groups = step.attributes.get("group", 1)
     if weight is None or weight.ndim != 4 or before != after or step.attributes.get("output_shape"):
         raise UnknownLayerError("of kind ConvTranspose, with uneven padding or a given shape,")
-    layer = nn.ConvTranspose2d(
-        weight.shape[0],
-        weight.shape[1] * groups,
-        _two(list(weight.shape[2:])),
-        _two(step.attributes.get("strides") or [1, 1]),
-        _two(before),
-        _two(step.attributes.get("output_padding") or [0, 0]),
-        groups,
-        bias is not None,
-        _two(step.attributes.get("dilations") or [1, 1]),
-        device="meta",
-    )
-    return step.layer(with_weights(layer, weight=weight, bias=bias))
+    stride, dilation = (_two(step.attributes.get(name) or [1, 1]) for name in ("strides", "dilations"))
+    further = _two(step.attributes.get("output_padding") or [0, 0])
+    return step.layer(transposed_convolution(weight, bias, stride, _two(before), further, dilation, groups))
 
 
 def _batch_norm(step: Step) -> Value:
@@ -117,8 +97,7 @@ def _matmul(step: Step) -> Value:
 
 def _linear(step: Step, weight: Tensor, bias: Tensor | None) -> Value:
     bias = None if bias is None else bias.reshape(-1).expand(len(weight))
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
-    return step.layer(with_weights(layer, weight=weight, bias=bias))
+    return step.layer(linear(weight, bias))
 
 
 def _max_pool(step: Step) -> Value:

@@ -10,7 +10,14 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, fx, nn
 
-from striate.tools.dissection.layers import LayerGraph, UnknownLayerError, with_weights
+from striate.tools.dissection.layers import (
+    LayerGraph,
+    UnknownLayerError,
+    convolution,
+    linear,
+    transposed_convolution,
+    with_weights,
+)
 
 Build: TypeAlias = Callable[["Operation"], nn.Module | None]
 """The module that an operation came from; `None` where it is not like any."""
@@ -32,11 +39,16 @@ class Operation:
             for place, one in enumerate(schema)
         }
         self._tensors = tensors
-        self.axes = getattr(node.args[0], "meta", {"val": torch.empty(0)})["val"].ndim
+        self._node = node
 
     def __getitem__(self, name: str) -> Any:
         value = self.arguments[name]
         return self._tensors.get(value, value) if isinstance(value, fx.Node) else value
+
+    @property
+    def axes(self) -> int:
+        """Of the first argument."""
+        return int(self._node.args[0].meta["val"].ndim)  # type: ignore[union-attr]
 
     def pair(self, name: str) -> tuple[int, int]:
         """One number for both axes, or two."""
@@ -146,18 +158,8 @@ def _conv2d(given: Operation) -> nn.Module | None:
     if not isinstance(weight, Tensor):
         return None
     padding = given["padding"]
-    layer = nn.Conv2d(
-        weight.shape[1] * given["groups"],
-        weight.shape[0],
-        _pair(weight.shape[2:]),
-        given.pair("stride"),
-        padding if isinstance(padding, str) else given.pair("padding"),
-        given.pair("dilation"),
-        given["groups"],
-        bias=bias is not None,
-        device="meta",
-    )
-    return with_weights(layer, weight=weight, bias=bias)
+    inner = padding if isinstance(padding, str) else given.pair("padding")
+    return convolution(weight, bias, given.pair("stride"), inner, given.pair("dilation"), given["groups"])
 
 
 def _convolution(given: Operation) -> nn.Module | None:
@@ -173,27 +175,15 @@ def _transposed_conv2d(given: Operation) -> nn.Module | None:
     weight, bias = given["weight"], given["bias"]
     if not isinstance(weight, Tensor):
         return None
-    layer = nn.ConvTranspose2d(
-        weight.shape[0],
-        weight.shape[1] * given["groups"],
-        _pair(weight.shape[2:]),
-        given.pair("stride"),
-        given.pair("padding"),
-        given.pair("output_padding"),
-        given["groups"],
-        bias is not None,
-        given.pair("dilation"),
-        device="meta",
-    )
-    return with_weights(layer, weight=weight, bias=bias)
+    around = given.pair("padding"), given.pair("output_padding")
+    return transposed_convolution(weight, bias, given.pair("stride"), *around, given.pair("dilation"), given["groups"])
 
 
 def _linear(given: Operation) -> nn.Module | None:
     weight, bias = given["weight"], given["bias"]
     if not isinstance(weight, Tensor):
         return None
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
-    return with_weights(layer, weight=weight, bias=bias)
+    return linear(weight, bias)
 
 
 def _added_product(given: Operation) -> nn.Module | None:
@@ -201,7 +191,7 @@ def _added_product(given: Operation) -> nn.Module | None:
     weight, bias = given["mat2"], given["self"]
     if not isinstance(weight, Tensor) or not isinstance(bias, Tensor) or (given["alpha"], given["beta"]) != (1, 1):
         return None
-    return with_weights(nn.Linear(weight.shape[0], weight.shape[1], device="meta"), weight=weight.T, bias=bias)
+    return linear(weight.T, bias)
 
 
 def _mean(given: Operation) -> nn.Module | None:
