@@ -36,6 +36,9 @@ def parse() -> argparse.Namespace:
         prog="python -m benchmarks", description="Striate beside its peers, on the same work, in one run."
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
+    parser.add_argument(
+        "--case", default="", metavar="TEXT", help="of throughput and choice only what is named like this"
+    )
     parser.add_argument("--rounds", type=int, help="alternating runs of each contender (3; 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="smaller work and one round: a check, not a measurement")
     parser.add_argument("--no-peers", action="store_true", help="leave out Keras and fastai")
@@ -92,9 +95,13 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
         yield "time-to-98", time_to_accuracy.measure_race(options.data, peers, rounds), time_to_accuracy.write_race
     if "choice" in parts:
         for setting in choice.QUICK_CASES if quick else choice.CASES:
+            if options.case.lower() not in setting.title.lower():
+                continue
             yield "choice", choice.measure_choice(setting, options.data, min(rounds, 2)), choice.write_choice
     if "throughput" in parts:
         for case in throughput.QUICK_CASES if quick else throughput.CASES:
+            if options.case.lower() not in case.title.lower():
+                continue
             yield "throughput", throughput.measure_case(case, options.data, peers, rounds), throughput.write_case
 
 
