@@ -80,7 +80,7 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
         for task in spatial.CASES:
             yield "spatial", spatial.measure_case(task, options.data, rounds, amount), spatial.write_case
     if "large" in parts:
-        yield "large", large_picture.measure_large(quick), large_picture.write_large
+        yield "large", large_picture.measure_large(options.data, quick), large_picture.write_large
     if "parity" in parts:
         yield "parity", parity.measure_parity(), parity.write_parity
     if "fuzz" in parts:
