@@ -38,6 +38,9 @@ TURNS = 5
 HOPELESS = 1.4
 """Settings that take this many times the best one's time get one turn only."""
 
+LOST = 10.0
+"""Settings whose first step takes this many times the fastest first one get no turn: bf16 without its instructions."""
+
 _prepared: list[Prepared] = []
 
 
@@ -125,7 +128,11 @@ def run(work: Work) -> StepTimes:
         for entry in entries:
             entry.warming_s = entry.take(1)
     compile_s = sum(entry.warming_s for entry in entries if entry.setting.compile)
-    alive = entries
+    first_s = min(entry.warming_s for entry in entries)
+    for entry in entries:
+        if not entry.setting.compile and entry.warming_s > LOST * first_s:
+            entry.times.append(entry.warming_s)
+    alive = [entry for entry in entries if not entry.times]
     for _ in range(TURNS):
         for entry in alive:
             entry.times.append(entry.take(_steps_in_a_turn(entry)))
