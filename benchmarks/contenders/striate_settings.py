@@ -1,7 +1,7 @@
 """Striate's training steps under every setting by hand, and the setting that Striate chooses itself.
 
-The variant "eager" times plain fp32 steps alone, in a process whose allocator was left as it is; "compile" adds one
-compiled setting to the list.
+The variant "eager" times plain fp32 steps alone, in a process whose allocator was left as it is, and "chosen" what
+Striate chooses alone; "compile" adds one compiled setting to the list.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def run(work: Work) -> StepTimes:
     """Chooses, then times all settings in turn."""
     prepared = _prepared[0]
     chosen, choice_s = choose(prepared) if work.variant != "eager" else (None, 0.0)
-    entries = [Steps(prepared, setting) for setting in settings_by_hand(work.variant)]
+    settings = [chosen] if chosen is not None and work.variant == "chosen" else settings_by_hand(work.variant)
+    entries = [Steps(prepared, setting) for setting in settings]
     with tempfile.TemporaryDirectory() as folder:
         # What an earlier run compiled would be found again otherwise.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
