@@ -170,7 +170,7 @@ def _shares_from(cells: Floats, ends: npt.NDArray[np.int64]) -> tuple[Floats, Fl
 
 def tells_two_apart(task: Task, classes: tuple[str, ...]) -> bool:
     """Whether there is a threshold to choose: one of two classes a picture."""
-    return task.name == "classification" and len(classes) == 2
+    return task.one_class and len(classes) == 2
 
 
 def operating_point(

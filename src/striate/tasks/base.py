@@ -87,6 +87,10 @@ class Task(ABC):
     """Name of the metric that decides; one of `metrics`. Higher is better, 1 is perfect."""
     spatial: bool = False
     """Whether the answer says where something is: the truth then has places, which move with the pixels."""
+    one_class: bool = False
+    """Whether a picture has one class and no other: softmax over the class scores, and their cross-entropy."""
+    counts_overlap: bool = False
+    """Whether the loss has a part in which each class counts as much, however few its pixels are."""
     live_in_frame: bool = False
     """Whether figures during training are approximations, measured in the network's frame for speed (`View.exact`)."""
     default_head: str = ""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from striate.errors import DataError
 from striate.structures import Placement, Prediction
-from striate.tasks.base import LossSettings, Scores, Task
+from striate.tasks.base import LossSettings, Scores, Targets, Task
 from striate.tasks.resampling import area_under_roc
 
 AUXILIARY_WEIGHT = 0.3
@@ -54,6 +54,17 @@ class ClassScoresTask(Task):
     @abstractmethod
     def as_prediction(self, scores: Scores, classes: tuple[str, ...]) -> Prediction:
         """The answer for one picture from its scores, `(K,)`."""
+
+    def in_class_order(self, scores: Scores, targets: Targets, order: Sequence[int]) -> tuple[Scores, Targets]:
+        """Scores and truth as if the classes had come in another order.
+
+        Args:
+            scores: `(N, K)`.
+            targets: `(N,)` class indices, or `(N, K)`.
+            order: For each new place the index that the class had.
+        """
+        put = list(order)
+        return scores[:, put], targets[:, put] if targets.ndim == 2 else np.argsort(put)[targets]
 
     @abstractmethod
     def cross_entropy(self, output: Tensor, targets: Tensor, settings: LossSettings) -> Tensor:

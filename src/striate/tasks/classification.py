@@ -32,6 +32,7 @@ class Classification(ClassScoresTask):
     name = "classification"
     title = "which one class a picture shows"
     headline = "accuracy"
+    one_class = True
 
     def targets(self, samples: Sequence[Sample], classes: tuple[str, ...]) -> Targets:
         """Class indices: `(N,)` int64.

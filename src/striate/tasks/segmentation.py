@@ -54,6 +54,7 @@ class Segmentation(Task):
     title = "which class every pixel shows"
     headline = "mean_iou"
     spatial = True
+    counts_overlap = True
     live_in_frame = True
     default_head = "unet"
 

@@ -28,9 +28,6 @@ from striate.training.engines import ENGINES
 from striate.training.loop import Engine, Trainee, Work, check_finite, set_training_mode, shown_batch
 from striate.training.optimizer import ADAM_BETA2, ADAM_EPSILON, AdamW, Sgd, average_decay
 
-INSIDE = "classification"
-"""The task whose loss Keras computes itself; that of others PyTorch makes of what Keras answers."""
-
 
 class KerasEngine(Engine):
     """Keras in a process of its own makes the steps; PyTorch prepares the batches, measures and keeps the run.
@@ -86,7 +83,7 @@ class KerasEngine(Engine):
                 fix="Train with --tool torch; `striate export --to keras` takes the network over afterwards.",
             )
         graph = training_graph(trainee.network, work)
-        if work.task.name != INSIDE:
+        if not work.task.one_class:
             with torch.no_grad():
                 self._template = copy.deepcopy(graph).network(graph.example())
         try:
@@ -114,7 +111,7 @@ class KerasEngine(Engine):
             "factor": group.rate / group.highest,
             "decay": 0.0 if trainee.average is None else average_decay(trainee.average.decay, trainee.plan.step),
         }
-        if work.task.name == INSIDE:
+        if work.task.one_class:
             answer, _ = self._ask("step", [seen, shares_of(truth, work).numpy()], **how)
             loss = float(answer["loss"])
             check_finite(loss, work, batch)

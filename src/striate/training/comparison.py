@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from striate.data import Dataset, open_by_recipe
@@ -25,6 +24,7 @@ from striate.runs.model import Model
 from striate.runs.run import Run
 from striate.runs.structures import SplitScores
 from striate.structures import statement
+from striate.tasks.class_scores import ClassScoresTask
 from striate.training.lifecycle import train
 from striate.training.progress import Progress, Silent
 from striate.training.trainable import refuse_untrainable
@@ -193,7 +193,7 @@ def _check_classes(name: str, model: Model, data: Dataset) -> None:
             where=name,
             fix="Compare networks that know the classes of the data, by the same names.",
         )
-    if model.classes != data.classes and data.task not in ("classification", "multilabel"):
+    if model.classes != data.classes and not isinstance(model.task, ClassScoresTask):
         raise RequestError(
             f"this network has its classes in another order ({listed(list(model.classes), 12)}) than the data "
             f"({listed(list(data.classes), 12)}), so their answers cannot be held side by side.",
@@ -207,10 +207,10 @@ def _measured(name: str, model: Model, data: Dataset) -> Contender:
     split = "test" if data.splits.get("test") else "validation"
     samples = with_classes_of(list(data.splits[split]), data.classes, model.classes)
     measured, scores = model.measure(samples, split)
-    if model.classes != data.classes:
+    if model.classes != data.classes and isinstance(model.task, ClassScoresTask):
         order = [model.classes.index(one) for one in data.classes]
-        targets = scores.targets[:, order] if scores.targets.ndim == 2 else np.argsort(order)[scores.targets]
-        scores = SplitScores(scores.names, scores.scores[:, order], targets)
+        ordered = model.task.in_class_order(scores.scores, scores.targets, order)
+        scores = SplitScores(scores.names, *ordered)
     return Contender(name, model, measured, scores)
 
 

@@ -178,7 +178,7 @@ def prepare_run(
     if task.spatial:
         choose_spatial_optimisation(
             chooser,
-            few_classes=task.name == "segmentation" and len(data.classes) <= FEW_CLASSES,
+            few_classes=task.counts_overlap and len(data.classes) <= FEW_CLASSES,
             pretrained=pretrained,
             pictures=len(train.usable),
             imbalance=imbalance,
