@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.data import Dataset, open_by_recipe, open_dataset
+from striate.data import ALL, Dataset, open_by_recipe, open_dataset, open_unsplit
 from striate.data.survey import survey_data
 from striate.errors import DataError, PictureError, RequestError, UnknownNameError
 from striate.images import write_picture
@@ -206,6 +206,27 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_one_class_is_refused(class_folders: Folders) -> None:
     text = refused(DataError, class_folders({"cat": 5}))
     assert "all 5 pictures are of one class, 'cat'; a classifier needs at least two." in text
+    assert "Add pictures of another class" in text
+
+
+def test_pictures_to_measure_on_may_be_few_and_of_one_class(class_folders: Folders) -> None:
+    root = class_folders({"cat": 1})
+    data = open_unsplit(root)
+    assert (data.classes, data.given) == (("cat",), ())
+    assert {name: len(part) for name, part in data.splits.items()} == {ALL: 1}
+    assert not data.problems
+
+
+def test_given_splits_are_kept_where_nothing_is_to_be_learned(class_folders: Folders) -> None:
+    root = class_folders({"train/a": 2, "train/b": 1, "test/a": 1}, name="parts")
+    data = open_unsplit(root)
+    assert {name: len(part) for name, part in data.splits.items()} == {"train": 3, "test": 1}
+    assert data.given == ("train", "test")
+    # What cannot be read is left out and told all the same.
+    (root / "train" / "b" / "000.png").write_bytes(b"")
+    data = open_unsplit(root)
+    assert len(data.splits["train"]) == 2
+    assert [problem.path for problem in data.problems] == ["train/b/000.png"]
 
 
 def test_a_class_without_a_readable_picture_is_refused(class_folders: Folders) -> None:

@@ -153,13 +153,11 @@ def test_no_training_split_counts_as_unsplit(tmp_path: Path) -> None:
     ]
 
 
-def test_one_class_is_refused(tmp_path: Path) -> None:
+def test_one_class_is_read(tmp_path: Path) -> None:
     fill(tmp_path, "cats/1.png", "cats/2.png")
-    with pytest.raises(
-        DataError, match="all 2 pictures are of one class, 'cats'; a classifier needs at least two"
-    ) as e:
-        read_folder(tmp_path)
-    assert "Add pictures of another class" in e.value.fix
+    reading = read_folder(tmp_path)
+    assert reading.classes == ("cats",)
+    assert len(reading.splits[""]) == 2
 
 
 def test_pictures_without_labels(tmp_path: Path) -> None:

@@ -191,6 +191,16 @@ def test_other_data_with_one_of_the_classes_only(run, data):
     assert [row["count"] for row in found.per_class] == [0, 6]
 
 
+def test_other_data_may_be_one_picture(run, pictures, tmp_path):
+    (tmp_path / "other" / "cross").mkdir(parents=True)
+    shutil.copy(pictures / "test" / "cross" / "1.png", tmp_path / "other" / "cross")
+    found = run.evaluate(tmp_path / "other")
+    assert (found.split, found.images) == ("all", 1)
+    # A split that is asked for has to be made, and then there must be enough.
+    with pytest.raises(DataError, match="the only picture is of one class"):
+        run.evaluate(tmp_path / "other", split="test")
+
+
 def test_a_class_that_the_network_does_not_know(run, data):
     from dataclasses import replace
 

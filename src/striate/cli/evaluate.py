@@ -63,8 +63,8 @@ def _document(measured: Evaluation) -> dict[str, Any]:
 
 
 def _show(measured: Evaluation, scans: bool, console: Console) -> None:
+    from striate.data import ALL
     from striate.evaluation.words import in_words, title_of
-    from striate.runs.known_pictures import ALL
 
     which = ", all there are" if measured.split == ALL else f" of the {measured.split} split"
     rows = [(measured.unit, f"{measured.images}{which}")]

@@ -9,6 +9,9 @@ from pathlib import Path
 from striate.recipe import Recipe
 from striate.structures import Problem, Sample, Slicing
 
+ALL = "all"
+"""Name of the pictures that no split was made of, and of a measurement on every picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -19,7 +22,7 @@ class Dataset:
         task: Name of the task.
         format: Name of the format it was read from.
         classes: Class names.
-        splits: Samples by split: `train`, and where there are any, `validation` and `test`.
+        splits: Samples by split: `train`, and where there are any, `validation` and `test`; `all` where none is made.
         given: Names of the splits that the folder itself gave; the others were made.
         channels: Channels that most pictures have.
         channel_names: Their names.
@@ -91,6 +94,33 @@ def open_dataset(
 
     wishes = SplitWishes(validation_share, test_share, seed)
     return survey_data(path, task=task, format=format, wishes=wishes, slicing=slicing, progress=progress).dataset
+
+
+def open_unsplit(
+    path: str | Path,
+    *,
+    task: str | None = None,
+    slicing: Slicing | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Opens pictures from which nothing is to be learned: a network is shown them, or measured on them.
+
+    Splits that the folder gives are kept, others are not made, and nothing is asked of how much there is: one picture
+    of one class will do. Pictures that cannot be read are left out and listed in `problems`.
+
+    Args:
+        path: The folder or file.
+        task: Name of the task; the one that the annotation is for where `None`.
+        slicing: How volumes are cut into slices; chosen by their voxels where not given.
+        progress: Called with the number of pictures checked and the number of all.
+
+    Raises:
+        DataError: Nothing is there, or it cannot be understood.
+        UnknownNameError: No such task.
+    """
+    from striate.data.survey import unsplit_data
+
+    return unsplit_data(path, task=task, slicing=slicing, progress=progress)
 
 
 def open_by_recipe(

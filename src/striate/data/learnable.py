@@ -35,10 +35,10 @@ class Pool:
 
 
 def check_reading(root: Path, reading: Reading) -> None:
-    """Refuses labels of whole pictures that training does not know.
+    """Refuses labels of whole pictures that training does not know, or that are all the same.
 
     Raises:
-        DataError: There are such.
+        DataError: They are.
     """
     strange = [problem for problem in reading.problems if problem.kind == "unknown-label"]
     # Objects can be ignored one by one, and formats have marked these; a picture's only label cannot.
@@ -49,6 +49,17 @@ def check_reading(root: Path, reading: Reading) -> None:
             where=root,
             fix="Add training pictures of this class, correct the label if it is misspelt, or delete these pictures.",
         )
+    if reading.task == "classification":
+        learned = reading.splits.get("train") or [sample for part in reading.splits.values() for sample in part]
+        shown = {index for sample in learned for index in class_indices(sample)}
+        if len(shown) < 2:
+            count = sum(map(len, reading.splits.values()))
+            there = "the only picture is" if count == 1 else f"all {count} pictures are"
+            raise DataError(
+                f"{there} of one class, {reading.classes[min(shown)]!r}; a classifier needs at least two.",
+                where=root,
+                fix="Add pictures of another class, for example in a folder beside the first one.",
+            )
 
 
 def check_classes(root: Path, reading: Reading, pool: Pool) -> None:

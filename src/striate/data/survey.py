@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from striate.data.annotations import ObjectFacts, check_annotations, renumbered
-from striate.data.dataset import Dataset
+from striate.data.dataset import ALL, Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_copies
 from striate.data.facts import PictureFacts
 from striate.data.learnable import (
@@ -40,6 +40,7 @@ from striate.data.scan import PictureKeeper, scan_pictures
 from striate.data.splits import class_counts, class_indices, make_splits, merge_groups
 from striate.errors import DataError, RequestError
 from striate.formats import Reading
+from striate.formats.base import GIVEN_SPLITS
 from striate.formats.foreign import find_damage
 from striate.structures import SPATIAL_TASKS, VOID, Count, Problem, Sample, Slicing
 
@@ -122,13 +123,9 @@ def survey_data(
     """
     root = Path(path)
     found = found if found is not None else Found()
-    check_path(root)
     wishes = wishes or SplitWishes()
-    found.reading = reading = read_turned(root, format, task, slicing)
-    refuse_other_task(root, reading, task)
+    found.reading = reading = _read(root, format, task, slicing)
     check_reading(root, reading)
-    if damage := find_damage(root):
-        raise damage
     pool = _scan(root, reading, progress, found)
     check_classes(root, reading, pool)
     duplicates = find_copies(pool.samples, pool.facts)
@@ -154,6 +151,33 @@ def survey_data(
         {name: tuple(pool.labels[i] for i in chosen) for name, chosen in splits.items()},
         {name: tuple(pool.objects[i] for i in chosen) for name, chosen in splits.items()} if pool.objects else {},
     )
+
+
+def unsplit_data(
+    path: str | Path,
+    *,
+    task: str | None = None,
+    slicing: Slicing | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Reads the annotation and checks every picture; arguments and errors are those of `striate.data.open_unsplit`."""
+    root = Path(path)
+    reading = _read(root, None, task, slicing)
+    pool = _scan(root, reading, progress, Found())
+    given = tuple(name for name in GIVEN_SPLITS if name in pool.splits)
+    splits = {name or ALL: [i for i, own in enumerate(pool.splits) if own == name] for name in (*given, "")}
+    splits = {name: chosen for name, chosen in splits.items() if chosen}
+    problems = [*reading.problems, *pool.problems]
+    return _describe_pool(root, reading, pool, splits, given, problems, tuple(reading.notes))
+
+
+def _read(root: Path, format: str | None, task: str | None, slicing: Slicing | None) -> Reading:
+    check_path(root)
+    reading = read_turned(root, format, task, slicing)
+    refuse_other_task(root, reading, task)
+    if damage := find_damage(root):
+        raise damage
+    return reading
 
 
 def _describe_pool(

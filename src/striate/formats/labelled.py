@@ -66,7 +66,7 @@ def build_reading(format: str, path: Path, found: Findings) -> Reading:
     show a class which never occurs in training are left out and reported, since no answer to them can be right.
 
     Raises:
-        DataError: No pictures, or fewer than two classes.
+        DataError: No pictures.
     """
     splits = {name: entries for name, entries in found.splits.items() if entries}
     if not splits:
@@ -79,8 +79,6 @@ def build_reading(format: str, path: Path, found: Findings) -> Reading:
     classes = found.declared or _classes_of(splits.get("train") or [e for part in splits.values() for e in part])
     position = {name: index for index, name in enumerate(classes)}
     trained = _trained(splits, position, found)
-    if len(trained) < 2 and not found.several:
-        _refuse_one_class(path, sorted(trained), sum(map(len, splits.values())))
     samples = {name: _samples(name, entries, position, trained, found) for name, entries in splits.items()}
     return Reading(
         format=format,
@@ -149,12 +147,3 @@ def _samples(
             )
         )
     return samples
-
-
-def _refuse_one_class(path: Path, classes: Sequence[str], count: int) -> None:
-    there = "the only picture is" if count == 1 else f"all {count} pictures are"
-    raise DataError(
-        f"{there} of one class, {classes[0]!r}; a classifier needs at least two.",
-        where=path,
-        fix="Add pictures of another class, for example in a folder beside the first one.",
-    )

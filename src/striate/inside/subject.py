@@ -152,7 +152,7 @@ class Subject:
 
     def _known_samples(self) -> list[Sample]:
         if self.data is not None:
-            return pictures_of_data(self.data, self.run.facts.task, self.classes, None)[0]
+            return pictures_of_data(self.data, self.run.facts, self.run.recipe, None)[0]
         if not isinstance(self.run, Run):
             return []
         for split in ("validation", "train"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from striate.data import Dataset, open_by_recipe, open_dataset
+from striate.data import ALL, Dataset, open_by_recipe, open_dataset, open_unsplit, slicing_of
 from striate.data.annotations import renumbered
 from striate.data.readings import OtherTaskError
 from striate.data.splits import class_indices
@@ -16,9 +16,6 @@ from striate.recipe import Recipe
 from striate.runs.folder import RunFolder
 from striate.runs.structures import RunFacts
 from striate.structures import AnnotationSource, Sample
-
-ALL = "all"
-"""Name of a measurement on every picture of other data that comes without splits."""
 
 
 def pictures_of_split(
@@ -32,32 +29,35 @@ def pictures_of_split(
     """
     if data is None:
         return _own_split(folder, facts, recipe, split)
-    return pictures_of_data(data, facts.task, facts.classes, split)
+    return pictures_of_data(data, facts, recipe, split)
 
 
 def pictures_of_data(
-    data: Dataset | str | Path, task: str, classes: tuple[str, ...], split: str | None
+    data: Dataset | str | Path, facts: RunFacts, recipe: Recipe, split: str | None
 ) -> tuple[list[Sample], str]:
     """The samples of other data to measure on, with class indices of a network, and the name of their split.
+
+    Where no split is asked for none is made, and few pictures of one class will do.
 
     Raises:
         DataError: Another task, or unknown classes.
         RequestError: No such split.
     """
-    other = data if isinstance(data, Dataset) else _opened(data, task)
-    if other.task != task:
+    other = data if isinstance(data, Dataset) else _opened(data, facts.task, recipe, split)
+    if other.task != facts.task:
         raise DataError(
-            f"the run is of task {task}, this data of task {other.task}.",
+            f"the run is of task {facts.task}, this data of task {other.task}.",
             where=other.root,
             fix="Give data of the same task.",
         )
     samples, name = _other_split(other, split)
-    return with_classes_of(samples, other.classes, classes), name
+    return with_classes_of(samples, other.classes, facts.classes), name
 
 
-def _opened(data: str | Path, task: str) -> Dataset:
+def _opened(data: str | Path, task: str, recipe: Recipe, split: str | None) -> Dataset:
+    opens = open_unsplit if split in (None, ALL) else open_dataset
     try:
-        return open_dataset(data, task=task)
+        return opens(data, task=task, slicing=slicing_of(recipe))
     except OtherTaskError as error:
         raise DataError(
             f"the run is for {task}, and the annotation here is for {error.found}.",

@@ -70,7 +70,7 @@ def read_classified(
         problems: What was found so far.
 
     Raises:
-        DataError: There are fewer than two classes, or no volume can be read.
+        DataError: No volume can be read.
     """
     found = Findings(problems=list(problems))
     labels = labels_by_table(root, volumes, found)
