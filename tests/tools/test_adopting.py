@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch import nn
 from striate.cli import main
 from striate.errors import ExportError, RequestError
 from striate.structures import ClassScores
+from striate.tools import Exported
 from striate.tools.adopting import adopt
 from striate.tools.dissection.dissected import Dissected
 from striate.tools.process import KerasProcess
@@ -173,12 +176,12 @@ def test_weights_beside_a_file_of_onnx_come_along(network: nn.Module, tmp_path: 
     pixels = write_picture(tmp_path / "one.png")
     model = adopt(tmp_path / "theirs.onnx", "abc", tmp_path / "own", size_hw=(16, 20))
     (tmp_path / "theirs.onnx.data").rename(tmp_path / "elsewhere")
-    assert sorted(one.name for one in (tmp_path / "own").iterdir()) == ["model.onnx", SIDECAR]
+    assert sorted(one.name for one in (tmp_path / "own").iterdir()) == ["example.py", "model.onnx", SIDECAR]
     (found,) = model.predict(tmp_path / "one.png")
     assert isinstance(found.prediction, ClassScores)
     with torch.inference_mode():
         assert found.prediction.scores == pytest.approx(network(pixels)[0].numpy(), abs=1e-5)
-    with pytest.raises(ExportError, match="with all that belongs to it"):
+    with pytest.raises(ExportError, match="Put the file of its weights"):
         adopt(tmp_path / "theirs.onnx", "abc", tmp_path / "other", size_hw=(16, 20))
 
 
@@ -214,3 +217,106 @@ def test_damaged_files_are_told_in_a_sentence(program: Path, tmp_path: Path, cap
     for name, words in (("run", "this is a run of Striate already"), ("plain", "no ending says which tool wrote it")):
         assert main(["import", str(tmp_path / name), *asked]) == 2
         assert words in " ".join(capfd.readouterr().err.split())
+
+
+def save_onnx(module: nn.Module, path: Path, *shape: int) -> Path:
+    torch.onnx.export(module.eval(), (torch.zeros(1, *shape),), path, dynamo=False)
+    return path
+
+
+class ChannelsLast(nn.Module):
+    """As converters from TensorFlow leave a network: channels last outside."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        given = self.inner(pixels.permute(0, 3, 1, 2))
+        return given.permute(0, 2, 3, 1) if given.ndim == 4 else given
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("maps", [False, True])
+def test_onnx_with_channels_last_is_turned(maps: bool, network: nn.Module, tmp_path: Path) -> None:
+    inner = nn.Conv2d(3, 3, 3, padding=1) if maps else network
+    file = save_onnx(ChannelsLast(inner), tmp_path / "last.onnx", 16, 20, 3)
+    model = adopt(file, "abc", tmp_path / "own", size_hw=(16, 20), scale=255)
+    pixels = torch.rand(1, 3, 16, 20)
+    with torch.inference_mode():
+        expected = inner(pixels)
+        torch.testing.assert_close(
+            model.task.scores(model.network(pixels)), model.task.scores(expected) if maps else expected
+        )
+        looked_into = Dissected(model).network(pixels)
+    torch.testing.assert_close(looked_into.softmax(1), expected.softmax(1) if maps else expected)
+
+
+def test_openvino_with_channels_last_is_turned(tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    inner = nn.Conv2d(3, 3, 3, padding=1)
+    model = openvino.convert_model(ChannelsLast(inner), example_input=torch.zeros(1, 16, 20, 3), input=[1, 16, 20, 3])
+    openvino.save_model(model, tmp_path / "last.xml", compress_to_fp16=False)
+    mine = adopt(tmp_path / "last.xml", "abc", tmp_path / "own", size_hw=(16, 20), scale=255)
+    pixels = torch.rand(1, 3, 16, 20)
+    with torch.inference_mode():
+        torch.testing.assert_close(mine.network(pixels), inner(pixels), atol=1e-4, rtol=1e-4)
+
+
+def head(outputs: int, *last: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, outputs), *last)
+    return nn.Sequential(*layers).eval()
+
+
+def adopt_program(module: nn.Module, folder: Path, classes: str, **said: str) -> Exported:
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 16, 20),)), folder / "theirs.pt2")
+    return adopt(folder / "theirs.pt2", classes, folder / "own", size_hw=(16, 20), scale=255, **said)
+
+
+@pytest.mark.parametrize("sigmoid", [True, False])
+def test_one_output_tells_two_classes_apart(sigmoid: bool, tmp_path: Path) -> None:
+    module = head(1, *([nn.Sigmoid()] if sigmoid else []))
+    model = adopt_program(module, tmp_path, "ab")
+    assert (model.task.name, model.gives) == ("classification", "probabilities" if sigmoid else "scores")
+    pixels = write_picture(tmp_path / "one.png")
+    with torch.inference_mode():
+        given = module(pixels / 255)
+    second = float(given if sigmoid else given.sigmoid())
+    (found,) = model.predict(tmp_path / "one.png")
+    assert isinstance(found.prediction, ClassScores)
+    assert found.prediction.scores == pytest.approx([1 - second, second], abs=1e-6)
+    # Taken apart, the sigmoid at the end is none of its layers any more: reasons are looked for in scores.
+    scores = Dissected(model).network(pixels / 255)
+    assert torch.softmax(scores, 1).tolist()[0] == pytest.approx([1 - second, second], abs=1e-6)
+    done = subprocess.run(
+        [sys.executable, model.path / "example.py", tmp_path / "one.png"], capture_output=True, text=True, check=True
+    )
+    best = max(("a", 1 - second), ("b", second), key=lambda one: one[1])
+    assert done.stdout.split(": ")[1].strip() == f"{best[0]} {best[1]:.4f}"
+
+
+def test_a_sigmoid_for_each_class_is_several_labels(tmp_path: Path) -> None:
+    module = head(3, nn.Sigmoid())
+    model = adopt_program(module, tmp_path, "abc")
+    assert (model.task.name, model.gives) == ("multilabel", "probabilities")
+    pixels = write_picture(tmp_path / "one.png")
+    with torch.inference_mode():
+        expected = module(pixels / 255)[0].tolist()
+    (found,) = model.predict(tmp_path / "one.png")
+    assert isinstance(found.prediction, ClassScores)
+    assert found.prediction.scores == pytest.approx(expected, abs=1e-6)
+    assert found.prediction.several
+
+
+def test_what_is_said_of_the_outputs_goes_before_what_noise_shows(tmp_path: Path) -> None:
+    module = head(3)
+    (tmp_path / "first").mkdir()
+    model = adopt_program(module, tmp_path / "first", "abc", task="multilabel")
+    assert (model.task.name, model.gives) == ("multilabel", "scores")
+    with pytest.raises(RequestError, match=r"gives \(3,\) for a picture, which is no segmentation"):
+        adopt_program(module, tmp_path, "abc", task="segmentation")
+    with pytest.raises(RequestError, match="there is no 'odds' here"):
+        adopt_program(module, tmp_path, "abc", gives="odds")
+    with pytest.raises(RequestError, match=r"gives \(1,\) for a picture, which is no multilabel"):
+        adopt_program(head(1), tmp_path, "ab", task="multilabel")

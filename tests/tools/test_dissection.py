@@ -25,7 +25,7 @@ from striate.networks.layered import LayeredNetwork
 from striate.tools.adopting import adopt
 from striate.tools.base import TOOLS
 from striate.tools.dissection.dissected import Dissected
-from striate.tools.dissection.layers import LayerGraph, UnknownLayerError, scores_of_shares
+from striate.tools.dissection.layers import LayerGraph, UnknownLayerError, with_scores
 from striate.tools.dissection.torch_layers import layers_of_program
 from striate.tools.exported import Exported
 
@@ -101,7 +101,7 @@ def test_stages_end_where_maps_get_smaller(theirs: nn.Module) -> None:
 
 def test_shares_become_the_scores_that_they_were_made_of(theirs: nn.Module) -> None:
     plain = layers_of_program(torch.export.export(nn.Sequential(theirs, nn.Softmax(1)).eval(), (pictures(1),)))
-    network = layered(scores_of_shares(plain))
+    network = layered(with_scores(plain, "shares", 3, 3))
     with torch.no_grad():
         assert torch.equal(network(pictures()), theirs(pictures()))
 
@@ -110,7 +110,7 @@ def test_shares_become_the_scores_that_they_were_made_of(theirs: nn.Module) -> N
             scores = theirs(x).exp()
             return scores / scores.sum(1, keepdim=True)
 
-    other = layered(scores_of_shares(layers_of_program(torch.export.export(Function(), (pictures(1),)))))
+    other = layered(with_scores(layers_of_program(torch.export.export(Function(), (pictures(1),))), "shares", 3, 3))
     with torch.no_grad():
         assert torch.allclose(other(pictures()).softmax(1), theirs(pictures()).softmax(1), atol=1e-6)
 

@@ -165,5 +165,5 @@ def test_a_network_from_elsewhere_says_what_can_be_done_and_can_be_asked(
     with pytest.raises(CheckpointError, match=r"`input.normalisation` is .*one value a channel"):
         Exported(file)
     change(tmp_path, lambda found: found.update(task="detection"))
-    with pytest.raises(CheckpointError, match=r"`task` is 'detection'; expected classification or segmentation"):
+    with pytest.raises(CheckpointError, match=r"`task` is 'detection'; expected one of classification, multilabel"):
         Exported(file)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from striate.tools.importing import Imported
 
 _INTO = "Folder of the run that a .keras file came from."
+_TASK = "classification, multilabel or segmentation; found out where not given."
+_GIVES = "scores, shares (a softmax is in it) or probabilities (a sigmoid is in it); found out where not given."
 _CLASSES = "Names of the classes of a network from elsewhere, with commas, or a file with one a line."
 
 
@@ -30,6 +32,8 @@ def command(
     mean: Annotated[str | None, typer.Option(help="Subtracted from each channel, after --scale; with commas.")] = None,
     std: Annotated[str | None, typer.Option(help="Each channel is divided by it then; with commas.")] = None,
     scale: Annotated[float, typer.Option(help="Stored values are divided by it; 255 for 0 to 1.")] = 1.0,
+    task: Annotated[str | None, typer.Option(help=_TASK)] = None,
+    gives: Annotated[str | None, typer.Option(help=_GIVES)] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for a network from elsewhere.")] = None,
 ) -> Answer:
     """Brings a network in: back into the run that it came from, or from elsewhere, to be asked and measured.
@@ -39,7 +43,8 @@ def command(
     Without training in between, the weights come back bit for bit.
 
     With --classes, a classifier or a segmenter that Striate did not write is copied to --out, with a striate.json that
-    tells how to ask it; `striate predict` and `striate evaluate` take that folder in place of a run.
+    tells how to ask it; `striate predict` and `striate evaluate` take that folder in place of a run. A network with one
+    output tells two classes apart: --classes no,yes.
 
     Code in a file is never run.
 
@@ -75,6 +80,8 @@ def command(
             mean=_numbers("--mean", mean),
             std=_numbers("--std", std),
             scale=scale,
+            task=task,
+            gives=gives,
         )
     )
 
@@ -100,10 +107,19 @@ def _answer_run(done: Imported) -> Answer:
 
 
 def _answer_adopted(model: Exported) -> Answer:
+    from striate.tools.meaning import GIVES
+
     folder, entry = model.file.parent, model.input_entry
-    document = {"folder": str(folder), "task": model.task.name, "classes": list(model.classes), "input": entry}
+    document = {
+        "folder": str(folder),
+        "task": model.task.name,
+        "gives": model.gives,
+        "classes": list(model.classes),
+        "input": entry,
+    }
     rows = [
         ("task", model.task.name),
+        ("gives", GIVES[model.gives]),
         ("classes", ", ".join(model.classes)),
         ("input", " x ".join(map(str, entry["shape"][1:]))),
         ("next", f"striate evaluate {folder} DATA, or striate predict {folder} PICTURES"),

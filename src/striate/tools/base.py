@@ -7,7 +7,8 @@ import importlib.metadata
 import importlib.util
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeAlias
@@ -15,7 +16,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy.typing as npt
 from torch import fx
 
-from striate.errors import ExportError, MissingPartError, RequestError
+from striate.errors import ExportError, MissingPartError, RequestError, cause_of
 from striate.registry import Registry
 from striate.tools.graph import Graph
 
@@ -27,6 +28,19 @@ EXACT = "fp32"
 
 PRECISIONS = (EXACT, "fp16", "bf16", "int8")
 """Precisions that a tool may have, the exact one first."""
+
+
+@contextmanager
+def reading(path: Path, tool: str) -> Iterator[None]:
+    """Turns whatever a tool raises at a file that it cannot read into an `ExportError`."""
+    try:
+        yield
+    except Exception as error:
+        raise ExportError(
+            f"{tool} cannot read this file ({cause_of(error)}).",
+            where=path,
+            fix="Copy or export it again, with all that belongs to it.",
+        ) from error
 
 
 class Tool(ABC):
@@ -104,6 +118,9 @@ class Tool(ABC):
 
     def copy(self, file: Path, target: Path) -> None:
         """Copies a file of this tool, or a folder where it writes one, with all that belongs to it.
+
+        What comes out takes pictures, and gives maps, as all artefacts of this tool do here, whatever the order of
+        axes was where it was made.
 
         Raises:
             ExportError: A part of it is missing.

@@ -11,7 +11,7 @@ from striate.runs.files import plain, write_json
 from striate.runs.known_pictures import pictures_of_data
 from striate.tools.base import TOOLS
 from striate.tools.exported import SIDECAR, Exported
-from striate.tools.exporting import Export, judge, refuse_foreign_folder
+from striate.tools.exporting import EXAMPLE, Export, example_of, judge, refuse_foreign_folder
 
 
 def convert(
@@ -51,12 +51,13 @@ def convert(
     source.tool.require()
     tool.require(to_write=True)
     refuse_foreign_folder(target)
-    samples, _ = pictures_of_data(data, source.facts.task, source.classes, None)
+    samples, _ = pictures_of_data(data, source.facts, source.recipe, None)
     target.mkdir(parents=True, exist_ok=True)
     file = target / tool.file
     say(f"writing {file}")
     tool.take(source.tool.name, source.file, file)
     write_json(target / SIDECAR, plain(source.described_as(tool)))
+    (target / EXAMPLE).write_text(example_of(tool), encoding="utf-8")
     return judge(source, tool, target, samples, say)
 
 

@@ -23,11 +23,11 @@ from striate.structures import Problem
 from striate.tools.base import EXACT, TOOLS, Runner, Tool
 from striate.tools.graph import PLAIN
 from striate.tools.looks import open_looks, require_file
+from striate.tools.meaning import SCORES, scores_behind
 from striate.tools.runtime import RuntimeNetwork
 from striate.tools.sidecar import (
     INSIDE,
     RESIZE,
-    SHARES,
     SIDECAR,
     SIDECAR_VERSION,
     facts_of,
@@ -170,9 +170,9 @@ class Exported(Model):
         return "run" not in self._document
 
     @property
-    def gives_shares(self) -> bool:
-        """Whether its outputs are shares of the classes that sum to 1."""
-        return self._document.get("gives") == SHARES
+    def gives(self) -> str:
+        """What its outputs are: one of `meaning.GIVES`."""
+        return str(self._document.get("gives", SCORES))
 
     def described_as(self, tool: Tool) -> dict[str, Any]:
         """What its sidecar says, for the same network in another tool."""
@@ -221,8 +221,8 @@ class Exported(Model):
 
     def network_of(self, runner: Runner) -> RuntimeNetwork:
         """The network as one runtime computes it."""
-        if self.gives_shares:
-            runner = _as_scores(runner)
+        if self.is_foreign:
+            runner = _as_scores(runner, self.gives, len(self.classes))
         template = self._template()
         open_looks(template, self._document.get("looks", {}), self.tool, self.file.parent)
         entry, names = self.input_entry, self._document["outputs"]
@@ -268,7 +268,7 @@ class Exported(Model):
                 where=self.file,
                 fix="Name the data: striate evaluate MODEL DATA.",
             )
-        samples, name = pictures_of_data(data, self.facts.task, self.classes, split)
+        samples, name = pictures_of_data(data, self.facts, self.recipe, split)
         # What was frequent in training is not handed over: the baseline is that of the pictures measured on.
         return self.measure(samples, name, seed=seed, problems=problems)[0]
 
@@ -314,9 +314,13 @@ def _refuse_without_sidecar(folder: Path) -> None:
         read_sidecar(files[0])
 
 
-def _as_scores(runner: Runner) -> Runner:
-    """Scores whose softmax is what the runner gives."""
-    return lambda pixels: [np.log(np.maximum(one, np.finfo(np.float32).tiny)) for one in runner(pixels)]
+def _as_scores(runner: Runner, gives: str, classes: int) -> Runner:
+    """Scores of all classes behind what the runner gives."""
+    import torch
+
+    return lambda pixels: [
+        scores_behind(torch.from_numpy(np.array(one)), gives, classes).numpy() for one in runner(pixels)
+    ]
 
 
 __all__ = ["SIDECAR", "Exported", "open_model", "weights_digest", "write_sidecar"]

@@ -27,6 +27,7 @@ EXPORTS = "exports"
 """Folder in a run that holds its exports, one folder each."""
 
 PARITY = "parity.json"
+EXAMPLE = "example.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def export(
     outputs = tool.write(graph, file)
     looks = write_looks(output, tool, target)
     write_sidecar(run, tool, outputs, target, looks)
-    (target / "example.py").write_text(example_of(tool, two_stage=bool(looks)), encoding="utf-8")
+    (target / EXAMPLE).write_text(example_of(tool, two_stage=bool(looks)), encoding="utf-8")
     samples, _ = pictures_of_split(run.folder, run.facts, run.recipe, None, "validation")
     return judge(run, tool, target, samples, say)
 
@@ -151,7 +152,7 @@ def example_of(tool: Tool, *, two_stage: bool = False) -> str:
         two_stage: Whether the network looks at its maps again.
     """
     folder = resources.files("striate.tools") / "examples"
-    before, rest = (folder / "example.py").read_text(encoding="utf-8").split("# <load>\n")
+    before, rest = (folder / EXAMPLE).read_text(encoding="utf-8").split("# <load>\n")
     after = rest.split("# </load>")[1]
     if two_stage:
         # One file that needs no other: all that comes after the preparing of pictures is done in two stages.

@@ -28,6 +28,7 @@ from striate.tools.base import EXACT
 from striate.tools.differences import Difference, Gaps, look_differences, looked_again, place_of
 from striate.tools.exported import Exported
 from striate.tools.fed import pixels_apart, sidecar_apart
+from striate.tools.meaning import SCORES
 
 PICTURES = 64
 """Pictures that both are asked about."""
@@ -233,9 +234,9 @@ def _differences(run: Model, exported: Exported, network: nn.Module, stored: Ten
     gaps = Gaps(exported.file)
     for part in torch.split(stored, _FRAMES_AT_ONCE):
         here, there = run.network(_for_run(run, exported, part)), network(part)
-        if exported.gives_shares:
+        if exported.gives != SCORES:
             # Logarithms of shares next to nothing would be the largest values.
-            here, there = here.softmax(1), there.softmax(1)
+            here, there = exported.task.scores(here), exported.task.scores(there)
         gaps.add(here, there)
     return gaps.found()
 

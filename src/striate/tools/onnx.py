@@ -15,9 +15,10 @@ import torch
 from torch import fx
 
 from striate.errors import ExportError, cause_of
-from striate.tools.base import TOOLS, Runner, Tool
+from striate.tools.base import TOOLS, Runner, Tool, reading
 from striate.tools.dissection.onnx_layers import layers_of_onnx
 from striate.tools.graph import Graph
+from striate.tools.layout import turn_channels_first
 from striate.tools.onnx_lower import halve_weights, quantise
 
 
@@ -88,23 +89,28 @@ def load(path):
             program.save(path, external_data=False)
 
     def copy(self, file: Path, target: Path) -> None:
-        """PyTorch's exporter puts weights into a file beside it; here they go into the file itself."""
+        """PyTorch's exporter puts weights into a file beside it; here they go into the file itself.
+
+        A network that takes pictures with channels last, as those from TensorFlow do, gets a step before it that turns
+        them, and one behind it where it gives maps.
+        """
         import onnx
 
+        with reading(file, "ONNX"):
+            model = onnx.load(file, load_external_data=False)
+        outside = any(one.data_location == onnx.TensorProto.EXTERNAL for one in model.graph.initializer)
         try:
-            outside = any(
-                one.data_location == onnx.TensorProto.EXTERNAL
-                for one in onnx.load(file, load_external_data=False).graph.initializer
-            )
             if outside:
-                onnx.save(onnx.load(file), target)
+                model = onnx.load(file)
         except Exception as error:
             raise ExportError(
                 f"the weights of this file cannot be read ({cause_of(error)}).",
                 where=file,
                 fix="Put the file of its weights (mostly NAME.onnx.data) beside it.",
             ) from error
-        if not outside:
+        if turn_channels_first(model) or outside:
+            onnx.save(model, target)
+        else:
             super().copy(file, target)
 
     def open(self, path: Path) -> Runner:
@@ -132,14 +138,8 @@ def load(path):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
-        try:
+        with reading(path, "ONNX Runtime"):
             return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ExportError(
-                f"ONNX Runtime cannot read this file ({cause_of(error)}).",
-                where=path,
-                fix="Copy or export it again, with all that belongs to it.",
-            ) from error
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from typing import Any, Self
 import torch
 
 from striate.errors import ExportError, cause_of
-from striate.tools.base import PRECISIONS, TOOLS, Runner, Tool
+from striate.tools.base import PRECISIONS, TOOLS, Runner, Tool, reading
 from striate.tools.graph import Graph
+from striate.tools.layout import is_channels_last
 from striate.tools.onnx import OnnxTool
 from striate.tools.openvino_lower import quantise
 from striate.tools.telemetry import import_openvino
@@ -99,7 +100,22 @@ def load(path):
                 ) from error
 
     def copy(self, file: Path, target: Path) -> None:
-        """Weights lie beside the graph."""
+        """Weights lie beside the graph; one that takes pictures with channels last is made to take them first."""
+        openvino = import_openvino()
+
+        with reading(file, self.title):
+            model = openvino.Core().read_model(file)
+        shapes = [one.partial_shape for one in model.inputs if one.partial_shape.rank.is_static]
+        if len(shapes) == 1 and is_channels_last([one.get_length() if one.is_static else -1 for one in shapes[0]]):
+            steps = openvino.preprocess.PrePostProcessor(model)
+            steps.input().tensor().set_layout(openvino.Layout("NCHW"))
+            steps.input().model().set_layout(openvino.Layout("NHWC"))
+            for place, given in enumerate(model.outputs):
+                if len(given.partial_shape) == 4:
+                    steps.output(place).model().set_layout(openvino.Layout("NHWC"))
+                    steps.output(place).tensor().set_layout(openvino.Layout("NCHW"))
+            openvino.save_model(steps.build(), target, compress_to_fp16=False)
+            return
         super().copy(file, target)
         weights = file.with_suffix(".bin")
         if weights.is_file():
@@ -109,17 +125,11 @@ def load(path):
         """On the processor, with as many threads as PyTorch has."""
         openvino = import_openvino()
 
-        try:
+        with reading(path, self.title):
             core = openvino.Core()
             threads = torch.get_num_threads()
             options = {"INFERENCE_PRECISION_HINT": self._computes_in, "INFERENCE_NUM_THREADS": threads}
             compiled = core.compile_model(core.read_model(path), "CPU", options)
-        except Exception as error:
-            raise ExportError(
-                f"OpenVINO cannot read this file ({cause_of(error)}).",
-                where=path,
-                fix="Copy or export it again, with all that belongs to it.",
-            ) from error
         outputs = list(compiled.outputs)
 
         def run(pixels: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from striate.runs.structures import RunFacts
 from striate.tasks import TASKS
 from striate.tools.base import TOOLS
 from striate.tools.graph import PLAIN
+from striate.tools.meaning import GIVES, SCORES
 
 SIDECAR = "striate.json"
 """Stands beside an artefact: what the tool's own file cannot hold."""
@@ -22,10 +23,8 @@ SIDECAR_VERSION = 1
 
 RESIZE = "bilinear with antialiasing"
 INSIDE = "inside"
-SHARES = "shares"
-"""What an artefact gives where its outputs sum to 1, and are no scores before a softmax."""
 
-FOREIGN_TASKS = ("classification", "segmentation")
+FOREIGN_TASKS = ("classification", "multilabel", "segmentation")
 """Tasks whose outputs everybody lays out alike, so that networks from elsewhere can be asked."""
 
 _DTYPES = ("uint8", "uint16", "int16", "float32")
@@ -163,11 +162,11 @@ def _faults(found: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
         yield "input.resize", f"{RESIZE!r}, the only way in which Striate resizes", entry["resize"]
     if "run" not in found:
         if found["task"] not in FOREIGN_TASKS:
-            yield "task", f"{' or '.join(FOREIGN_TASKS)} where there is no `run`", found["task"]
+            yield "task", f"one of {', '.join(FOREIGN_TASKS)} where there is no `run`", found["task"]
         if found["outputs"] != [PLAIN]:
             yield "outputs", f'["{PLAIN}"] where there is no `run`', found["outputs"]
-    if found.get("gives", SHARES) != SHARES:
-        yield "gives", f'"{SHARES}", or nothing where outputs are scores before the softmax', found["gives"]
+    if found.get("gives", SCORES) not in GIVES:
+        yield "gives", f"one of {', '.join(GIVES)}", found["gives"]
     if not _is_normalisation(entry.get("normalisation", INSIDE), entry["shape"][1]):
         expected = f'"{INSIDE}", or an object of `mean` and `std`, one value a channel, and `scale`'
         yield "input.normalisation", expected, entry["normalisation"]

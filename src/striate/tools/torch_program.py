@@ -12,7 +12,7 @@ import torch
 from torch import fx
 
 from striate.errors import ExportError, cause_of
-from striate.tools.base import TOOLS, Runner, Tool
+from striate.tools.base import TOOLS, Runner, Tool, reading
 from striate.tools.dissection.torch_layers import layers_of_program
 from striate.tools.graph import Graph
 
@@ -30,7 +30,13 @@ def load(path):
     import torch
 
     module = torch.export.load(path).module()
-    return lambda pixels: [one.detach().numpy() for one in module(torch.from_numpy(pixels))]
+
+    def run(pixels):
+        given = module(torch.from_numpy(pixels))
+        several = given.values() if isinstance(given, dict) else given
+        return [one.detach().numpy() for one in ((given,) if isinstance(given, torch.Tensor) else several)]
+
+    return run
 '''
 
     def write(self, graph: Graph, path: Path) -> tuple[str, ...]:
@@ -77,15 +83,8 @@ def quiet() -> Iterator[None]:
 
 
 def _load(path: Path) -> torch.export.ExportedProgram:
-    try:
-        with quiet():
-            return torch.export.load(path)
-    except Exception as error:
-        raise ExportError(
-            f"PyTorch cannot read this file ({cause_of(error)}).",
-            where=path,
-            fix="Copy or export it again, with all that belongs to it.",
-        ) from error
+    with reading(path, "PyTorch"), quiet():
+        return torch.export.load(path)
 
 
 TOOLS.add(TorchTool.name, TorchTool())

@@ -14,9 +14,10 @@ from striate.networks.layered import LayeredNetwork
 from striate.recipe import Recipe
 from striate.runs.model import Model
 from striate.runs.structures import RunFacts
-from striate.tools.dissection.layers import UnknownLayerError, scores_of_shares
+from striate.tools.dissection.layers import UnknownLayerError, with_scores
 from striate.tools.exported import Exported, open_model
 from striate.tools.gate import TOLERANCE
+from striate.tools.meaning import SCORES
 from striate.tools.sidecar import FOREIGN_TASKS
 
 _TRIALS = 2
@@ -86,8 +87,9 @@ class Dissected(Model):
         layers = exported.tool.dissect(exported.file, (options.channels, *options.size_hw))
         if not any(isinstance(one, nn.Conv2d) for one in layers.modules()):
             raise self._refusal("this network has no convolution, so there are no maps to be looked into.")
-        if exported.gives_shares:
-            layers = scores_of_shares(layers)
+        with torch.no_grad():
+            outputs = layers(torch.zeros(1, options.channels, *options.size_hw)).shape[1]
+        layers = with_scores(layers, exported.gives, len(self.classes), outputs)
         network = LayeredNetwork(layers, layers.graph, options.size_hw, options.channels)
         self._compare(network)
         return network
@@ -100,9 +102,9 @@ class Dissected(Model):
             here, there = network(noise), self.exported.network(noise)
             # What is shown is computed in double precision, which not all networks can be.
             copy.deepcopy(network).double()(noise.double())
-        if self.exported.gives_shares:
+        if self.exported.gives != SCORES:
             # The scores behind shares that are next to nothing are not known to a digit.
-            here, there = here.softmax(1), there.softmax(1)
+            here, there = self.task.scores(here), self.task.scores(there)
         apart = float((here - there).abs().max() / there.abs().max())
         if not apart <= TOLERANCE:
             raise self._refusal(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, fx, nn
 
 from striate.networks import Backbone
+from striate.tools.meaning import PROBABILITIES, SCORES, SHARES, scores_behind
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -143,22 +145,28 @@ def _kernel(weight: Tensor) -> Pair:
     return int(weight.shape[2]), int(weight.shape[3])
 
 
-def scores_of_shares(layers: fx.GraphModule) -> fx.GraphModule:
-    """The same network without the softmax at its end: scores, of which its shares are made.
+_LAST = MappingProxyType({SHARES: nn.Softmax, PROBABILITIES: nn.Sigmoid})
+"""What made the outputs of scores, where a network gives something else."""
+
+
+def with_scores(layers: fx.GraphModule, gives: str, classes: int, outputs: int) -> fx.GraphModule:
+    """The same network with the scores of all classes as its output, without the softmax or sigmoid at its end.
 
     Args:
-        layers: Gives shares of the classes that sum to 1.
+        layers: What the file holds.
+        gives: What that gives: one of `meaning.GIVES`.
+        classes: Number of classes.
+        outputs: Number of its outputs, which may be one for two classes.
     """
     layers = copy.deepcopy(layers)
     (output,) = (node for node in layers.graph.nodes if node.op == "output")
-    last = output.args[0]
-    if last.op == "call_module" and isinstance(layers.get_submodule(str(last.target)), nn.Softmax):
-        output.replace_input_with(last, last.args[0])
-    else:
+    last = scores = output.args[0]
+    if last.op == "call_module" and isinstance(layers.get_submodule(str(last.target)), _LAST.get(gives, ())):
+        scores, gives = last.args[0], SCORES
+    if gives != SCORES or outputs < classes:
         with layers.graph.inserting_before(output):
-            kept = layers.graph.call_function(torch.clamp, (last,), {"min": torch.finfo(torch.float32).tiny})
-            scores = layers.graph.call_function(torch.log, (kept,))
-        output.replace_input_with(last, scores)
+            scores = layers.graph.call_function(scores_behind, (scores, gives, classes))
+    output.replace_input_with(last, scores)
     layers.graph.eliminate_dead_code()
     layers.recompile()
     return layers
@@ -191,7 +199,7 @@ __all__ = [
     "UnknownLayerError",
     "convolution",
     "linear",
-    "scores_of_shares",
     "transposed_convolution",
+    "with_scores",
     "with_weights",
 ]

@@ -1,7 +1,7 @@
 """Asks this network about pictures: python example.py PICTURE...
 
 Needs numpy, Pillow and the tool itself, nothing else. `striate.json` beside this file says how pictures are fed to the
-network and what its classes are; normalisation is inside the network. Eight bits a channel, pictures that are not cut
+network and what its classes are. Eight bits a channel, pictures that are not cut
 into tiles: for all others see `striate predict`.
 """
 
@@ -26,7 +26,7 @@ def load(path):
 
 
 def prepare(path):
-    """A picture as the network takes it, `(1, C, H, W)` uint8, and scale and offset `(y, x)` of the picture in it."""
+    """A picture as the network takes it, `(1, C, H, W)`, and scale and offset `(y, x)` of the picture in it."""
     _, channels, height, width = ABOUT["input"]["shape"]
     if ABOUT["input"].get("rule"):
         sys.exit(f"This network sees channels by the rule {ABOUT['input']['rule']!r}: ask `striate predict`.")
@@ -58,6 +58,10 @@ def prepare(path):
     else:
         frame, offset = np.zeros((height, width, channels), np.uint8), (top, left)
         frame[top : top + inner[0], left : left + inner[1]] = pixels
+    normalisation = ABOUT["input"].get("normalisation", "inside")
+    if normalisation != "inside":
+        mean, std = (np.asarray(normalisation[name], np.float32) for name in ("mean", "std"))
+        frame = (frame.astype(np.float32) / np.float32(normalisation["scale"]) - mean) / std
     return np.ascontiguousarray(frame.transpose(2, 0, 1))[None], scale, offset
 
 
@@ -84,19 +88,30 @@ def boxes(scores, corners, least=0.02, same=0.5):
     return sorted(found, key=lambda one: -one[1])
 
 
+def shares(given):
+    """What the network gives as a share of each class, first axis the class."""
+    if ABOUT.get("gives", "scores") == "scores":
+        alone = ABOUT["task"] == "multilabel" or len(given) == 1
+        given = 1 / (1 + np.exp(-given)) if alone else softmax(given, 0)
+    if len(given) < len(ABOUT["classes"]):
+        # One output for two classes is about the second.
+        given = np.concatenate([1 - given, given])
+    return given
+
+
 def answer(run, path):
     """What the network says about a picture, in words."""
     pixels, scale, offset = prepare(path)
     outputs = dict(zip(ABOUT["outputs"], run(pixels), strict=True))
     scores, classes = outputs["scores"][0], ABOUT["classes"]
     if ABOUT["task"] == "classification":
-        shares = softmax(scores, 0)
-        return f"{classes[int(shares.argmax())]} {shares.max():.4f}"
+        found = shares(scores)
+        return f"{classes[int(found.argmax())]} {found.max():.4f}"
     if ABOUT["task"] == "multilabel":
-        shares = 1 / (1 + np.exp(-scores))
-        return ", ".join(f"{classes[kind]} {shares[kind]:.4f}" for kind in np.argsort(-shares))
+        found = shares(scores)
+        return ", ".join(f"{classes[kind]} {found[kind]:.4f}" for kind in np.argsort(-found))
     if ABOUT["task"] == "segmentation":
-        mask = scores.argmax(0)
+        mask = shares(scores).argmax(0)
         return ", ".join(f"{classes[kind]} {(mask == kind).mean():.1%}" for kind in np.unique(mask))
     if "boxes_xyxy" in outputs:
         corners = outputs["boxes_xyxy"][0]
