@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from striate.networks import NetworkOptions, resolve_network
 from striate.networks.heads.mask_rcnn import place_masks
+from striate.networks.heads.outputs import MOST_FOUND
 from striate.networks.heads.truth import UNKNOWN, InstanceBatch, scenes_of_instances
 from striate.structures import Placement
+from striate.tasks import TASKS
 
 
 def test_objects_are_what_is_seen_of_them_and_what_is_unknown_is_no_background() -> None:
@@ -47,3 +50,20 @@ def test_masks_come_back_at_the_size_of_the_picture() -> None:
     assert found["boxes_xyxy"][0].tolist() == pytest.approx([20, 20, 60, 60], abs=1.5)
     nothing = place_masks({name: value[:0] for name, value in row.items()}, placement)
     assert nothing["boxes_xyxy"].shape == (0, 4)
+
+
+def test_pictures_are_looked_at_one_by_one_so_that_many_take_no_more_memory() -> None:
+    torch.manual_seed(0)
+    options = NetworkOptions(2, 3, (64, 64), head="mask_rcnn", object_sides=(8.0, 16.0, 32.0))
+    network = TASKS.get("instances").build_network(resolve_network("resnet20"), options).eval()
+    head = network.head
+    counts: list[int] = []
+    head.looking.mask_head.register_forward_pre_hook(lambda _layer, inputs: counts.append(len(inputs[0])))
+    with torch.inference_mode():
+        output = network(torch.randn(3, 3, 64, 64))
+        rows = head.second_stage(output)
+        assert len(counts) == len(rows) == 3
+        assert counts == [len(row["boxes"]) for row in rows]
+        assert max(counts) <= MOST_FOUND
+        # What the layers were given, pictures end to end.
+        assert len(head.cut_out(output)["masks"]) == sum(counts[:3])

@@ -99,13 +99,13 @@ class Session:
         if plan.epoch % (recipe.evaluate_every or 1) == 0 or plan.is_done:
             record = self._evaluate(trainee, record)
         trainee.history.append(record)
+        if self.clock.budget_s is not None and not plan.is_done:
+            self._replan(trainee)
         if self.work.world.leads:
             self.folder.append_epoch(record)
             self.board.write(record)
             left_s = plan.steps_left * self._step_s(trainee) + self._after_training_s()
             self.progress.epoch(record, plan.epochs, self._words(trainee), left_s)
-        if self.clock.budget_s is not None and not plan.is_done:
-            self._replan(trainee)
         self._save(trainee)
         if trainee.stopping and not plan.is_done:
             self.interrupted = True

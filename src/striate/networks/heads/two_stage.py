@@ -152,9 +152,12 @@ class TwoStageHead(Head):
         """What torchvision's second stage finds in each picture; classes count from 1."""
         output = output.float()
         _, objectness, edges, anchors = self._all_anchors(output)
-        proposals = self._propose(output, objectness, edges, anchors)
-        rows, _ = self.looking.eval()(_named(output.levels), proposals, [output.size_hw] * len(output))
-        found: list[dict[str, Tensor]] = rows
+        looking = self.looking.eval()
+        found: list[dict[str, Tensor]] = []
+        for index, boxes in enumerate(self._propose(output, objectness, edges, anchors)):
+            # One picture at a time: masks of hundreds of objects in each of many pictures would take gigabytes.
+            levels = [level[index : index + 1] for level in output.levels]
+            found += looking(_named(levels), [boxes], [output.size_hw])[0]
         return found
 
     def looks(self) -> dict[str, Look]:
@@ -175,7 +178,7 @@ class TwoStageHead(Head):
         """What each of `looks` is given while these outputs are decoded; pictures end to end."""
         with _first_inputs({"boxes": self.looking.box_head, "masks": self.looking.mask_head}) as seen:
             self.second_stage(output)
-        return seen
+        return {name: torch.cat(parts) for name, parts in seen.items()}
 
     def describe(self) -> dict[str, Any]:
         """How proposals are made, cut out and chosen from, in plain numbers, for those who decode without this code."""
@@ -232,9 +235,9 @@ def _named(levels: list[Tensor]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _first_inputs(layers: Mapping[str, nn.Module | None]) -> Iterator[dict[str, Tensor]]:
-    """What each layer is given, while the context lasts."""
-    seen: dict[str, Tensor] = {}
+def _first_inputs(layers: Mapping[str, nn.Module | None]) -> Iterator[dict[str, list[Tensor]]]:
+    """What each layer is given in each of its calls, while the context lasts."""
+    seen: dict[str, list[Tensor]] = {}
     hooks = []
     for name, layer in layers.items():
         if layer is not None:
@@ -247,5 +250,5 @@ def _first_inputs(layers: Mapping[str, nn.Module | None]) -> Iterator[dict[str, 
             hook.remove()
 
 
-def _note(seen: dict[str, Tensor], name: str, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    seen[name] = inputs[0]
+def _note(seen: dict[str, list[Tensor]], name: str, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    seen.setdefault(name, []).append(inputs[0])
