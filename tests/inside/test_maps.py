@@ -60,6 +60,19 @@ def test_dead_zero_and_saturated_are_counted() -> None:
     assert sigmoid.saturated == pytest.approx(3 / 9)
 
 
+def test_a_layer_that_is_used_twice_is_told_of_twice() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.act = nn.Conv2d(1, 3, 1), nn.Conv2d(3, 5, 1), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.act(self.second(self.act(self.first(x))))
+
+    found = measure_activity(Twice().eval(), [torch.randn(2, 1, 4, 4), torch.randn(1, 1, 4, 4)])
+    assert [(one.name, len(one.largest), one.pictures) for one in found] == [("act", 3, 3), ("act#2", 5, 3)]
+
+
 def test_the_pictures_that_excite_most_in_order_with_their_place() -> None:
     network = Units().eval()
     pictures = torch.zeros(5, 1, 3, 4)

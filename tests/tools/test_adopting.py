@@ -19,6 +19,7 @@ from striate.structures import ClassScores
 from striate.tools import Exported
 from striate.tools.adopting import adopt
 from striate.tools.dissection.dissected import Dissected
+from striate.tools.layout import is_channels_last
 from striate.tools.process import KerasProcess
 from striate.tools.sidecar import SIDECAR
 
@@ -320,3 +321,57 @@ def test_what_is_said_of_the_outputs_goes_before_what_noise_shows(tmp_path: Path
         adopt_program(module, tmp_path, "abc", gives="odds")
     with pytest.raises(RequestError, match=r"gives \(1,\) for a picture, which is no multilabel"):
         adopt_program(head(1), tmp_path, "ab", task="multilabel")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_said_and_what_is_seen_have_to_go_together(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="which are no shares"):
+        adopt_program(head(1, nn.Sigmoid()), tmp_path, "ab", gives="shares")
+    with pytest.raises(RequestError, match="which are no probabilities"):
+        adopt_program(head(1), tmp_path, "ab", gives="probabilities")
+    with pytest.raises(RequestError, match="maps of one pixel"):
+        adopt_program(nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1)), tmp_path, "ab")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_several_inputs_are_refused_with_their_number(tmp_path: Path) -> None:
+    class Two(nn.Module):
+        def forward(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+            return (one + other).mean((2, 3))
+
+    pictures = torch.zeros(1, 3, 16, 20), torch.zeros(1, 3, 16, 20)
+    torch.export.save(torch.export.export(Two(), pictures), tmp_path / "two.pt2")
+    torch.onnx.export(Two(), pictures, tmp_path / "two.onnx", dynamo=False)
+    for name in ("two.pt2", "two.onnx"):
+        with pytest.raises(ExportError, match="this network takes 2 inputs, and one is understood here") as seen:
+            adopt(tmp_path / name, "abc", tmp_path / "own", size_hw=(16, 20))
+        assert str(seen.value.where) == str(tmp_path / name)
+    file = save_onnx(head(3), tmp_path / "fixed.onnx", 3, 16, 20)
+    with pytest.raises(ExportError) as seen:
+        adopt(file, "abc", tmp_path / "own", size_hw=(20, 16))
+    assert "It must take one picture at a time or any number" in seen.value.fix
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_five_channels_may_come_last_too(tmp_path: Path) -> None:
+    inner = nn.Sequential(nn.Conv2d(5, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
+    file = save_onnx(ChannelsLast(inner), tmp_path / "last.onnx", 16, 20, 5)
+    model = adopt(file, "abc", tmp_path / "own", size_hw=(16, 20), channels=5)
+    pixels = torch.rand(1, 5, 16, 20)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.network(pixels), inner(pixels))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape", "last"),
+    [
+        (["n", 28, 28, 1], (1, 28, 28), True),
+        (["n", 1, 28, 28], (1, 28, 28), False),
+        (["n", "h", "w", 3], (3, 28, 28), True),
+        (["n", "c", "h", "w"], (3, 28, 28), False),
+        (["n", 3, 3, 3], (3, 3, 3), False),
+        (["n", 28, 28], (3, 28, 28), False),
+    ],
+)
+def test_which_axis_holds_the_channels(sizes: list[object], shape: tuple[int, int, int], last: bool) -> None:
+    assert is_channels_last(sizes, shape) is last

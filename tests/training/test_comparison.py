@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(
         (["--also", str(together / "lenet5")], "at least two different networks, found lenet5"),
         (
             ["--nets", "lenet5", "--also", str(tmp_path / "animals")],
-            "this network knows cat, dog and cow; the data has",
+            "this network knows cat, dog and cow; expected",
         ),
         (["--nets", "lenet5", "--also", str(tmp_path / "none")], "none"),
     ):
@@ -112,3 +113,17 @@ def test_what_cannot_be_compared_is_said_before_anything_is_trained(
     models = {name: Run.open(together / name, "cpu") for name in ("lenet5", "resnet20")}
     with pytest.raises(RequestError, match="this network is for classification, and the data for detection"):
         compare(boxes, (), finished=models, folder=tmp_path / "out")
+
+
+def test_other_pictures_of_one_class_are_all_measured(
+    data: Path, together: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run.open(together / "lenet5", "cpu")
+    (folder,) = [one for one in data.rglob(run.classes[0]) if one.is_dir()][:1]
+    shutil.copytree(folder, tmp_path / "other" / run.classes[0])
+    count = len(list((tmp_path / "other").rglob("*.png")))
+    asked = ["compare", str(tmp_path / "other"), *(f"--also={together / name}" for name in ("lenet5", "resnet20"))]
+    assert main([*asked, "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert f"on {count} pictures, all there are" in said
+    assert f"on {count} pictures, all there are." in (tmp_path / "out/comparison.html").read_text(encoding="utf-8")

@@ -53,18 +53,23 @@ def command(
 
 def _show(found: Comparison, console: Console) -> None:
     from striate.cli.nets import short_count
-    from striate.evaluation.words import in_words, points, title_of
+    from striate.evaluation.words import in_words, of_split, points, title_of
 
-    title = title_of(found.rows[0].network.measured.headline.name)
-    shown = table("network", title, "behind", "verdict", "params", "epochs", right=("params", "epochs"))
+    measured = found.rows[0].network.measured
+    title = title_of(measured.headline.name)
+    # Networks from elsewhere have no course of training.
+    trained = any(row.network.model.facts.parameters for row in found.rows)
+    more = ("verdict", "params", "epochs") if trained else ()
+    shown = table("network", title, "behind", *more, right=("params", "epochs"))
     for row in found.rows:
         facts = row.network.model.facts
         behind = "" if row.behind is None else points(row.behind.value)
         if row.behind is not None and row.behind.low <= 0:
             behind += " (chance?)"
-        words = (in_words(row.network.measured.headline), behind, row.verdict)
         counts = (short_count(facts.parameters), str(facts.epochs)) if facts.parameters else ("", "")
-        shown.add_row(row.net, *words, *counts)
+        told = (row.verdict, *counts) if trained else ()
+        shown.add_row(row.net, in_words(row.network.measured.headline), behind, *told)
     console.print(shown)
+    console.print(f"\n{title} on {measured.images} {measured.unit}{of_split(measured.split)}")
     console.print(f"\npage  {found.page}", soft_wrap=True)
     tell_scans(console, any(row.network.model.facts.scans for row in found.rows))

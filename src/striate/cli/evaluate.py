@@ -63,11 +63,9 @@ def _document(measured: Evaluation) -> dict[str, Any]:
 
 
 def _show(measured: Evaluation, scans: bool, console: Console) -> None:
-    from striate.data import ALL
-    from striate.evaluation.words import in_words, title_of
+    from striate.evaluation.words import in_words, of_split, title_of
 
-    which = ", all there are" if measured.split == ALL else f" of the {measured.split} split"
-    rows = [(measured.unit, f"{measured.images}{which}")]
+    rows = [(measured.unit, f"{measured.images}{of_split(measured.split)}")]
     rows += [(title_of(each.name), in_words(each)) for each in measured.metrics]
     told = {title for title, _ in rows}
     rows += [row for row in further_rows(measured) if row[0] not in told]

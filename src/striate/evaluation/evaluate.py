@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from striate.data import ALL
 from striate.evaluation.intervals import RESAMPLES, Groups, headline_estimate, metric_estimates, resample
 from striate.evaluation.mistakes import mistake_rows
 from striate.evaluation.shift import class_share_shift, headline_shift
@@ -200,7 +201,8 @@ def _class_warnings(per_class: tuple[dict[str, object], ...], split: str) -> lis
     ]
     warnings = []
     if absent:
-        warnings.append(f"The {split} split shows no picture of {listed(absent)}: nothing is known about them.")
+        shown = "No picture here shows" if split == ALL else f"The {split} split shows no picture of"
+        warnings.append(f"{shown} {listed(absent)}: nothing is known about {'it' if len(absent) == 1 else 'them'}.")
     if few:
         warnings.append(
             f"Too few pictures to tell how well these classes do (under {FEW_PICTURES}): {listed(few)}. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from striate.data import ALL
 from striate.evaluation.structures import Estimate
 from striate.structures import plural
 from striate.tasks.metric_names import format_metric, metric_info
@@ -14,6 +15,11 @@ def in_words(estimate: Estimate) -> str:
         return f"{estimate.value:.3f}" + ("" if whole else f" ({estimate.low:.3f} to {estimate.high:.3f})")
     interval = "" if whole else f" ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
     return f"{100 * estimate.value:.1f} %{interval}"
+
+
+def of_split(split: str) -> str:
+    """Of which pictures, behind their number."""
+    return ", all there are" if split == ALL else f" of the {split} split"
 
 
 def title_of(name: str) -> str:

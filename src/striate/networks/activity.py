@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Activity:
     """What an activation layer did over several pictures.
 
     Attributes:
-        name: Name of the layer.
+        name: Name of the layer; the second call of one that is used twice ends with `#2`.
         kind: Class of the activation.
         pictures: Pictures seen.
         zeros: Share of values that are zero.
@@ -91,14 +92,19 @@ def measure_activity(network: nn.Module, batches: Iterable[Tensor]) -> list[Acti
     """
     layers = {name: one for name, one in network.named_modules() if isinstance(one, ACTIVATION_TYPES)}
     tallies: dict[str, _Tally] = {}
+    times: Counter[str] = Counter()
 
     def see(name: str, given: Tensor) -> None:
+        times[name] += 1
         if given.ndim in (2, 4):
-            # Entered when it first runs, so that the order is that of the work.
-            tallies.setdefault(name, _Tally(layers[name])).add(given)
+            # Entered when it first runs, so that the order is that of the work. A layer without weights may be used
+            # for maps of different channels.
+            numbered = name if times[name] == 1 else f"{name}#{times[name]}"
+            tallies.setdefault(numbered, _Tally(layers[name])).add(given)
 
     with watching(layers, see), torch.inference_mode():
         for batch in batches:
+            times.clear()
             network(batch)
     found = []
     for name, tally in tallies.items():

@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from striate.errors import ExportError, RequestError, cause_of
 from striate.runs.files import plain, write_json
+from striate.structures import Count
 from striate.tools import torchscript
 from striate.tools.base import TOOLS, Runner, Tool
 from striate.tools.exported import Exported
 from striate.tools.exporting import EXAMPLE, example_of
 from striate.tools.graph import PLAIN
-from striate.tools.meaning import GIVES, PROBABILITIES, meaning_of
+from striate.tools.meaning import GIVES, PROBABILITIES, SCORES, SHARES, meaning_of
 from striate.tools.sidecar import FOREIGN_TASKS, INSIDE, SIDECAR, SIDECAR_VERSION
 
 _TRIALS = 4
@@ -83,7 +84,7 @@ def adopt(
             if file.suffix in torchscript.ENDINGS:
                 torchscript.as_program(file, said.shape, copied)
             else:
-                tool.copy(file, copied)
+                tool.copy(file, copied, said.shape)
             return _take_in(copied, tool.open(copied), tool, said, folder)
         except ExportError as error:
             # By the name that the caller knows.
@@ -182,9 +183,21 @@ def _understood(given: npt.NDArray[Any], louder: npt.NDArray[Any], said: _Said) 
             where=said.file,
             fix="Look at it where it was made.",
         )
-    gives = said.gives or meaning_of(
-        np.concatenate([given, louder[np.isfinite(louder).reshape(len(louder), -1).all(1)]])
-    )
+    if maps and given.shape[2:] == (1, 1) != said.shape[1:]:
+        raise RequestError(
+            f"this network gives {tuple(given.shape[1:])} for a picture: maps of one pixel.",
+            where=said.file,
+            fix="A classifier gives (classes): save it again without the last two axes.",
+        )
+    seen = np.concatenate([given, louder[np.isfinite(louder).reshape(len(louder), -1).all(1)]])
+    found = meaning_of(seen)
+    gives = said.gives or found
+    if gives not in (SCORES, found) and (gives, found) != (PROBABILITIES, SHARES):
+        raise RequestError(
+            f"this network gave values from {seen.min():.3g} to {seen.max():.3g} for noise, which are no {gives}.",
+            where="--gives",
+            fix=f"They look like {found}. Leave --gives out to have it found out.",
+        )
     by_itself = gives == PROBABILITIES and outputs > 1
     task = said.task or ("segmentation" if maps else "multilabel" if by_itself else "classification")
     if maps != (task == "segmentation") or (task == "multilabel" and outputs < len(said.classes)):
@@ -234,8 +247,11 @@ def _outputs(
             except Exception as error:  # noqa: BLE001 - every runtime has errors of its own
                 failures.append(cause_of(error))
                 continue
-            if len(outputs) == 1:
+            if len(outputs) == 1 and len(outputs[0]) == count:
                 return outputs[0], louder[0]
+            if len(outputs) == 1:
+                failures.append(f"it gives {len(outputs[0])} answers for {count:d} of them")
+                continue
             raise RequestError(
                 f"this network gives {len(outputs)} outputs, and one is understood here.",
                 where=file,
@@ -243,10 +259,11 @@ def _outputs(
             )
     # Why it does not take one picture of floats, which nearly all do.
     raise ExportError(
-        f"this network does not take pictures of {shape[0]} channels and {shape[1]} x {shape[2]} pixels "
+        f"this network does not take pictures of {Count(shape[0]):channel} and {shape[1]} x {shape[2]} pixels "
         f"({failures[1]})." + (f" It {described}." if described else ""),
         where=file,
-        fix="Say what it takes: --size and --channels.",
+        fix="Say what it takes: --size and --channels. It must take one picture at a time or any number, and channels "
+        "first or, in ONNX and OpenVINO with sizes that are no open axes, last.",
     )
 
 

@@ -43,6 +43,20 @@ def reading(path: Path, tool: str) -> Iterator[None]:
         ) from error
 
 
+def refuse_several_inputs(path: Path, count: int) -> None:
+    """Makes sure that a network takes a picture and nothing else.
+
+    Raises:
+        ExportError: It takes more.
+    """
+    if count != 1:
+        raise ExportError(
+            f"this network takes {count} inputs, and one is understood here.",
+            where=path,
+            fix="Save it again with one input, the picture.",
+        )
+
+
 class Tool(ABC):
     """One tool; one file registers one.
 
@@ -116,15 +130,21 @@ class Tool(ABC):
         del path
         return {}
 
-    def copy(self, file: Path, target: Path) -> None:
+    def copy(self, file: Path, target: Path, shape: Sequence[int]) -> None:
         """Copies a file of this tool, or a folder where it writes one, with all that belongs to it.
 
         What comes out takes pictures, and gives maps, as all artefacts of this tool do here, whatever the order of
         axes was where it was made.
 
+        Args:
+            file: The file.
+            target: Where to.
+            shape: Channels, height and width of the pictures that it takes.
+
         Raises:
             ExportError: A part of it is missing.
         """
+        del shape
         if file.is_dir():
             shutil.copytree(file, target)
         else:

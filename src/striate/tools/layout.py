@@ -11,27 +11,40 @@ if TYPE_CHECKING:
 
 _TO_FIRST, _TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
-_FEW = 4
-"""Channels of a picture, at most, where nothing but a shape says which axis holds them."""
+
+def is_channels_last(sizes: Sequence[Any], shape: Sequence[int]) -> bool:
+    """Whether an input of such sizes wants `(N, H, W, C)` and cannot want `(N, C, H, W)`.
+
+    Args:
+        sizes: Of its four axes; what is no whole number is open.
+        shape: Channels, height and width of the pictures.
+    """
+    if len(sizes) != 4:
+        return False
+    channels, height, width = shape
+    first, last = (
+        all(not isinstance(size, int) or size == wanted for size, wanted in zip(sizes[1:], order, strict=True))
+        for order in ((channels, height, width), (height, width, channels))
+    )
+    return last and not first
 
 
-def is_channels_last(shape: Sequence[Any]) -> bool:
-    """Whether such an input wants `(N, H, W, C)`; what is no whole number in it is not known."""
+def turn_channels_first(model: onnx.ModelProto, shape: Sequence[int]) -> bool:
+    """Lets a network in ONNX take `(N, C, H, W)`, and give maps so, if it wants channels last.
 
-    def few(size: Any) -> bool:
-        return isinstance(size, int) and 0 < size <= _FEW
+    Args:
+        model: Is changed.
+        shape: Channels, height and width of the pictures.
 
-    return len(shape) == 4 and few(shape[3]) and not few(shape[1])
-
-
-def turn_channels_first(model: onnx.ModelProto) -> bool:
-    """Lets a network in ONNX take `(N, C, H, W)`, and give maps so, if it wants channels last; whether it did."""
+    Returns:
+        Whether it was.
+    """
     import onnx
 
     graph = model.graph
     weights = {one.name for one in graph.initializer}
     inputs = [one for one in graph.input if one.name not in weights]
-    if len(inputs) != 1 or not is_channels_last(_sizes(inputs[0])):
+    if len(inputs) != 1 or not is_channels_last(_sizes(inputs[0]), shape):
         return False
     picture = inputs[0]
     taken = {name for node in graph.node for name in (*node.input, *node.output)}

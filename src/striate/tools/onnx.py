@@ -15,7 +15,7 @@ import torch
 from torch import fx
 
 from striate.errors import ExportError, cause_of
-from striate.tools.base import TOOLS, Runner, Tool, reading
+from striate.tools.base import TOOLS, Runner, Tool, reading, refuse_several_inputs
 from striate.tools.dissection.onnx_layers import layers_of_onnx
 from striate.tools.graph import Graph
 from striate.tools.layout import turn_channels_first
@@ -88,7 +88,7 @@ def load(path):
             assert program is not None
             program.save(path, external_data=False)
 
-    def copy(self, file: Path, target: Path) -> None:
+    def copy(self, file: Path, target: Path, shape: Sequence[int]) -> None:
         """PyTorch's exporter puts weights into a file beside it; here they go into the file itself.
 
         A network that takes pictures with channels last, as those from TensorFlow do, gets a step before it that turns
@@ -108,16 +108,17 @@ def load(path):
                 where=file,
                 fix="Put the file of its weights (mostly NAME.onnx.data) beside it.",
             ) from error
-        if turn_channels_first(model) or outside:
+        if turn_channels_first(model, shape) or outside:
             onnx.save(model, target)
         else:
-            super().copy(file, target)
+            super().copy(file, target, shape)
 
     def open(self, path: Path) -> Runner:
         """On the processor, with as many threads as PyTorch has."""
         session = self._session(path)
-        (entry,) = session.get_inputs()
-        return lambda pixels: list(session.run(None, {entry.name: pixels}))
+        refuse_several_inputs(path, len(session.get_inputs()))
+        name = session.get_inputs()[0].name
+        return lambda pixels: list(session.run(None, {name: pixels}))
 
     def dissect(self, path: Path, shape: Sequence[int]) -> fx.GraphModule:
         """Under the names that the file has them by; normalisation that was folded away stays away."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
 from striate.errors import ExportError, cause_of
-from striate.tools.base import PRECISIONS, TOOLS, Runner, Tool, reading
+from striate.tools.base import PRECISIONS, TOOLS, Runner, Tool, reading, refuse_several_inputs
 from striate.tools.graph import Graph
 from striate.tools.layout import is_channels_last
 from striate.tools.onnx import OnnxTool
@@ -99,14 +100,15 @@ def load(path):
                     f"OpenVINO cannot hold this network ({cause_of(error)}).", where=path, fix="Ask it where it is."
                 ) from error
 
-    def copy(self, file: Path, target: Path) -> None:
+    def copy(self, file: Path, target: Path, shape: Sequence[int]) -> None:
         """Weights lie beside the graph; one that takes pictures with channels last is made to take them first."""
         openvino = import_openvino()
 
         with reading(file, self.title):
             model = openvino.Core().read_model(file)
         shapes = [one.partial_shape for one in model.inputs if one.partial_shape.rank.is_static]
-        if len(shapes) == 1 and is_channels_last([one.get_length() if one.is_static else -1 for one in shapes[0]]):
+        sizes = [[one.get_length() if one.is_static else "" for one in axes] for axes in shapes]
+        if len(sizes) == 1 and is_channels_last(sizes[0], shape):
             steps = openvino.preprocess.PrePostProcessor(model)
             steps.input().tensor().set_layout(openvino.Layout("NCHW"))
             steps.input().model().set_layout(openvino.Layout("NHWC"))
@@ -116,7 +118,7 @@ def load(path):
                     steps.output(place).tensor().set_layout(openvino.Layout("NCHW"))
             openvino.save_model(steps.build(), target, compress_to_fp16=False)
             return
-        super().copy(file, target)
+        super().copy(file, target, shape)
         weights = file.with_suffix(".bin")
         if weights.is_file():
             shutil.copyfile(weights, target.with_suffix(weights.suffix))
@@ -130,6 +132,7 @@ def load(path):
             threads = torch.get_num_threads()
             options = {"INFERENCE_PRECISION_HINT": self._computes_in, "INFERENCE_NUM_THREADS": threads}
             compiled = core.compile_model(core.read_model(path), "CPU", options)
+        refuse_several_inputs(path, len(compiled.inputs))
         outputs = list(compiled.outputs)
 
         def run(pixels: Any) -> list[Any]:

@@ -12,7 +12,7 @@ import torch
 from torch import fx
 
 from striate.errors import ExportError, cause_of
-from striate.tools.base import TOOLS, Runner, Tool, reading
+from striate.tools.base import TOOLS, Runner, Tool, reading, refuse_several_inputs
 from striate.tools.dissection.torch_layers import layers_of_program
 from striate.tools.graph import Graph
 
@@ -54,7 +54,9 @@ def load(path):
 
     def open(self, path: Path) -> Runner:
         """As it was traced, on the processor."""
-        module = _load(path).module()
+        program = _load(path)
+        refuse_several_inputs(path, len(program.graph_signature.user_inputs))
+        module = program.module()
 
         def run(pixels: Any) -> list[Any]:
             with torch.inference_mode():

@@ -11,11 +11,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from striate.data import Dataset, open_by_recipe
+from striate.data import ALL, Dataset, open_by_recipe, open_unsplit, slicing_of
 from striate.errors import RequestError
 from striate.evaluation import Estimate, Evaluation
 from striate.evaluation.evaluate import compare_scores
-from striate.evaluation.words import in_words, listed, plural, title_of
+from striate.evaluation.words import in_words, listed, of_split, plural, title_of
 from striate.networks import resolve_network
 from striate.pages import Section, chart, note, render_page, table, write_page
 from striate.recipe import Recipe
@@ -149,10 +149,12 @@ def compare(
         refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.minutes is None and recipe.optimisation.epochs is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES_EACH})
-    dataset = open_by_recipe(data, recipe, progress=partial(progress.part, "checking pictures"))
+    dataset = _opened(data, recipe, progress, None if nets else finished)
+    # Where nothing is trained pictures may be of some classes only.
+    classes = dataset.classes if nets else next(iter(finished.values())).classes
     for name, model in finished.items():
         # Before anything is trained.
-        _check_classes(name, model, dataset)
+        _check_classes(name, model, dataset.task, classes)
     found: list[Contender] = []
     for number, net in enumerate(nets, start=1):
         progress.say(f"network {number} of {len(nets)}: {net}")
@@ -161,7 +163,7 @@ def compare(
         found.append(Contender.of_run(net, run))
     for name, model in finished.items():
         progress.say(f"measuring {name}")
-        found.append(_measured(name, model, dataset))
+        found.append(_measured(name, model, dataset, classes))
     rows = _ranked(found)
     return Comparison(rows, write_page(_page(rows, dataset, finished), folder / "comparison.html"))
 
@@ -180,35 +182,50 @@ def _check(nets: Sequence[str], finished: Mapping[str, Model], folder: Path) -> 
         raise RequestError("this folder is not empty.", where=folder, fix="Choose another one with --out.")
 
 
-def _check_classes(name: str, model: Model, data: Dataset) -> None:
-    if model.facts.task != data.task:
+def _opened(
+    data: Dataset | str | Path, recipe: Recipe, progress: Progress, measured: Mapping[str, Model] | None
+) -> Dataset:
+    """The data, split where networks are trained on it, or one that is only measured was: its test split stays one."""
+    told = partial(progress.part, "checking pictures")
+    if measured is None or isinstance(data, Dataset):
+        return open_by_recipe(data, recipe, progress=told)
+    runs = [one for one in measured.values() if isinstance(one, Run)]
+    for run in runs:
+        if Path(run.facts.data).resolve() == Path(data).resolve():
+            return open_by_recipe(data, run.recipe, task=run.facts.task, format=run.facts.data_format, progress=told)
+    return open_unsplit(data, task=recipe.data.task, slicing=slicing_of(recipe), progress=told)
+
+
+def _check_classes(name: str, model: Model, task: str, classes: tuple[str, ...]) -> None:
+    if model.facts.task != task:
         raise RequestError(
-            f"this network is for {model.facts.task}, and the data for {data.task}.",
+            f"this network is for {model.facts.task}, and the data for {task}.",
             where=name,
             fix="Compare networks for one task.",
         )
-    if set(model.classes) != set(data.classes):
+    if set(model.classes) != set(classes):
         raise RequestError(
-            f"this network knows {listed(list(model.classes), 12)}; the data has {listed(list(data.classes), 12)}.",
+            f"this network knows {listed(list(model.classes), 12)}; expected {listed(list(classes), 12)}.",
             where=name,
-            fix="Compare networks that know the classes of the data, by the same names.",
+            fix="Compare networks that know the same classes, by the same names.",
         )
-    if model.classes != data.classes and not isinstance(model.task, ClassScoresTask):
+    if model.classes != classes and not isinstance(model.task, ClassScoresTask):
         raise RequestError(
-            f"this network has its classes in another order ({listed(list(model.classes), 12)}) than the data "
-            f"({listed(list(data.classes), 12)}), so their answers cannot be held side by side.",
+            f"this network has its classes in another order ({listed(list(model.classes), 12)}) than "
+            f"({listed(list(classes), 12)}), so their answers cannot be held side by side.",
             where=name,
-            fix="Name the classes of the data in the network's order.",
+            fix="Name the classes in the network's order.",
         )
 
 
-def _measured(name: str, model: Model, data: Dataset) -> Contender:
-    """A finished network on the split that networks trained here are measured on, its classes in the data's order."""
-    split = "test" if data.splits.get("test") else "validation"
-    samples = with_classes_of(list(data.splits[split]), data.classes, model.classes)
+def _measured(name: str, model: Model, data: Dataset, classes: tuple[str, ...]) -> Contender:
+    """A finished network on the split that networks trained here are measured on, its classes in the order of all."""
+    split = next((one for one in ("test", "validation") if data.splits.get(one)), ALL)
+    shown = data.splits[split] if split != ALL else [sample for part in data.splits.values() for sample in part]
+    samples = with_classes_of(list(shown), data.classes, model.classes)
     measured, scores = model.measure(samples, split)
-    if model.classes != data.classes and isinstance(model.task, ClassScoresTask):
-        order = [model.classes.index(one) for one in data.classes]
+    if model.classes != classes and isinstance(model.task, ClassScoresTask):
+        order = [model.classes.index(one) for one in classes]
         ordered = model.task.in_class_order(scores.scores, scores.targets, order)
         scores = SplitScores(scores.names, *ordered)
     return Contender(name, model, measured, scores)
@@ -257,7 +274,8 @@ def _page(rows: tuple[Row, ...], data: Dataset, finished: Mapping[str, Model]) -
             note(" ".join(_how_to_read(rows, finished))),
         ),
     ]
-    lead = f"{best.name} is best: {title.lower()} {in_words(headline)} on the {best.measured.split} split."
+    shown_to = f"{best.measured.images} {best.measured.unit}{of_split(best.measured.split)}"
+    lead = f"{best.name} is best: {title.lower()} {in_words(headline)} on {shown_to}."
     return render_page(f"Networks compared on {data.root.name}", sections, lead=lead, statement=statement(data.scans))
 
 
