@@ -88,7 +88,7 @@ def adopt(
             return _take_in(copied, tool.open(copied), tool, said, folder)
         except ExportError as error:
             # By the name that the caller knows.
-            raise ExportError(error.what, where=file, fix=error.fix) from error
+            raise ExportError(error.what.replace(str(copied), str(file)), where=file, fix=error.fix) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def load(path):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         with reading(path, "ONNX Runtime"):
             return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
