@@ -125,12 +125,21 @@ def test_a_class_that_only_the_test_split_shows_is_refused_with_the_counts(class
     assert "pictures not looked at" in look_anyway(root).as_text(80)
 
 
-def test_one_class_is_refused_with_its_format(class_folders: Folders) -> None:
-    seen = look_anyway(class_folders({"cat": 3}))
-    answer = seen.as_dict()
-    assert (answer["format"], answer["task"], answer["images"]) == ("folders", None, 0)
-    assert answer["notes"] == ["3 files are named like pictures."]
+def test_one_class_is_refused_with_what_there_is(class_folders: Folders) -> None:
+    answer = look_anyway(class_folders({"cat": 3})).as_dict()
+    assert (answer["format"], answer["task"], answer["images"]) == ("folders", "classification", 3)
+    assert answer["classes"] == ["cat"]
     assert "all 3 pictures are of one class, 'cat'" in answer["refused"]["message"]
+
+
+def test_annotation_that_cannot_be_used_is_refused_with_its_format(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    images = np.zeros((2, 8, 8), np.uint8)
+    np.savez(tmp_path / "photos" / "a.npz", train_images=images, train_labels=np.array([0, 1, 1]))
+    seen = look_anyway(tmp_path / "photos")
+    answer = seen.as_dict()
+    assert (answer["format"], answer["task"], answer["images"]) == ("medmnist", None, 0)
+    assert "train_images has 2 pictures and train_labels 3 labels" in answer["refused"]["message"]
     assert seen.as_text(80).splitlines()[0] == "photos: its annotation cannot be used"
 
 
