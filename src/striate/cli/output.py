@@ -117,6 +117,7 @@ def further_rows(measured: Evaluation) -> list[tuple[str, str]]:
     from striate.evaluation.cases import case_summary
     from striate.evaluation.operating import OperatingPoint
     from striate.evaluation.words import in_words, title_of
+    from striate.structures import Count
 
     # Of two classes the ranking is told with the point on it that was chosen.
     wanted = ("case_dice", "auroc") if measured.point else ("case_dice",)
@@ -125,7 +126,7 @@ def further_rows(measured: Evaluation) -> list[tuple[str, str]]:
         dice = "no Dice" if row["dice"] is None else f"Dice {row['dice']:.1%}".replace("%", " %")
         distance = "" if row["hd95_mm"] is None else f", median HD95 {row['hd95_mm']:.1f} mm"
         missed = f", {row['missed']} of them missed whole or made up" if row["missed"] else ""
-        rows.append((row["class"], f"{dice}{distance} over {row['volumes']} volumes{missed}"))
+        rows.append((row["class"], f"{dice}{distance} over {Count(row['volumes']):volume}{missed}"))
     if measured.point:
         point = OperatingPoint.from_dict(measured.point)
         figures = [f"{title_of(one.name)} {in_words(one)}" for one in point.figures[:2]]
