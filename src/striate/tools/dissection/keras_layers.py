@@ -16,14 +16,13 @@ from torch import Tensor, fx, nn
 
 from striate.tools.dissection.layers import (
     LayerGraph,
+    Pair,
     UnknownLayerError,
     convolution,
     linear,
     transposed_convolution,
     with_weights,
 )
-
-Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

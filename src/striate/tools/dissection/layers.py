@@ -196,6 +196,7 @@ def _next(name: str) -> str:
 
 __all__ = [
     "LayerGraph",
+    "Pair",
     "UnknownLayerError",
     "convolution",
     "linear",
