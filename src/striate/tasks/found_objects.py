@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,7 @@ from striate.tasks.matching import (
     precision_recall,
 )
 from striate.tasks.mistake_kinds import MistakeReport, report_mistakes
+from striate.tasks.soft_suppression import suppress_softly
 from striate.tasks.tiles import Row, join_tiles
 
 
@@ -68,7 +69,7 @@ class ObjectTask(Task):
 
     def prediction(self, parts: Sequence[Row], placements: Sequence[Placement], classes: tuple[str, ...]) -> Prediction:
         """The objects of one picture."""
-        return self.as_prediction(join_tiles(parts, placements), classes)
+        return self.as_prediction(suppress_softly(join_tiles(parts, placements)), classes)
 
     def answers(self, output: Any, view: View) -> Scores:
         """Objects found in each frame, in pixels of its picture: overlaps are the same in the frame, sizes are not."""
@@ -76,14 +77,14 @@ class ObjectTask(Task):
 
     def stitch(self, answers: Scores, frames: Frames) -> Scores:
         """Objects of each picture from those of its frames."""
-        if not frames.tiled:
-            return answers
-        bounds = np.searchsorted(frames.pictures, np.arange(int(frames.pictures.max(initial=-1)) + 2)).tolist()
-        rows = [
-            join_tiles([answers.row(index) for index in range(start, stop)], frames.placements[start:stop])
-            for start, stop in pairwise(bounds)
-        ]
-        return Ragged.of_rows(rows, self.empty_found)
+        rows: Iterable[Row] = (answers.row(index) for index in range(len(answers)))
+        if frames.tiled:
+            bounds = np.searchsorted(frames.pictures, np.arange(int(frames.pictures.max(initial=-1)) + 2)).tolist()
+            rows = (
+                join_tiles([answers.row(index) for index in range(start, stop)], frames.placements[start:stop])
+                for start, stop in pairwise(bounds)
+            )
+        return Ragged.of_rows([suppress_softly(row) for row in rows], self.empty_found)
 
     def join(self, parts: Sequence[Scores]) -> Scores:
         """Answers, or targets, of several batches."""

@@ -97,7 +97,7 @@ class _Kept:
         boxes = self.rows["boxes_xyxy"]
         zones = _intersections(self.windows[tiles], self.windows[tile])
         own = _intersections(zones, boxes[index].astype(np.float64))
-        overlap = _overlaps(own, _intersections(zones, boxes[others].astype(np.float64)))
+        overlap = overlaps_of_pairs(own, _intersections(zones, boxes[others].astype(np.float64)))
         best = int(overlap.argmax())
         if overlap[best] < AGREEING:
             return None
@@ -217,7 +217,7 @@ def _intersections(first: npt.NDArray[np.float64], second: npt.NDArray[np.float6
     return np.concatenate([low, np.maximum(low, high)], -1)
 
 
-def _overlaps(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def overlaps_of_pairs(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Intersection over union of pairs of boxes, `(N,)`."""
     both, own, theirs = ((box[:, 2:] - box[:, :2]).prod(1) for box in (_intersections(first, second), first, second))
     whole = own + theirs - both

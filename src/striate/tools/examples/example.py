@@ -71,21 +71,38 @@ def softmax(scores, axis):
     return risen / risen.sum(axis, keepdims=True)
 
 
-def boxes(scores, corners, least=0.02, same=0.5):
-    """Boxes of one picture in the network's pixels, `(class, score, x0, y0, x1, y1)`, doubles of one class dropped."""
+def overlaps(one, other):
+    """Intersection over union of boxes `(n, 4)` with boxes `(m, 4)`: `(n, m)`."""
+    low = np.maximum(one[:, None, :2], other[:, :2])
+    high = np.minimum(one[:, None, 2:], other[:, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), -1)
+    areas = [np.prod(part[:, 2:] - part[:, :2], 1) for part in (one, other)]
+    return shared / np.maximum(areas[0][:, None] + areas[1] - shared, 1e-12)
+
+
+def doubted(kinds, scores, shared):
+    """Scores of objects, the surest first, that fall where surer ones of their class share pixels (Soft-NMS, 2017)."""
+    alike = kinds[:, None] == kinds
+    return scores * np.exp(-(np.tril(shared * alike, -1) ** 2).sum(1) / 0.5)
+
+
+def boxes(scores, corners, size, least=0.02, same=0.5):
+    """Objects in a picture of `size` (width, height), each once: `(class, score, x0, y0, x1, y1)`."""
     found = []
     for kind in range(scores.shape[1]):
         order = np.argsort(-scores[:, kind])
         order = order[scores[order, kind] >= max(least, ABOUT["count_from"])]
         while len(order):
             best, rest = order[0], order[1:]
-            found.append((kind, float(scores[best, kind]), *map(float, corners[best])))
-            low = np.maximum(corners[rest, :2], corners[best, :2])
-            high = np.minimum(corners[rest, 2:], corners[best, 2:])
-            shared = np.prod(np.clip(high - low, 0, None), 1)
-            areas = [np.prod(one[:, 2:] - one[:, :2], 1) for one in (corners[rest], corners[best : best + 1])]
-            order = rest[shared / (areas[0] + areas[1] - shared) <= same]
-    return sorted(found, key=lambda one: -one[1])
+            found.append((kind, scores[best, kind], best))
+            order = rest[overlaps(corners[best : best + 1], corners[rest])[0] <= same]
+    if not found:
+        return []
+    kinds, sureness, chosen = map(np.array, zip(*sorted(found, key=lambda one: -one[1]), strict=True))
+    corners = np.clip(corners[chosen], 0, [*size, *size])
+    sureness = doubted(kinds, sureness, overlaps(corners, corners))
+    rows = [(kind, score, *box) for kind, score, box in zip(kinds, sureness, corners.tolist(), strict=True)]
+    return sorted((row for row in rows if row[1] >= ABOUT["count_from"]), key=lambda row: -row[1])
 
 
 def shares(given):
@@ -116,7 +133,7 @@ def answer(run, path):
     if "boxes_xyxy" in outputs:
         corners = outputs["boxes_xyxy"][0]
         shift, factor = np.array([offset[1], offset[0]] * 2), np.array([scale[1], scale[0]] * 2)
-        rows = boxes(1 / (1 + np.exp(-scores)), (corners - shift) / factor)
+        rows = boxes(1 / (1 + np.exp(-scores)), (corners - shift) / factor, Image.open(path).size)
         return "; ".join(f"{classes[kind]} {score:.4f} at {[round(x, 1) for x in box]}" for kind, score, *box in rows)
     return ", ".join(f"{name} {value.shape}" for name, value in outputs.items())
 

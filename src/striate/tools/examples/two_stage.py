@@ -8,7 +8,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from striate.tools.examples.example import ABOUT, HERE, load, prepare, softmax
+from striate.tools.examples.example import ABOUT, HERE, doubted, load, overlaps, prepare, softmax
 
 # <steps>
 HOW = ABOUT.get("proposing", {})
@@ -17,13 +17,10 @@ HOW = ABOUT.get("proposing", {})
 def apart(corners, scores, shared):
     """Indices of boxes, the surest first, without those that share more than so much of their area with a surer one."""
     kept, order = [], np.argsort(-scores, kind="stable")
-    areas = np.prod(corners[:, 2:] - corners[:, :2], 1)
     while len(order):
         best, rest = order[0], order[1:]
         kept.append(best)
-        low, high = np.maximum(corners[rest, :2], corners[best, :2]), np.minimum(corners[rest, 2:], corners[best, 2:])
-        common = np.prod(np.clip(high - low, 0, None), 1)
-        order = rest[common <= shared * (areas[rest] + areas[best] - common)]
+        order = rest[overlaps(corners[best : best + 1], corners[rest])[0] <= shared]
     return np.array(kept, int)
 
 
@@ -128,19 +125,28 @@ def answer(run, looks, path):
         for part in ("levels", "objectness", "edges")
     )
     corners = proposals(objectness, edges)
-    kinds, scores, boxes = objects(levels, corners, looks["boxes"]) if len(corners) else ([], [], np.zeros((0, 4)))
+    if not len(corners):
+        return ""
+    kinds, scores, boxes = objects(levels, corners, looks["boxes"])
+    sure = scores >= ABOUT["count_from"]
+    kinds, scores, boxes = kinds[sure], scores[sure], boxes[sure]
     shift, factor = np.array([offset[1], offset[0]] * 2), np.array([scale[1], scale[0]] * 2)
     size = Image.open(path).size
-    placed, drawn = (boxes - shift) / factor, [""] * len(boxes)
+    corners = np.clip((boxes - shift) / factor, 0, size * 2)
+    shared, drawn = overlaps(corners, corners), [""] * len(boxes)
     if "masks" in looks and len(boxes):
         planes = looks["masks"](cut_out(levels, boxes, ABOUT["looks"]["masks"]["shape"][-1]))[0]
-        for index, (kind, box) in enumerate(zip(kinds, placed, strict=True)):
-            mask = pixels_of(1 / (1 + np.exp(-planes[index, kind + 1])), box, size[::-1])
+        masks = []
+        for index, (kind, box) in enumerate(zip(kinds, (boxes - shift) / factor, strict=True)):
+            masks.append(pixels_of(1 / (1 + np.exp(-planes[index, kind + 1])), box, size[::-1]))
             # What has no pixel is no object.
-            drawn[index] = f" with {mask.sum()} pixels" if mask.any() else None
-    corners = np.clip(placed, 0, size * 2).round(1).tolist()
-    rows = zip(kinds, scores, corners, drawn, strict=True)
+            drawn[index] = f" with {masks[index].sum()} pixels" if masks[index].any() else None
+            for other in np.flatnonzero(shared[index, :index]):
+                together = (masks[index] | masks[other]).sum()
+                shared[index, other] = (masks[index] & masks[other]).sum() / max(together, 1)
+    rows = zip(kinds, doubted(kinds, scores, shared), corners.round(1).tolist(), drawn, strict=True)
     rows = [row for row in rows if row[1] >= ABOUT["count_from"] and row[3] is not None]
+    rows.sort(key=lambda row: -row[1])
     return "; ".join(f"{ABOUT['classes'][kind]} {score:.4f} at {box}{mask}" for kind, score, box, mask in rows)
 
 
