@@ -49,7 +49,16 @@ def test_a_chain_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["lenet5", "alexnet", "vgg11_bn", "googlenet", "resnet18", "timm/tf_efficientnet_lite0"]
+    "name",
+    [
+        "lenet5",
+        "alexnet",
+        "resnet18",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("vgg11_bn", "googlenet", "timm/tf_efficientnet_lite0")
+        ),
+    ],
 )
 def test_the_chain_rule_is_that_of_autograd_in_every_family(name: str) -> None:
     torch.manual_seed(0)

@@ -154,6 +154,7 @@ def test_a_picture_unlike_those_of_training_is_told_and_a_place_is_checked_first
         look_inside(classifier, picture_of(classifier), page=tmp_path / "nowhere" / "x.html")
 
 
+@pytest.mark.slow
 def test_a_slow_network_is_asked_less_often(classifier: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     network = Run.open(classifier.path).network

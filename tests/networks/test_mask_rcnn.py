@@ -52,6 +52,7 @@ def test_masks_come_back_at_the_size_of_the_picture() -> None:
     assert nothing["boxes_xyxy"].shape == (0, 4)
 
 
+@pytest.mark.slow
 def test_pictures_are_looked_at_one_by_one_so_that_many_take_no_more_memory() -> None:
     torch.manual_seed(0)
     options = NetworkOptions(2, 3, (64, 64), head="mask_rcnn", object_sides=(8.0, 16.0, 32.0))

@@ -275,7 +275,7 @@ def adopt_program(module: nn.Module, folder: Path, classes: str, **said: str) ->
     return adopt(folder / "theirs.pt2", classes, folder / "own", size_hw=(16, 20), scale=255, **said)
 
 
-@pytest.mark.parametrize("sigmoid", [True, False])
+@pytest.mark.parametrize("sigmoid", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_one_output_tells_two_classes_apart(sigmoid: bool, tmp_path: Path) -> None:
     module = head(1, *([nn.Sigmoid()] if sigmoid else []))
     model = adopt_program(module, tmp_path, "ab")

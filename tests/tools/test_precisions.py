@@ -70,6 +70,7 @@ def test_the_memory_format_does_not_come_into_the_file(own: Run, monkeypatch: py
     assert plain == [True]
 
 
+@pytest.mark.slow
 def test_a_metric_that_falls_is_refused_and_the_fall_is_named(own: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(path: Path) -> None:
         import onnx

@@ -94,8 +94,8 @@ add(
     ),
     Term(
         "non-maximum suppression",
-        "Of boxes that overlap by half or more and are of one class only the surest is kept. Those that overlap less may "
-        "be the same object again or its neighbour: their scores fall, the more the more they overlap (soft suppression).",
+        "Of boxes that overlap by half or more and are of one class only the surest is kept. Those that overlap less "
+        "may be the same object again or its neighbour: their scores fall with the overlap (soft suppression).",
         equation="score * exp(-sum over surer ones of overlap ** 2 / 0.5)",
         related=("object detection", "intersection over union"),
         also=("NMS",),
