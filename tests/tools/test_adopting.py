@@ -275,6 +275,11 @@ def adopt_program(module: nn.Module, folder: Path, classes: str, **said: str) ->
     return adopt(folder / "theirs.pt2", classes, folder / "own", size_hw=(16, 20), scale=255, **said)
 
 
+def said_by_the_example(model: Exported, picture: Path) -> str:
+    asked = [sys.executable, model.path / "example.py", picture]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split(": ")[1].strip()
+
+
 @pytest.mark.parametrize("sigmoid", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_one_output_tells_two_classes_apart(sigmoid: bool, tmp_path: Path) -> None:
     module = head(1, *([nn.Sigmoid()] if sigmoid else []))
@@ -290,11 +295,8 @@ def test_one_output_tells_two_classes_apart(sigmoid: bool, tmp_path: Path) -> No
     # Taken apart, the sigmoid at the end is none of its layers any more: reasons are looked for in scores.
     scores = Dissected(model).network(pixels / 255)
     assert torch.softmax(scores, 1).tolist()[0] == pytest.approx([1 - second, second], abs=1e-6)
-    done = subprocess.run(
-        [sys.executable, model.path / "example.py", tmp_path / "one.png"], capture_output=True, text=True, check=True
-    )
     best = max(("a", 1 - second), ("b", second), key=lambda one: one[1])
-    assert done.stdout.split(": ")[1].strip() == f"{best[0]} {best[1]:.4f}"
+    assert said_by_the_example(model, tmp_path / "one.png") == f"{best[0]} {best[1]:.4f}"
 
 
 def test_a_sigmoid_for_each_class_is_several_labels(tmp_path: Path) -> None:
@@ -308,6 +310,16 @@ def test_a_sigmoid_for_each_class_is_several_labels(tmp_path: Path) -> None:
     assert isinstance(found.prediction, ClassScores)
     assert found.prediction.scores == pytest.approx(expected, abs=1e-6)
     assert found.prediction.several
+
+
+def test_of_a_sigmoid_for_each_class_one_class_can_be_asked_for(tmp_path: Path) -> None:
+    model = adopt_program(head(3, nn.Sigmoid()), tmp_path, "abc", task="classification")
+    write_picture(tmp_path / "one.png")
+    (found,) = model.predict(tmp_path / "one.png")
+    assert isinstance(found.prediction, ClassScores)
+    assert not found.prediction.several
+    best = found.prediction
+    assert said_by_the_example(model, tmp_path / "one.png") == f"{best.label} {best.score:.4f}"
 
 
 def test_what_is_said_of_the_outputs_goes_before_what_noise_shows(tmp_path: Path) -> None:

@@ -107,8 +107,12 @@ def boxes(scores, corners, size, least=0.02, same=0.5):
 
 def shares(given):
     """What the network gives as a share of each class, first axis the class."""
-    if ABOUT.get("gives", "scores") == "scores":
-        alone = ABOUT["task"] == "multilabel" or len(given) == 1
+    gives, alone = ABOUT.get("gives", "scores"), ABOUT["task"] == "multilabel" or len(given) == 1
+    if gives == "probabilities" and not alone:
+        # A sigmoid for each class, of which one is asked for.
+        least = np.finfo(given.dtype).tiny
+        gives, given = "scores", np.log(np.maximum(given, least)) - np.log(np.maximum(1 - given, least))
+    if gives == "scores":
         given = 1 / (1 + np.exp(-given)) if alone else softmax(given, 0)
     if len(given) < len(ABOUT["classes"]):
         # One output for two classes is about the second.
