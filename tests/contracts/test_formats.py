@@ -15,6 +15,7 @@ from striate.formats.base import GIVEN_SPLITS
 from striate.formats.objects import leave_out_flagged
 from striate.images import ArraySource
 from striate.structures import Annotation, Boxes, Instances, Label, Labels, Mask, Sample
+from striate.tasks import TASKS
 
 CLASSES = ("ant", "bee", "cat 2", "cat 10")
 ONE_CLASS = ("object",)
@@ -112,6 +113,11 @@ def in_order(annotation: Annotation | None) -> Annotation | None:
         return annotation
     rounded = replace(annotation, boxes_xyxy=annotation.boxes_xyxy.round(2))
     return rounded[np.lexsort([rounded.classes, *rounded.boxes_xyxy.T])]
+
+
+@formats
+def test_all_that_it_holds_can_be_trained(fmt: Format) -> None:
+    assert set(fmt.tasks) <= set(TASKS.names())
 
 
 @formats

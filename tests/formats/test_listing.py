@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from striate.formats.listing import walk
+from striate.formats.listing import stem_of, suffix_of, walk
 
 
 def test_a_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
@@ -18,3 +20,10 @@ def test_a_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this system makes no links")
     assert walk(tmp_path)[0] == ["cat/a.png"]
+
+
+@given(st.lists(st.text("aB._ -", min_size=1, max_size=6).filter(lambda part: part.strip(".")), min_size=1, max_size=3))
+def test_names_are_taken_apart_as_pathlib_does(parts: list[str]) -> None:
+    path = "/".join(parts)
+    assert stem_of(path) == PurePosixPath(path).stem
+    assert suffix_of(path) == PurePosixPath(path).suffix.lower()

@@ -36,6 +36,23 @@ def test_modern_parameters() -> None:
     assert sum(parameters(build_network("lenet5", DIGITS)).values()) == 61_706
 
 
+@pytest.mark.parametrize("name", ["lenet5", "lenet5_1998"])
+def test_c5_says_and_learns_the_same_as_a_linear_layer(name: str) -> None:
+    torch.manual_seed(0)
+    c5 = build_network(name, DIGITS).c5
+    maps = torch.randn(3, 16, 5, 5, dtype=torch.float64)
+    told = []
+    for mode in (True, False):
+        c5.double().train(mode).zero_grad()
+        given = maps.clone().requires_grad_()
+        said = c5(given)
+        said.square().sum().backward()
+        told.append([said, given.grad, c5.weight.grad.clone(), c5.bias.grad.clone()])
+    assert told[0][0].shape == (3, 120, 1, 1)
+    for one, other in zip(*told, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_connections_are_those_of_table_one() -> None:
     assert [len(sources) for sources in CONNECTIONS] == [3] * 6 + [4] * 9 + [6]
     # Each row of the table: the maps of C3 that one map of S2 feeds; ten crosses in every row.

@@ -54,6 +54,11 @@ class Dataset:
         """Number of pictures in all splits."""
         return sum(len(samples) for samples in self.splits.values())
 
+    @property
+    def samples(self) -> list[Sample]:
+        """Those of all splits, one split after the other."""
+        return [sample for part in self.splits.values() for sample in part]
+
     def __getitem__(self, split: str) -> tuple[Sample, ...]:
         return self.splits[split]
 

@@ -315,7 +315,7 @@ def look_anyway(
         volumes = look_at_volumes(Path(path))
         return Look(_with_problems(survey_refused(path, format, found, error), volumes), error, volumes=volumes)
     seed = wishes.seed if wishes else 0
-    samples = [sample for part in survey.dataset.splits.values() for sample in part]
+    samples = survey.dataset.samples
     patients = {sample.case: sample.group or sample.case for sample in samples if sample.case}
     return Look(
         survey,

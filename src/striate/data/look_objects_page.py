@@ -82,7 +82,7 @@ def _pictures(objects: ObjectLook, shown: Shown) -> Iterator[Part]:
     yield legend(data.classes, common, void=objects.semantic and objects.void_share > 0)
     if len(common) < len(data.classes):
         yield note(f"The {len(common)} commonest of {len(data.classes)} classes.")
-    samples = [sample for part in data.splits.values() for sample in part]
+    samples = data.samples
     counts = objects.counts
     random = np.random.default_rng(0)
     with_objects, without = (random.permutation(np.flatnonzero(flags)) for flags in (counts > 0, counts == 0))
@@ -113,7 +113,7 @@ def _commonest(objects: ObjectLook, most: int) -> list[int]:
 
 def _objects(objects: ObjectLook, shown: Shown) -> Iterator[Part]:
     data = objects.dataset
-    samples = [sample for part in data.splits.values() for sample in part]
+    samples = data.samples
     owners = np.repeat(np.arange(len(samples)), objects.counts)
     places = np.arange(len(owners)) - np.repeat(np.cumsum(objects.counts) - objects.counts, objects.counts)
     common = _commonest(objects, _SHOWN_CLASSES)

@@ -142,7 +142,7 @@ def _problems(seen: Look, shown: Shown) -> Iterator[Part]:
 
 
 def _samples_by_name(seen: Look) -> dict[str, Sample]:
-    return {sample.name: sample for part in seen.dataset.splits.values() for sample in part}
+    return {sample.name: sample for sample in seen.dataset.samples}
 
 
 def _examples(found: Sequence[Problem], samples: dict[str, Sample], shown: Shown) -> list[Part]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from striate.data.annotations import ObjectFacts, check_annotations, renumbered
+from striate.data.collecting import earlier_objects_aside
 from striate.data.dataset import ALL, Dataset
 from striate.data.duplicates import DuplicateSet, duplicate_problems, find_copies
 from striate.data.facts import PictureFacts
@@ -107,6 +108,7 @@ class Found:
     facts: list[PictureFacts] = field(default_factory=list)
 
 
+@earlier_objects_aside()
 def survey_data(
     path: str | Path,
     *,
@@ -153,6 +155,7 @@ def survey_data(
     )
 
 
+@earlier_objects_aside()
 def unsplit_data(
     path: str | Path,
     *,

@@ -6,10 +6,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from striate.formats.folder_names import place_of
-from striate.formats.listing import is_picture_name
+from striate.formats.listing import is_picture_name, stem_of
 
 PICTURE_WORDS = ("image", "img", "rgb", "leftimg8bit", "photo", "raw", "orig", "original", "training", "test")
 MASK_WORDS = (
@@ -57,8 +56,8 @@ def pair_files(pictures: Sequence[str], annotations: Sequence[str]) -> Pairing:
             theirs: defaultdict[tuple[object, str], list[str]] = defaultdict(list)
             for annotation in annotations:
                 if annotation not in taken:
-                    theirs[place(annotation), annotation_stem(PurePosixPath(annotation).stem)].append(annotation)
-            keys = [(place(picture), picture_stem(PurePosixPath(picture).stem)) for picture in left]
+                    theirs[place(annotation), annotation_stem(stem_of(annotation))].append(annotation)
+            keys = [(place(picture), picture_stem(stem_of(picture))) for picture in left]
             counts = Counter(keys)
             still = []
             for picture, key in zip(left, keys, strict=True):

@@ -151,6 +151,16 @@ class RadialBasisOutput(nn.Module):
         return -(x.unsqueeze(1) - self.codes).pow(2).sum(-1)
 
 
+class WholeMapConvolution(nn.Conv2d):
+    """C5: its kernel is as large as the map. In training it is computed as the linear layer that it is: faster."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, maps, 5, 5)` to `(N, units, 1, 1)`."""
+        if not self.training:
+            return super().forward(x)
+        return F.linear(torch.flatten(x, 1), torch.flatten(self.weight, 1), self.bias)[..., None, None]
+
+
 class LeNet5(Network):
     """Layers C1, S2, C3, S4, C5, F6 and the output, under the paper's names.
 
@@ -180,7 +190,7 @@ class LeNet5(Network):
         self.c3_act = build_activation(activation)
         self.s4, self.s4_act = self._build_subsampling(16, activation)
         self.grid = nn.AdaptiveAvgPool2d((5, 5))
-        self.c5 = nn.Conv2d(16, 120, 5)
+        self.c5 = WholeMapConvolution(16, 120, 5)
         self.c5_act = build_activation(activation)
         self.f6 = nn.Linear(120, CODE_LENGTH)
         self.f6_act = build_activation(activation)

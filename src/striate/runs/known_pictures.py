@@ -114,7 +114,7 @@ def _own_split(folder: RunFolder, facts: RunFacts, recipe: Recipe, split: str | 
     if not splits.get(name):
         raise RequestError(f"the run has no split {name!r}.", where="split", fix=f"Splits: {', '.join(splits)}.")
     data = open_own_data(facts, recipe)
-    here = {sample.name: sample for samples in data.splits.values() for sample in samples}
+    here = {sample.name: sample for sample in data.samples}
     found = [here[one] for one in splits[name] if one in here]
     if not found:
         raise DataError(
@@ -129,7 +129,7 @@ def _other_split(data: Dataset, split: str | None) -> tuple[list[Sample], str]:
     if split is None and "test" in data.given:
         split = "test"
     if split is None or split == ALL:
-        return [sample for samples in data.splits.values() for sample in samples], ALL
+        return data.samples, ALL
     if not data.splits.get(split):
         raise RequestError(
             f"this data has no split {split!r}.", where=data.root, fix=f"Splits: {', '.join(data.splits)}, {ALL}."

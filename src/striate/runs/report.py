@@ -137,4 +137,4 @@ def _samples(folder: RunFolder, names: Sequence[str], facts: RunFacts, data: Dat
             # The data set is gone or damaged; everything else of the report does not need it.
             return {}
     wanted = set(names)
-    return {one.name: one for samples in data.splits.values() for one in samples if one.name in wanted}
+    return {one.name: one for one in data.samples if one.name in wanted}

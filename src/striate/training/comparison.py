@@ -27,7 +27,6 @@ from striate.structures import statement
 from striate.tasks.class_scores import ClassScoresTask
 from striate.training.lifecycle import train
 from striate.training.progress import Progress, Silent
-from striate.training.trainable import refuse_untrainable
 
 DEFAULT_NETS = ("lenet5", "alexnet", "vgg11_bn", "googlenet", "resnet18")
 """One network of each classic family."""
@@ -145,8 +144,6 @@ def compare(
     """
     recipe, progress, folder = recipe or Recipe(), progress or Silent(), Path(folder)
     _check(nets, finished, folder)
-    if nets:
-        refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.minutes is None and recipe.optimisation.epochs is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES_EACH})
     dataset = _opened(data, recipe, progress, None if nets else finished)
@@ -221,8 +218,8 @@ def _check_classes(name: str, model: Model, task: str, classes: tuple[str, ...])
 def _measured(name: str, model: Model, data: Dataset, classes: tuple[str, ...]) -> Contender:
     """A finished network on the split that networks trained here are measured on, its classes in the order of all."""
     split = next((one for one in ("test", "validation") if data.splits.get(one)), ALL)
-    shown = data.splits[split] if split != ALL else [sample for part in data.splits.values() for sample in part]
-    samples = with_classes_of(list(shown), data.classes, model.classes)
+    shown = data.samples if split == ALL else list(data.splits[split])
+    samples = with_classes_of(shown, data.classes, model.classes)
     measured, scores = model.measure(samples, split)
     if model.classes != classes and isinstance(model.task, ClassScoresTask):
         order = [model.classes.index(one) for one in classes]

@@ -44,7 +44,6 @@ from striate.training.preparation import Prepared, prepare_run, stored_dtype
 from striate.training.progress import Progress, Silent
 from striate.training.schedule import Clock
 from striate.training.session import Session
-from striate.training.trainable import refuse_untrainable
 
 
 def train(
@@ -102,7 +101,6 @@ def _start(
 ) -> Run:
     _refuse_early(recipe, Path(run) if run is not None and world.leads else None)
     recipe = engine_of(recipe).fill(recipe)
-    refuse_untrainable(data, recipe.data.task, recipe.data.format)
     if recipe.optimisation.epochs is None and recipe.optimisation.minutes is None:
         recipe = recipe.with_values({"optimisation.minutes": DEFAULT_MINUTES})
         progress.say(f"no time or number of epochs given: {DEFAULT_MINUTES:g} minutes are taken (--minutes)")
@@ -243,7 +241,7 @@ def _same_splits(data: Dataset, folder: RunFolder, facts: RunFacts) -> Dataset:
             where=data.root,
             fix="Put the data back as it was, or start a new run.",
         )
-    by_name: dict[str, Sample] = {sample.name: sample for samples in data.splits.values() for sample in samples}
+    by_name: dict[str, Sample] = {sample.name: sample for sample in data.samples}
     splits = {}
     for split, names in folder.read_splits().items():
         missing = [name for name in names if name not in by_name]

@@ -11,7 +11,7 @@ from striate.errors import DataError
 from striate.formats.class_lists import ListedClass, find_class_lists
 from striate.formats.folder_names import place_of, read_folder_name, split_of_path
 from striate.formats.foreign import refusal
-from striate.formats.listing import visit, walk
+from striate.formats.listing import stem_of, suffix_of, visit, walk
 from striate.formats.masks.survey import Survey, survey_masks
 from striate.formats.objects import ObjectAnnotation, ObjectEntry, ObjectFindings
 from striate.formats.pairing import Pairing, mask_ending, pair_files
@@ -154,7 +154,7 @@ def _split_by_kind(kind: str, pictures: Sequence[str], masks: Sequence[str], ins
     """One set, or where several masks fit one picture, one for each ending of names and each folder of variants."""
     whole = MaskSet(kind, "", pair_files(pictures, masks), True, instances)
     if _is_paired(whole):
-        endings = {found[1] for mask in masks if (found := mask_ending(PurePosixPath(mask).stem)) is not None}
+        endings = {found[1] for mask in masks if (found := mask_ending(stem_of(mask))) is not None}
         ending = next(iter(endings)) if len(endings) == 1 else ""
         yield replace(whole, ending=ending, instances=instances or ending.endswith(("instanceids", "instances")))
         return
@@ -164,7 +164,7 @@ def _split_by_kind(kind: str, pictures: Sequence[str], masks: Sequence[str], ins
         folders = PurePosixPath(mask).parent.parts
         variant = tuple(part for part in folders if (rest := read_folder_name(part).rest) and rest not in places)
         kept = [part for part in folders if part not in variant]
-        ending = found[1] if (found := mask_ending(PurePosixPath(mask).stem)) else ""
+        ending = found[1] if (found := mask_ending(stem_of(mask))) else ""
         parts[variant, ending]["/".join([*kept, PurePosixPath(mask).name])] = mask
     for (variant, ending), originals in parts.items():
         pairing = pair_files(pictures, list(originals))
@@ -179,10 +179,10 @@ def _beside_pictures(files: Sequence[str]) -> list[MaskSet]:
     """Masks in the folders of their pictures, told by a word at the end of their names."""
     stems: defaultdict[str, set[str]] = defaultdict(set)
     for file in files:
-        stems[file.rpartition("/")[0]].add(PurePosixPath(file).stem.casefold())
+        stems[file.rpartition("/")[0]].add(stem_of(file).casefold())
     masks: defaultdict[str, list[str]] = defaultdict(list)
     for file in files:
-        found = mask_ending(PurePosixPath(file).stem)
+        found = mask_ending(stem_of(file))
         if found is not None and _has_picture(found[0], stems[file.rpartition("/")[0]]):
             masks[found[1]].append(file)
     taken = {file for part in masks.values() for file in part}
@@ -200,10 +200,13 @@ def _has_picture(stem: str, stems: set[str]) -> bool:
 
 def _two_folders(files: Sequence[str]) -> list[MaskSet]:
     """Two folders of the same file names; each in turn as that of the masks."""
-    folders: defaultdict[str, list[str]] = defaultdict(list)
+    below: defaultdict[str, list[str]] = defaultdict(list)
     for file in files:
-        parts = [part for part in PurePosixPath(file).parent.parts if read_folder_name(part).split is None]
-        folders["/".join(parts)].append(file)
+        below[file.rpartition("/")[0]].append(file)
+    folders: defaultdict[str, list[str]] = defaultdict(list)
+    for folder, inside in below.items():
+        parts = [part for part in folder.split("/") if read_folder_name(part).split is None]
+        folders["/".join(parts)] += inside
     if len(folders) != 2:
         return []
     (first, ours), (second, theirs) = folders.items()
@@ -218,12 +221,14 @@ def _two_folders(files: Sequence[str]) -> list[MaskSet]:
 
 def _two_suffixes(files: Sequence[str]) -> list[MaskSet]:
     """A JPEG and a file of another kind for each name: the other one may be the mask."""
-    pictures = [file for file in files if PurePosixPath(file).suffix.lower() in (".jpg", ".jpeg")]
-    others = [file for file in files if PurePosixPath(file).suffix.lower() not in (".jpg", ".jpeg")]
-    suffixes = {PurePosixPath(file).suffix.lower() for file in others}
-    if not pictures or len(suffixes) != 1:
+    kinds: defaultdict[str, list[str]] = defaultdict(list)
+    for file in files:
+        kinds[suffix_of(file)].append(file)
+    pictures = kinds.pop(".jpg", []) + kinds.pop(".jpeg", [])
+    if not pictures or len(kinds) != 1:
         return []
-    one = MaskSet(f"*{suffixes.pop()}", "", pair_files(pictures, others), False)
+    ((suffix, others),) = kinds.items()
+    one = MaskSet(f"*{suffix}", "", pair_files(pictures, others), False)
     return [one] if _is_paired(one) and one.share >= 1 - _UNPAIRED else []
 
 
@@ -232,7 +237,8 @@ def _some_pictures(path: Path) -> list[str]:
     found = []
     for folder, listing in visit(path, _FOLDERS_LOOKED_AT, _DEPTH):
         names = sorted(listing.pictures)[:_FILES_LOOKED_AT]
-        found += [(folder / name).relative_to(path).as_posix() for name in names]
+        above = folder.relative_to(path).as_posix()
+        found += names if above == "." else [f"{above}/{name}" for name in names]
     return found
 
 
