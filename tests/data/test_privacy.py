@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import pytest
 from striate.cli import main
 from striate.data import open_dataset
 from striate.data.look import look, write_look_page
-from striate.data.privacy import sum_up
+from striate.data.privacy import identity_problems, sum_up
+from striate.images import read_header
 from striate.structures import NOT_A_MEDICAL_DEVICE, Problem
 
 Capture = pytest.CaptureFixture[str]
@@ -61,6 +64,27 @@ def test_look_sums_up_by_entry(photos: Path, tmp_path: Path, made_scans: Any, ca
     assert "3 identifying: " in shown
     for secret in made_scans.SECRETS:
         assert secret.decode() not in page + text + shown
+
+
+def test_a_png_is_looked_into_unless_its_chunks_are_pixels_alone(tmp_path: Path) -> None:
+    from PIL import Image
+
+    picture = tmp_path / "a" / "plain.png"
+    picture.parent.mkdir()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(picture)
+    plain = picture.read_bytes()
+    text = b"Patient\0Jane Doe"
+    chunk = struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text))
+    header_ends = 8 + 12 + 13
+    for name, data, alone in (
+        ("plain", plain, True),
+        ("within", plain[:header_ends] + chunk + plain[header_ends:], False),
+        ("cut", plain[:-12], False),
+    ):
+        picture.write_bytes(data)
+        assert (name, read_header(picture).pixels_alone) == (name, alone)
+        found = [one.detail for one in identity_problems(picture, picture.name, "png")]
+        assert found == (["PNG\ntext Patient"] if name == "within" else [])
 
 
 def test_volumes_and_labels_are_looked_into_once_each(tmp_path: Path, made_scans: Any) -> None:

@@ -249,7 +249,8 @@ def _file_problems(source: FileSource, header: Header) -> Iterator[Problem]:
             f"its EXIF orientation is {header.orientation}: the pixels are stored turned or mirrored.",
             "It is turned upright when read; programs that ignore EXIF show it otherwise.",
         )
-    yield from identity_problems(source.path, source.name, header.kind)
+    if not header.pixels_alone:
+        yield from identity_problems(source.path, source.name, header.kind)
 
 
 def _odd_values(name: str, pixels: npt.NDArray[Any]) -> tuple[Problem, ...]:

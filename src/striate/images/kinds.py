@@ -51,6 +51,7 @@ class Header:
         frames: Pictures in the file; only the first is read.
         notes: What reading changes or leaves out, one phrase each ("CMYK, turned into RGB").
         orientation: EXIF orientation of the stored pixels, which reading undoes; 1 where they are upright.
+        pixels_alone: Whether the file is known to hold nothing that could tell who somebody is, but for its pixels.
     """
 
     size_hw: tuple[int, int]
@@ -60,6 +61,7 @@ class Header:
     frames: int = 1
     notes: tuple[str, ...] = ()
     orientation: int = 1
+    pixels_alone: bool = False
 
     @property
     def channels(self) -> int:

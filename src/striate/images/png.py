@@ -19,6 +19,7 @@ from striate.images.orientation import apply_orientation, orientation_of_exif, u
 from striate.structures import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TELLING = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
 _SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
 
@@ -30,6 +31,8 @@ class _Chunks:
     transparent: bool
     orientation: int
     complete: bool
+    plain: bool
+    """Whether none of its chunks holds text or EXIF."""
 
 
 def _walk_chunks(path: Path, file: BinaryIO) -> _Chunks:
@@ -45,18 +48,19 @@ def _walk_chunks(path: Path, file: BinaryIO) -> _Chunks:
     if colour_type not in _SAMPLES or bit_depth not in (1, 2, 4, 8, 16):
         raise damaged(path, f"colour type {colour_type} with {bit_depth} bits does not exist")
     file.seek(4, io.SEEK_CUR)
-    transparent, orientation, complete = False, 1, False
+    transparent, orientation, complete, told = False, 1, False, False
     while len(start := file.read(8)) == 8:
         (length,), name = struct.unpack_from(">I", start), start[4:]
         if name == b"IEND":
             complete = True
             break
+        told = told or name in _TELLING
         if name == b"eXIf":
             orientation = orientation_of_exif(file.read(length))
             length = 0
         transparent = transparent or name == b"tRNS"
         file.seek(length + 4, io.SEEK_CUR)
-    return _Chunks((height, width), bit_depth, colour_type, transparent, orientation, complete)
+    return _Chunks((height, width), bit_depth, colour_type, transparent, orientation, complete, not told)
 
 
 class _Png(PictureKind):
@@ -85,6 +89,7 @@ class _Png(PictureKind):
             "uint16" if chunks.bit_depth == 16 else "uint8",
             self.name,
             orientation=chunks.orientation,
+            pixels_alone=chunks.complete and chunks.plain,
         )
 
     def read(self, path: Path, at_least_hw: tuple[int, int] | None = None) -> Picture:
