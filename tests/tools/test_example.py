@@ -18,14 +18,16 @@ from striate.tools.exporting import example_of
 # The outputs are the pixels' means, so that what is prepared can be seen.
 MEANS = """
 def load(path):
-    return lambda pixels: [pixels.mean((2, 3), dtype=np.float64) / 255]
+    return lambda pixels: [PIXELS.mean((2, 3), dtype=np.float64) / 255]
 """
 
 
-def asked(folder: Path, task: str, *pictures: Path, dtype: str = "uint8") -> subprocess.CompletedProcess[str]:
-    """The script's answer with a network whose scores are the means of red, green and blue."""
+def asked(
+    folder: Path, task: str, *pictures: Path, dtype: str = "uint8", seen: str = "pixels"
+) -> subprocess.CompletedProcess[str]:
+    """The script's answer with a network whose scores are the means of red, green and blue of the pixels seen."""
     tool = TOOLS.get("onnx")
-    source = example_of(tool).replace(tool.load.strip(), MEANS.strip())
+    source = example_of(tool).replace(tool.load.strip(), MEANS.strip().replace("PIXELS", seen))
     (folder / "example.py").write_text(source, encoding="utf-8")
     entry = {"shape": ["batch", 3, 8, 8], "dtype": dtype, "fit": "squash"}
     about = {"file": "x", "task": task, "classes": ["r", "g", "b"], "outputs": ["scores"], "input": entry}
@@ -42,6 +44,18 @@ def test_several_labels_are_named_and_transparency_lies_on_white(tmp_path: Path)
     # Red above, white below: 1 of red, half of green and blue.
     assert found == "r 0.7311, b 0.6225, g 0.6225" or found == "r 0.7311, g 0.6225, b 0.6225"
     assert read_picture(tmp_path / "half.png").pixels.shape[0] == 4
+
+
+def test_pictures_are_seen_upright(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:, :8, 0], pixels[:, 8:, 2] = 255, 255
+    exif = Image.Exif()
+    # Held on its side: to be turned by 90 degrees clockwise, so that left comes to lie above.
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "held.png", exif=exif)
+    found = asked(tmp_path, "classification", tmp_path / "held.png", seen="pixels[:, :, :3]").stdout
+    assert found.strip().endswith("r 0.5761")
+    assert read_picture(tmp_path / "held.png").pixels[:, 0, 0].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
 ABOUT = json.loads((HERE / "striate.json").read_text(encoding="utf-8"))
@@ -26,15 +26,15 @@ def load(path):
 
 
 def prepare(path):
-    """A picture as the network takes it, `(1, C, H, W)`, and scale and offset `(y, x)` of the picture in it."""
+    """A picture as the network takes it, `(1, C, H, W)`; scale and offset `(y, x)` of the picture in it; its size."""
     _, channels, height, width = ABOUT["input"]["shape"]
     if ABOUT["input"].get("rule"):
         sys.exit(f"This network sees channels by the rule {ABOUT['input']['rule']!r}: ask `striate predict`.")
     if ABOUT["input"]["dtype"] != "uint8" or channels not in (1, 3):
         sys.exit(f"This network takes {channels} channels of {ABOUT['input']['dtype']}; Pillow gives 1 or 3 of uint8.")
     try:
-        image = Image.open(path)
-        image.load()
+        # Upright, as whoever held the camera saw it.
+        image = ImageOps.exif_transpose(Image.open(path))
     except OSError as error:
         sys.exit(f"{path}: expected a picture: {error}")
     if image.mode.startswith(("I", "F")):
@@ -62,7 +62,7 @@ def prepare(path):
     if normalisation != "inside":
         mean, std = (np.asarray(normalisation[name], np.float32) for name in ("mean", "std"))
         frame = (frame.astype(np.float32) / np.float32(normalisation["scale"]) - mean) / std
-    return np.ascontiguousarray(frame.transpose(2, 0, 1))[None], scale, offset
+    return np.ascontiguousarray(frame.transpose(2, 0, 1))[None], scale, offset, image.size
 
 
 def softmax(scores, axis):
@@ -122,7 +122,7 @@ def shares(given):
 
 def answer(run, path):
     """What the network says about a picture, in words."""
-    pixels, scale, offset = prepare(path)
+    pixels, scale, offset, size = prepare(path)
     outputs = dict(zip(ABOUT["outputs"], run(pixels), strict=True))
     scores, classes = outputs["scores"][0], ABOUT["classes"]
     if ABOUT["task"] == "classification":
@@ -137,7 +137,7 @@ def answer(run, path):
     if "boxes_xyxy" in outputs:
         corners = outputs["boxes_xyxy"][0]
         shift, factor = np.array([offset[1], offset[0]] * 2), np.array([scale[1], scale[0]] * 2)
-        rows = boxes(1 / (1 + np.exp(-scores)), (corners - shift) / factor, Image.open(path).size)
+        rows = boxes(1 / (1 + np.exp(-scores)), (corners - shift) / factor, size)
         return "; ".join(f"{classes[kind]} {score:.4f} at {[round(x, 1) for x in box]}" for kind, score, *box in rows)
     return ", ".join(f"{name} {value.shape}" for name, value in outputs.items())
 

@@ -6,7 +6,6 @@ What follows the marker stands in the script that is handed over, after the load
 import sys
 
 import numpy as np
-from PIL import Image
 
 from striate.tools.examples.example import ABOUT, HERE, doubted, load, overlaps, prepare, softmax
 
@@ -118,7 +117,7 @@ def pixels_of(share, box, size):
 
 def answer(run, looks, path):
     """What the network says about a picture, in words."""
-    pixels, scale, offset = prepare(path)
+    pixels, scale, offset, size = prepare(path)
     outputs = dict(zip(ABOUT["outputs"], run(pixels), strict=True))
     levels, objectness, edges = (
         [value[0] for name, value in outputs.items() if name.split(".")[0] == part]
@@ -131,7 +130,6 @@ def answer(run, looks, path):
     sure = scores >= ABOUT["count_from"]
     kinds, scores, boxes = kinds[sure], scores[sure], boxes[sure]
     shift, factor = np.array([offset[1], offset[0]] * 2), np.array([scale[1], scale[0]] * 2)
-    size = Image.open(path).size
     corners = np.clip((boxes - shift) / factor, 0, size * 2)
     shared, drawn = overlaps(corners, corners), [""] * len(boxes)
     if "masks" in looks and len(boxes):
