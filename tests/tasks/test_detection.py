@@ -19,7 +19,7 @@ from striate.tasks import TASKS
 from striate.tasks.box_truth import BoxTruth
 from striate.tasks.coco_figures import coco_figures
 from striate.tasks.detection import EMPTY_FOUND, EMPTY_TRUTH
-from striate.tasks.matching import OVERLAPS, average_precisions, box_overlaps, match_all, match_picture
+from striate.tasks.matching import OVERLAPS, average_precisions, coco_overlaps, match_all, match_picture
 
 TASK = TASKS.get("detection")
 CLASSES = ("cat", "dog", "owl")
@@ -157,14 +157,14 @@ def test_average_precision_by_hand() -> None:
 def test_an_object_is_found_once_and_what_is_ignored_counts_neither_way() -> None:
     boxes = np.array([[0, 0, 10, 10]], np.float32)
     twice = np.repeat(boxes, 2, 0)
-    partner, aside = match_picture(box_overlaps(twice, boxes, np.array([False])), np.array([False]))
+    partner, aside = match_picture(coco_overlaps(twice, boxes, np.array([False])), np.array([False]))
     assert partner[0].tolist() == [0, -1]
     assert not aside.any()
-    partner, aside = match_picture(box_overlaps(twice, boxes, np.array([True])), np.array([True]))
+    partner, aside = match_picture(coco_overlaps(twice, boxes, np.array([True])), np.array([True]))
     assert (partner == -1).all()
     assert aside[0].tolist() == [True, True]
     # An overlap of 0.6 is enough for the first thresholds only.
-    lower = box_overlaps(np.array([[0, 0, 10, 6]], np.float32), boxes, np.array([False]))
+    lower = coco_overlaps(np.array([[0, 0, 10, 6]], np.float32), boxes, np.array([False]))
     partner, _ = match_picture(lower, np.array([False]))
     assert (partner[:, 0] == 0).tolist() == (OVERLAPS <= 0.6 + 1e-9).tolist()
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from striate.networks.heads.outputs import packed
 from striate.structures import Instances
+from striate.structures.overlaps import box_overlaps
 from striate.tasks import soft_suppression
-from striate.tasks.matching import box_overlaps
 from striate.tasks.soft_suppression import suppress_softly
 
 
@@ -67,7 +67,8 @@ def test_it_is_the_formula_for_every_pair(finds: list[tuple[int, ...]]) -> None:
     found = row(np.hstack([values[:, :2], values[:, :2] + values[:, 2:4]]), values[:, 5] / 100, values[:, 4])
     order = np.argsort(-found["scores"], kind="stable")
     ranked = {name: column[order] for name, column in found.items()}
-    overlap = box_overlaps(ranked["boxes_xyxy"], ranked["boxes_xyxy"], np.zeros(len(order), np.bool_))
+    corners = ranked["boxes_xyxy"].astype(np.float64)
+    overlap = box_overlaps(corners[:, None], corners[None])
     overlap *= ranked["classes"][:, None] == ranked["classes"][None]
     wanted = ranked["scores"] * np.exp(-(np.tril(overlap, -1) ** 2).sum(1) / 0.5)
     with pytest.MonkeyPatch.context() as patch:

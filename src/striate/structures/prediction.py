@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.structures.annotation import Boxes, Instances, Mask
+from striate.structures.overlaps import box_overlaps
 
 SHOWN_FROM = 0.3
 """Score from which a found object is drawn, and counted where found objects are counted; predictions hold all."""
@@ -153,15 +154,11 @@ class DetectedObjects:
         """
         sure = self.surer_than(score)
         boxes = sure.boxes_xyxy.astype(np.float64)
-        areas = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).prod(1)
         kept = np.ones(len(sure), bool)
         for first in range(len(sure)):
             if not kept[first]:
                 continue
-            low = np.maximum(boxes[first + 1 :, :2], boxes[first, :2])
-            high = np.minimum(boxes[first + 1 :, 2:], boxes[first, 2:])
-            shared = (high - low).clip(min=0).prod(1)
-            overlap = shared / np.maximum(areas[first] + areas[first + 1 :] - shared, 1e-12)
+            overlap = box_overlaps(boxes[first], boxes[first + 1 :])
             kept[first + 1 :] &= (overlap < SAME_THING) | (sure.classes[first + 1 :] == sure.classes[first])
         return sure.of(kept)
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.structures import Ragged
+from striate.structures.overlaps import box_areas, shared_boxes
 from striate.tasks.coco_figures import most_counted, packed_masks
 from striate.tasks.resampling import mean_of_defined
 
@@ -188,7 +189,7 @@ def overlaps_of(
 ) -> npt.NDArray[np.float64]:
     """`(D, G)` intersection over union of masks where there are some, else of boxes."""
     if "masks" not in true:
-        return box_overlaps(found["boxes_xyxy"], true["boxes_xyxy"], crowd)
+        return coco_overlaps(found["boxes_xyxy"], true["boxes_xyxy"], crowd)
     if not len(found["classes"]) or not len(true["classes"]):
         return np.zeros((len(found["classes"]), len(true["classes"])))
     from faster_coco_eval.core import mask as coco_mask
@@ -197,19 +198,14 @@ def overlaps_of(
     return np.asarray(overlap, np.float64)
 
 
-def box_overlaps(
+def coco_overlaps(
     found: npt.NDArray[np.float32], true: npt.NDArray[np.float32], crowd: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
     """`(D, G)` intersection over union; over the found box alone where the true one is a crowd, as COCO does."""
-    a, b = found.astype(np.float64), true.astype(np.float64)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = np.clip(high - low, 0, None).prod(-1)
-    area_a, area_b = (a[:, 2:] - a[:, :2]).prod(-1)[:, None], (b[:, 2:] - b[:, :2]).prod(-1)[None]
-    whole = np.where(crowd[None], area_a, area_a + area_b - both)
-    overlap = np.zeros(both.shape)
-    np.divide(both, whole, out=overlap, where=whole > 0)
-    return overlap
+    own, theirs = found.astype(np.float64)[:, None], true.astype(np.float64)[None]
+    both = box_areas(shared_boxes(own, theirs))
+    whole = np.where(crowd[None], box_areas(own), box_areas(own) + box_areas(theirs) - both)
+    return np.divide(both, whole, out=np.zeros_like(both), where=whole > 0)
 
 
 @dataclass(frozen=True, slots=True)

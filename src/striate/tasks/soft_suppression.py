@@ -16,8 +16,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from striate.structures.overlaps import box_overlaps
 from striate.tasks.coco_figures import packed_masks
-from striate.tasks.tiles import Row, overlaps_of_pairs
+from striate.tasks.tiles import Row
 
 SIGMA = 0.5
 
@@ -46,7 +47,7 @@ def suppress_softly(found: Row) -> Row:
         if "masks" in found:
             overlap = _mask_overlaps(found, weaker, surer)
         else:
-            overlap = overlaps_of_pairs(boxes[weaker], boxes[surer])
+            overlap = box_overlaps(boxes[weaker], boxes[surer])
         doubt += np.bincount(weaker, overlap**2, len(doubt))
     softened = (scores * np.exp(-doubt / SIGMA)).astype(scores.dtype)
     order = np.argsort(-softened, kind="stable")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from striate.structures import Placement
+from striate.structures.overlaps import box_areas, box_overlaps, shared_boxes
 
 Row = dict[str, npt.NDArray[Any]]
 """Finds in one tile: `boxes_xyxy`, `classes`, `scores`, in pixels of the whole picture, and perhaps `masks`."""
@@ -95,9 +96,9 @@ class _Kept:
             return None
         others, tiles = others[alike], tiles[alike]
         boxes = self.rows["boxes_xyxy"]
-        zones = _intersections(self.windows[tiles], self.windows[tile])
-        own = _intersections(zones, boxes[index].astype(np.float64))
-        overlap = overlaps_of_pairs(own, _intersections(zones, boxes[others].astype(np.float64)))
+        zones = shared_boxes(self.windows[tiles], self.windows[tile])
+        own = shared_boxes(zones, boxes[index].astype(np.float64))
+        overlap = box_overlaps(own, shared_boxes(zones, boxes[others].astype(np.float64)))
         best = int(overlap.argmax())
         if overlap[best] < AGREEING:
             return None
@@ -155,10 +156,9 @@ class _Neighbours:
             return self._known[tile]
         x, y = self._cell(self._windows[tile]).tolist()
         around = [other for dx in (-1, 0, 1) for dy in (-1, 0, 1) for other in self._cells.get((x + dx, y + dy), ())]
-        shared = _intersections(self._windows[around], self._windows[tile])
-        areas = (shared[:, 2:] - shared[:, :2]).prod(1)
+        shared = shared_boxes(self._windows[around], self._windows[tile])
         self._known[tile] = [
-            other for other, area in zip(around, areas.tolist(), strict=True) if area > 0 and other != tile
+            other for other, area in zip(around, box_areas(shared).tolist(), strict=True) if area > 0 and other != tile
         ]
         return self._known[tile]
 
@@ -209,18 +209,3 @@ def _covered_xyxy(placement: Placement) -> tuple[int, int, int, int]:
 def _owned_corners(placement: Placement) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     rows, columns = placement.owned
     return np.array([columns.start, rows.start], np.float64), np.array([columns.stop, rows.stop], np.float64)
-
-
-def _intersections(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Common parts of boxes, `(N, 4)`; of no area where there is none."""
-    low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
-    return np.concatenate([low, np.maximum(low, high)], -1)
-
-
-def overlaps_of_pairs(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Intersection over union of pairs of boxes, `(N,)`."""
-    both, own, theirs = ((box[:, 2:] - box[:, :2]).prod(1) for box in (_intersections(first, second), first, second))
-    whole = own + theirs - both
-    overlap = np.zeros(len(both))
-    np.divide(both, whole, out=overlap, where=whole > 0)
-    return overlap
