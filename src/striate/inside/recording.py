@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from striate.errors import RequestError
 from striate.networks.activity import ACTIVATION_TYPES
 from striate.networks.kernels import Kernels, kernels_of
+from striate.networks.watching import name_of_call
 
 POOLING_TYPES = (
     nn.MaxPool2d,
@@ -139,7 +140,7 @@ class _Watch:
         if not isinstance(output, Tensor) or output.ndim not in (2, 4):
             return
         self._times[name] += 1
-        numbered = name if self._times[name] == 1 else f"{name}#{self._times[name]}"
+        numbered = name_of_call(name, self._times[name])
         size_hw = (int(taken.shape[-2]), int(taken.shape[-1])) if taken.ndim == 4 else (1, 1)
         kernels = kernels_of(module, size_hw)
         self.calls[numbered] = Call(numbered, module, taken, output.clone(), source, kernels)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.networks.layers import ACTIVATIONS, ScaledTanh
-from striate.networks.watching import watching
+from striate.networks.watching import name_of_call, watching
 
 ACTIVATION_TYPES = tuple({type(build()) for build in ACTIVATIONS} - {nn.Identity})
 
@@ -99,8 +99,7 @@ def measure_activity(network: nn.Module, batches: Iterable[Tensor]) -> list[Acti
         if given.ndim in (2, 4):
             # Entered when it first runs, so that the order is that of the work. A layer without weights may be used
             # for maps of different channels.
-            numbered = name if times[name] == 1 else f"{name}#{times[name]}"
-            tallies.setdefault(numbered, _Tally(layers[name])).add(given)
+            tallies.setdefault(name_of_call(name, times[name]), _Tally(layers[name])).add(given)
 
     with watching(layers, see), torch.inference_mode():
         for batch in batches:

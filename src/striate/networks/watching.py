@@ -43,3 +43,8 @@ def keeping(layer: nn.Module) -> Iterator[list[Tensor]]:
     kept: list[Tensor] = []
     with watching({"": layer}, lambda _name, output: kept.append(output)):
         yield kept
+
+
+def name_of_call(name: str, time: int) -> str:
+    """What a call of a layer is called: the second of one that is used twice ends with `#2`."""
+    return name if time == 1 else f"{name}#{time}"
