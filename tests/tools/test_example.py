@@ -58,6 +58,36 @@ def test_pictures_are_seen_upright(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "held.png").pixels[:, 0, 0].tolist() == [255, 0, 0]
 
 
+FOUND = """
+def load(path):
+    corners = [[0, 0, 4, 4], [0, 0, 4, 4], [2, 0, 6, 4], [6, 6, 8, 8], [0.1, 0, 4, 4]]
+    # Two classes for one thing; a neighbour that shares a third with it; one by itself; a double.
+    shares = [[0.9, 0.1], [0.1, 0.8], [0.7, 0.1], [0.6, 0.1], [0.85, 0.1]]
+    scores = np.log(shares) - np.log1p(-np.array(shares))
+    return lambda pixels: [scores[None] * (pixels.max() > 0) - 9 * (pixels.max() == 0), np.array([corners], float)]
+"""
+
+
+def test_each_thing_counts_once_and_a_bad_file_stops_no_other(tmp_path: Path) -> None:
+    """The neighbour falls to 0.7 * exp(-(8 / 24) ** 2 / 0.5) = 0.5605."""
+    for name, value in (("black", 0), ("white", 255)):
+        Image.fromarray(np.full((8, 8, 3), value, np.uint8)).save(tmp_path / f"{name}.png")
+    tool = TOOLS.get("onnx")
+    (tmp_path / "example.py").write_text(example_of(tool).replace(tool.load.strip(), FOUND.strip()), encoding="utf-8")
+    entry = {"shape": [1, 3, 8, 8], "dtype": "uint8", "fit": "squash"}
+    about = {"file": "x", "task": "detection", "classes": ["cat", "dog"], "outputs": ["scores", "boxes_xyxy"]}
+    (tmp_path / "striate.json").write_text(json.dumps({**about, "input": entry, "count_from": 0.5}))
+    command = [sys.executable, "example.py", "gone.png", "white.png", "black.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("gone.png: expected a picture")
+    assert done.stdout.splitlines() == [
+        "white.png: cat 0.9000 at [0.0, 0.0, 4.0, 4.0]; cat 0.6000 at [6.0, 6.0, 8.0, 8.0]; "
+        "cat 0.5605 at [2.0, 0.0, 6.0, 4.0]",
+        "black.png: nothing found",
+    ]
+
+
 @pytest.mark.parametrize(
     ("dtype", "name", "words"),
     [

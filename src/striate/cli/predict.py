@@ -180,5 +180,5 @@ def _show(rows: Sequence[tuple[str, str]], order: AnswerOrder, scans: bool, cons
         shown.add_row(path, words)
     console.print(shown)
     if order.task in ("detection", "instances"):
-        console.print(f"Objects are counted from a score of {order.drawn_from:.2g} on; --min-score changes that.")
+        console.print(f"Objects are counted from a score of {order.drawn_from:g} on; --min-score changes that.")
     tell_scans(console, scans)

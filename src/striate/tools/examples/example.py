@@ -35,7 +35,7 @@ def prepare(path):
     try:
         # Upright, as whoever held the camera saw it.
         image = ImageOps.exif_transpose(Image.open(path))
-    except OSError as error:
+    except (OSError, Image.DecompressionBombError) as error:
         sys.exit(f"{path}: expected a picture: {error}")
     if image.mode.startswith(("I", "F")):
         sys.exit(f"{path}: the network learned from pictures of 8 bits, and this has more ({image.mode}).")
@@ -71,6 +71,20 @@ def softmax(scores, axis):
     return risen / risen.sum(axis, keepdims=True)
 
 
+def tell(ask):
+    """Prints what is said about every picture that is named; one that cannot be answered stops none of the others."""
+    if len(sys.argv) < 2:
+        sys.exit("usage: python example.py PICTURE...")
+    refused = 0
+    for name in sys.argv[1:]:
+        try:
+            print(f"{name}: {ask(name) or 'nothing found'}")
+        except SystemExit as error:
+            print(error, file=sys.stderr)
+            refused += 1
+    sys.exit(1 if refused else 0)
+
+
 def overlaps(one, other):
     """Intersection over union of boxes `(n, 4)` with boxes `(m, 4)`: `(n, m)`."""
     low = np.maximum(one[:, None, :2], other[:, :2])
@@ -86,11 +100,21 @@ def doubted(kinds, scores, shared):
     return scores * np.exp(-(np.tril(shared * alike, -1) ** 2).sum(1) / 0.5)
 
 
+def once(kinds, scores, shared, same=0.5):
+    """Places of the objects that count, the surest first; what is found as two classes counts as the surer one."""
+    kept = []
+    for place in np.argsort(-scores, kind="stable"):
+        other = [one for one in kept if kinds[one] != kinds[place]]
+        if scores[place] >= ABOUT["count_from"] and not (shared[place, other] >= same).any():
+            kept.append(place)
+    return kept
+
+
 def boxes(scores, corners, size, least=0.02, same=0.5):
     """Objects in a picture of `size` (width, height), each once: `(class, score, x0, y0, x1, y1)`."""
     found = []
     for kind in range(scores.shape[1]):
-        order = np.argsort(-scores[:, kind])
+        order = np.argsort(-scores[:, kind], kind="stable")
         order = order[scores[order, kind] >= max(least, ABOUT["count_from"])]
         while len(order):
             best, rest = order[0], order[1:]
@@ -100,9 +124,9 @@ def boxes(scores, corners, size, least=0.02, same=0.5):
         return []
     kinds, sureness, chosen = map(np.array, zip(*sorted(found, key=lambda one: -one[1]), strict=True))
     corners = np.clip(corners[chosen], 0, [*size, *size])
-    sureness = doubted(kinds, sureness, overlaps(corners, corners))
-    rows = [(kind, score, *box) for kind, score, box in zip(kinds, sureness, corners.tolist(), strict=True)]
-    return sorted((row for row in rows if row[1] >= ABOUT["count_from"]), key=lambda row: -row[1])
+    shared = overlaps(corners, corners)
+    sureness = doubted(kinds, sureness, shared)
+    return [(kinds[place], sureness[place], *corners[place].tolist()) for place in once(kinds, sureness, shared)]
 
 
 def shares(given):
@@ -139,12 +163,10 @@ def answer(run, path):
         shift, factor = np.array([offset[1], offset[0]] * 2), np.array([scale[1], scale[0]] * 2)
         rows = boxes(1 / (1 + np.exp(-scores)), (corners - shift) / factor, size)
         return "; ".join(f"{classes[kind]} {score:.4f} at {[round(x, 1) for x in box]}" for kind, score, *box in rows)
-    return ", ".join(f"{name} {value.shape}" for name, value in outputs.items())
+    shapes = ", ".join(f"{name} {value.shape}" for name, value in outputs.items())
+    return f"{shapes}; `striate predict` makes objects of them"
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("usage: python example.py PICTURE...")
     network = load(HERE / ABOUT["file"])
-    for name in sys.argv[1:]:
-        print(f"{name}: {answer(network, name)}")
+    tell(lambda path: answer(network, path))

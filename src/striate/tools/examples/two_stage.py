@@ -3,11 +3,9 @@
 What follows the marker stands in the script that is handed over, after the loading and preparing of pictures.
 """
 
-import sys
-
 import numpy as np
 
-from striate.tools.examples.example import ABOUT, HERE, doubted, load, overlaps, prepare, softmax
+from striate.tools.examples.example import ABOUT, HERE, doubted, load, once, overlaps, prepare, softmax, tell
 
 # <steps>
 HOW = ABOUT.get("proposing", {})
@@ -132,26 +130,26 @@ def answer(run, looks, path):
     shift, factor = np.array([offset[1], offset[0]] * 2), np.array([scale[1], scale[0]] * 2)
     corners = np.clip((boxes - shift) / factor, 0, size * 2)
     shared, drawn = overlaps(corners, corners), [""] * len(boxes)
+    pixels_shared = shared.copy()
     if "masks" in looks and len(boxes):
         planes = looks["masks"](cut_out(levels, boxes, ABOUT["looks"]["masks"]["shape"][-1]))[0]
         masks = []
         for index, (kind, box) in enumerate(zip(kinds, (boxes - shift) / factor, strict=True)):
             masks.append(pixels_of(1 / (1 + np.exp(-planes[index, kind + 1])), box, size[::-1]))
-            # What has no pixel is no object.
-            drawn[index] = f" with {masks[index].sum()} pixels" if masks[index].any() else None
+            drawn[index] = f" with {masks[index].sum()} pixels"
             for other in np.flatnonzero(shared[index, :index]):
                 together = (masks[index] | masks[other]).sum()
-                shared[index, other] = (masks[index] & masks[other]).sum() / max(together, 1)
-    rows = zip(kinds, doubted(kinds, scores, shared), corners.round(1).tolist(), drawn, strict=True)
-    rows = [row for row in rows if row[1] >= ABOUT["count_from"] and row[3] is not None]
-    rows.sort(key=lambda row: -row[1])
-    return "; ".join(f"{ABOUT['classes'][kind]} {score:.4f} at {box}{mask}" for kind, score, box, mask in rows)
+                pixels_shared[index, other] = (masks[index] & masks[other]).sum() / max(together, 1)
+        # What has no pixel is no object.
+        scores = scores * [mask.any() for mask in masks]
+    scores = doubted(kinds, scores, pixels_shared)
+    return "; ".join(
+        f"{ABOUT['classes'][kinds[place]]} {scores[place]:.4f} at {corners[place].round(1).tolist()}{drawn[place]}"
+        for place in once(kinds, scores, shared)
+    )
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("usage: python example.py PICTURE...")
     network = load(HERE / ABOUT["file"])
     others = {name: load(HERE / entry["file"]) for name, entry in ABOUT["looks"].items()}
-    for name in sys.argv[1:]:
-        print(f"{name}: {answer(network, others, name)}")
+    tell(lambda path: answer(network, others, path))
