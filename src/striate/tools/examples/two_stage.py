@@ -141,7 +141,7 @@ def answer(run, looks, path):
                 together = (masks[index] | masks[other]).sum()
                 pixels_shared[index, other] = (masks[index] & masks[other]).sum() / max(together, 1)
         # What has no pixel is no object.
-        scores = scores * [mask.any() for mask in masks]
+        scores = np.where([mask.any() for mask in masks], scores, -1)
     scores = doubted(kinds, scores, pixels_shared)
     return "; ".join(
         f"{ABOUT['classes'][kinds[place]]} {scores[place]:.4f} at {corners[place].round(1).tolist()}{drawn[place]}"
