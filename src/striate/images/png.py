@@ -19,7 +19,9 @@ from striate.images.orientation import apply_orientation, orientation_of_exif, u
 from striate.structures import Picture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_TELLING = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+"""With `eXIf` the chunks that may tell who somebody is."""
+
 _SAMPLES = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
 
@@ -54,7 +56,7 @@ def _walk_chunks(path: Path, file: BinaryIO) -> _Chunks:
         if name == b"IEND":
             complete = True
             break
-        told = told or name in _TELLING
+        told = told or name in (*TEXT_CHUNKS, b"eXIf")
         if name == b"eXIf":
             orientation = orientation_of_exif(file.read(length))
             length = 0

@@ -11,6 +11,7 @@ from striate.images.identity.base import Holder, Identity, Taken
 from striate.images.identity.exif import names_in_exif, names_in_xmp, orientation_block
 from striate.images.kinds import damaged, truncated
 from striate.images.orientation import orientation_of_exif
+from striate.images.png import TEXT_CHUNKS
 
 _EXIF, _XMP, _IPTC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
 _BYLINE, _CAPTION = b"\x1c\x02\x50", b"\x1c\x02\x78"
@@ -42,7 +43,6 @@ _KEPT_CHUNKS = frozenset(
         b"fdAT",
     }
 )
-_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _TECHNICAL_KEYS = ("software", "date:", "png:", "xml:com.adobe.xmp", "signature", "thumb::", "exif:", "raw profile")
 """Keys of PNG text, or their beginnings, that name nobody; packets of EXIF and XMP are looked into by themselves."""
 
@@ -155,10 +155,10 @@ class _PngHolder(Holder):
             if len(data) == 1 << 16:
                 data += file.read()
         # Most files have neither, which one search tells sooner than following the chunks.
-        if not any(mark in data for mark in (*_TEXT_CHUNKS, b"eXIf")):
+        if not any(mark in data for mark in (*TEXT_CHUNKS, b"eXIf")):
             return Identity()
         for kind, start, end in _chunks(path, data):
-            if kind in _TEXT_CHUNKS:
+            if kind in TEXT_CHUNKS:
                 names += _text_names(kind, data[start:end])
             elif kind == b"eXIf":
                 names += names_in_exif(data[start:end])
@@ -173,7 +173,7 @@ class _PngHolder(Holder):
             if kind in _KEPT_CHUNKS:
                 parts.append(data[start - 8 : end + 4])
                 continue
-            name = _key_of(data[start:end]) if kind in _TEXT_CHUNKS else "EXIF" if kind == b"eXIf" else kind.decode()
+            name = _key_of(data[start:end]) if kind in TEXT_CHUNKS else "EXIF" if kind == b"eXIf" else kind.decode()
             taken.actions[name, "removed"] += 1
             if kind == b"eXIf" and (orientation := orientation_of_exif(data[start:end])) != 1:
                 block = orientation_block(orientation)
@@ -205,7 +205,7 @@ def _text_names(kind: bytes, body: bytes) -> Iterator[str]:
     key = _key_of(body)
     if key.lower().startswith("text xml:com.adobe.xmp"):
         yield from names_in_xmp(body)
-    elif "raw profile" in key.lower() or kind not in _TEXT_CHUNKS:
+    elif "raw profile" in key.lower() or kind not in TEXT_CHUNKS:
         yield from ("EXIF",) if "exif" in key.lower() else ()
     elif not key.removeprefix("text ").lower().startswith(_TECHNICAL_KEYS):
         yield key
