@@ -37,7 +37,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
     parser.add_argument(
-        "--case", default="", metavar="TEXT", help="of throughput and choice only what is named like this"
+        "--case", default="", metavar="TEXT", help="of throughput, choice and spatial only what is named like this"
     )
     parser.add_argument("--rounds", type=int, help="alternating runs of each contender (3; 1 with --quick)")
     parser.add_argument("--quick", action="store_true", help="smaller work and one round: a check, not a measurement")
@@ -71,13 +71,17 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
     """Measures part by part; each result comes with the function that writes it down."""
     quick: bool = options.quick
     rounds = options.rounds or (1 if quick else 3)
+
+    def asked_for(case: Any) -> bool:
+        return options.case.lower() in case.title.lower()
+
     if "help" in parts:
         yield "help", start_up.measure_help(5 if quick else 20), start_up.write_help
     if "families" in parts:
         yield "families", families.measure_families(quick), families.write_families
     if "spatial" in parts:
         amount = spatial.QUICK if quick else spatial.FULL
-        for task in spatial.CASES:
+        for task in filter(asked_for, spatial.CASES):
             yield "spatial", spatial.measure_case(task, options.data, rounds, amount), spatial.write_case
     if "large" in parts:
         yield "large", large_picture.measure_large(options.data, quick), large_picture.write_large
@@ -94,14 +98,10 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
     if "time-to-98" in parts:
         yield "time-to-98", time_to_accuracy.measure_race(options.data, peers, rounds), time_to_accuracy.write_race
     if "choice" in parts:
-        for setting in choice.QUICK_CASES if quick else choice.CASES:
-            if options.case.lower() not in setting.title.lower():
-                continue
+        for setting in filter(asked_for, choice.QUICK_CASES if quick else choice.CASES):
             yield "choice", choice.measure_choice(setting, options.data, min(rounds, 2)), choice.write_choice
     if "throughput" in parts:
-        for case in throughput.QUICK_CASES if quick else throughput.CASES:
-            if options.case.lower() not in case.title.lower():
-                continue
+        for case in filter(asked_for, throughput.QUICK_CASES if quick else throughput.CASES):
             yield "throughput", throughput.measure_case(case, options.data, peers, rounds), throughput.write_case
 
 

@@ -26,6 +26,8 @@ from striate.training.schedule import Clock, reserve_s
 REPLAN_EVERY_STEPS = 10
 EVALUATION_SHARE = 0.15
 """Largest share of the time that evaluations during training may take."""
+CHECKPOINT_SHARE = 0.02
+"""Largest share of the time that checkpoints after epochs may take: tiny epochs of large networks share one."""
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class Session:
     interrupted: bool = False
     stopped_early: bool = False
     _saved_at: float = 0.0
+    _save_s: float = 0.0
     _evaluation_s: float = 0.0
     _training_began: float = 0.0
     _steps_at_begin: int = 0
@@ -91,7 +94,7 @@ class Session:
         return True
 
     def after_epoch(self, trainee: Trainee, batch_loss: float, rate: float) -> bool:
-        """Evaluates, records, keeps the best weights, writes a checkpoint."""
+        """Evaluates, records, keeps the best weights; writes a checkpoint where the last is no longer fresh."""
         plan = trainee.plan
         recipe = self.prepared.recipe.optimisation
         self.work.engine.sync(trainee)
@@ -106,14 +109,14 @@ class Session:
             self.board.write(record)
             left_s = plan.steps_left * self._step_s(trainee) + self._after_training_s()
             self.progress.epoch(record, plan.epochs, self._words(trainee), left_s)
-        self._save(trainee)
-        if trainee.stopping and not plan.is_done:
-            self.interrupted = True
-            return False
-        if recipe.patience and plan.epoch - trainee.best_epoch >= recipe.patience * (recipe.evaluate_every or 1):
-            self.stopped_early = True
-            return False
-        return True
+        self.interrupted = trainee.stopping and not plan.is_done
+        waited = plan.epoch - trainee.best_epoch
+        tired = bool(recipe.patience) and waited >= recipe.patience * (recipe.evaluate_every or 1)
+        self.stopped_early = tired and not self.interrupted
+        goes_on = not (self.interrupted or self.stopped_early)
+        if not goes_on or plan.is_done or time.monotonic() - self._saved_at >= self._save_s / CHECKPOINT_SHARE:
+            self._save(trainee)
+        return goes_on
 
     def score(
         self, network: nn.Module, split: SplitPixels, world: World | None = None, *, exact: bool = False
@@ -209,10 +212,12 @@ class Session:
         return (time.monotonic() - self._training_began) / max(1, done)
 
     def _save(self, trainee: Trainee) -> None:
+        began = time.monotonic()
         self.work.engine.sync(trainee)
         if self.work.world.leads:
             write_checkpoint(self.folder.checkpoint_path, trainee, self.clock.seconds)
         self._saved_at = time.monotonic()
+        self._save_s = self._saved_at - began
 
     def _words(self, trainee: Trainee) -> str:
         record = trainee.history[-1]

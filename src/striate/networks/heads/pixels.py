@@ -30,14 +30,23 @@ def pixel_loss(
         class_weights: `(K,)` weights of the cross-entropy; equal ones where not given.
         label_smoothing: Share of each target that is spread over all classes, in the cross-entropy.
     """
-    entropy = functional.cross_entropy(output, truth, class_weights, reduction="none", label_smoothing=label_smoothing)
-    weight = known.to(output.dtype) if class_weights is None else class_weights[truth] * known
-    entropy_mean = (entropy * known).sum() / weight.sum().clamp_min(1e-6)
-    share = torch.softmax(output, 1) * known[:, None]
-    one_hot = functional.one_hot(truth, output.shape[1]).movedim(-1, 1) * known[:, None]
-    shown = one_hot.sum((0, 2, 3))
-    both = (share * one_hot).sum((0, 2, 3))
-    dice = (2 * both + _SMOOTH) / (share.sum((0, 2, 3)) + shown + _SMOOTH)
+    # One softmax for both parts, and no truth with a plane a class: of tens of classes that halves the time.
+    log_share = torch.log_softmax(output, 1)
+    surprise = functional.nll_loss(log_share, truth, reduction="none")
+    counts = known.to(output.dtype)
+    if class_weights is None and not label_smoothing:
+        entropy, weight = surprise * counts, counts
+    else:
+        # Log-softmax of its own result is that result.
+        entropy = counts * functional.cross_entropy(
+            log_share, truth, class_weights, reduction="none", label_smoothing=label_smoothing
+        )
+        weight = counts if class_weights is None else class_weights[truth] * counts
+    entropy_mean = entropy.sum() / weight.sum().clamp_min(1e-6)
+    none = output.new_zeros(output.shape[1])
+    shown = none.index_add(0, truth.flatten(), counts.flatten())
+    both = none.index_add(0, truth.flatten(), (torch.exp(-surprise) * counts).flatten())
+    dice = (2 * both + _SMOOTH) / ((log_share.exp() * counts[:, None]).sum((0, 2, 3)) + shown + _SMOOTH)
     occurring = shown > 0
     dice_loss = (1 - dice[occurring]).mean() if bool(occurring.any()) else output.sum() * 0.0
     total: Tensor = entropy_mean + dice_loss
