@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,22 @@ def test_an_unreadable_picture_is_a_problem_and_the_others_stay(
     ]
     assert np.all(store.rows(np.array([0, 2])).numpy() == 7)
     assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 1000, 2500])
+def test_every_picture_is_prepared_once_and_counted(count: int) -> None:
+    samples = [Sample(Source(str(i), np.full((1, 1, 1), i % 251, dtype=np.uint8))) for i in range(count)]
+    seen: list[tuple[int, int]] = []
+    store, _ = store_pixels(
+        samples,
+        Preparation((1, 1), 1),
+        dtype=np.dtype(np.uint8),
+        cache="memory",
+        progress=lambda done, whole: seen.append((done, whole)),
+    )
+    assert store.rows(np.arange(count)).flatten().tolist() == [i % 251 for i in range(count)]
+    assert seen[-1:] == [(count, count)][: min(1, count)]
+    assert all(before[0] < after[0] for before, after in itertools.pairwise(seen))
 
 
 def test_a_stray_eight_bit_picture_fills_sixteen_bits() -> None:

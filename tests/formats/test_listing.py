@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.formats.listing import stem_of, suffix_of, walk
+from striate.formats.listing import listed_once, scan, stem_of, suffix_of, walk
 
 
 def test_a_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
@@ -27,3 +27,13 @@ def test_names_are_taken_apart_as_pathlib_does(parts: list[str]) -> None:
     path = "/".join(parts)
     assert stem_of(path) == PurePosixPath(path).stem
     assert suffix_of(path) == PurePosixPath(path).suffix.lower()
+
+
+def test_a_folder_is_listed_once_while_a_set_is_recognised_and_anew_after_it(tmp_path: Path) -> None:
+    (tmp_path / "a10.png").touch()
+    (tmp_path / "a9.png").touch()
+    with listed_once():
+        assert scan(tmp_path).pictures == ["a9.png", "a10.png"]
+        (tmp_path / "b.png").touch()
+        assert scan(str(tmp_path)).pictures == ["a9.png", "a10.png"]
+    assert scan(tmp_path).pictures == ["a9.png", "a10.png", "b.png"]

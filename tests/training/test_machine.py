@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -94,6 +95,21 @@ def test_fewer_threads_are_tried_with_the_winner_alone() -> None:
     torch.set_num_threads(cores)
     assert best == Setting("fp32", False, 1)
     assert Setting("bf16", True, 1) not in seen
+
+
+def test_little_work_gets_few_trial_steps() -> None:
+    steps = []
+
+    def step(_copy: nn.Module, setting: Setting, pictures: int) -> None:
+        steps.append(setting)
+        time.sleep(1e-4 * pictures)
+
+    settings = [Setting("bf16", True, 1), Setting("fp32", False, 1)]
+    for coming in (10.0, math.inf):
+        measure_settings(step, nn.Linear(2, 2), settings, CPU, pictures=4, coming=coming)
+        steps.append(None)
+    little = steps.index(None)
+    assert 0 < little < (len(steps) - 2 - little) / 3
 
 
 def test_a_setting_survives_the_recipe() -> None:

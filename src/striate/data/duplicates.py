@@ -216,8 +216,11 @@ def _keep(left: Indices, right: Indices, chosen: npt.NDArray[np.bool_]) -> tuple
 
 
 def _unit(vectors: Vectors) -> Vectors:
-    centred = vectors - vectors.mean(-1, keepdims=True)
-    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=-1, keepdims=True), 1e-12), np.float32)
+    centred: Vectors = vectors - vectors.mean(-1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", centred, centred))
+    # In place: fresh pages for all thumbnails of a large set cost more than the arithmetic.
+    centred /= np.maximum(lengths, 1e-12)[:, None]
+    return centred
 
 
 def _low_frequencies(thumbnails: Vectors) -> Vectors:

@@ -25,6 +25,9 @@ from striate.errors import PictureError, StorageError
 from striate.recipe import InputRecipe
 from striate.structures import Frames, Problem, Sample, evenly
 
+_TURN = 64
+_QUEUED = 32
+
 _SAME = 1e-11
 """A variance below this share of the mean square is rounding."""
 
@@ -210,19 +213,29 @@ def _fill(
         return None
 
     problems: list[Problem] = []
+    done = 0
     with ThreadPoolExecutor(max_workers=_decoder_threads()) as pool:
-        for done, found in enumerate(_ordered(pool, work, len(samples)), start=1):
-            if found is not None:
-                problems.append(found)
-            if progress is not None and (done % 64 == 0 or done == len(samples)):
+        for found in _in_turns(pool, work, len(samples)):
+            problems += [problem for problem in found if problem is not None]
+            done += len(found)
+            if progress is not None:
                 progress(done, len(samples))
     return problems
 
 
-def _ordered(pool: ThreadPoolExecutor, work: Callable[[int], Problem | None], count: int) -> Iterator[Problem | None]:
-    # In slices, so that an interrupt does not wait for a hundred thousand queued pictures.
-    for start in range(0, count, 256):
-        yield from pool.map(work, range(start, min(start + 256, count)))
+def _in_turns(
+    pool: ThreadPoolExecutor, work: Callable[[int], Problem | None], count: int
+) -> Iterator[list[Problem | None]]:
+    """The work for each index, some to a task: handing over a small picture takes ten times as long as preparing it."""
+
+    def turn(start: int) -> list[Problem | None]:
+        return [work(index) for index in range(start, min(start + size, count))]
+
+    size = max(1, min(_TURN, count // (8 * _decoder_threads())))
+    starts = range(0, count, size)
+    # Not all at once, so that an interrupt does not wait for a hundred thousand queued pictures.
+    for first in range(0, len(starts), _QUEUED):
+        yield from pool.map(turn, starts[first : first + _QUEUED])
 
 
 def _decoder_threads() -> int:

@@ -43,6 +43,7 @@ from striate.errors import DataError, RequestError
 from striate.formats import Reading
 from striate.formats.base import GIVEN_SPLITS
 from striate.formats.foreign import find_damage
+from striate.formats.listing import listed_once
 from striate.structures import SPATIAL_TASKS, VOID, Count, Problem, Sample, Slicing
 
 _LARGEST_SHARE = 0.5
@@ -174,6 +175,7 @@ def unsplit_data(
     return _describe_pool(root, reading, pool, splits, given, problems, tuple(reading.notes))
 
 
+@listed_once()
 def _read(root: Path, format: str | None, task: str | None, slicing: Slicing | None) -> Reading:
     check_path(root)
     reading = read_turned(root, format, task, slicing)

@@ -6,6 +6,8 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +65,39 @@ class Listing:
     others: list[str]
 
 
+_LISTED: ContextVar[dict[tuple[str, bool], Listing] | None] = ContextVar("listed", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Inside, each folder is listed once: every format that is asked whether it knows a set looks at the same ones."""
+    token = _LISTED.set({})
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
+
+
 def scan(folder: str | Path, ordered: bool = True) -> Listing:
     """Lists one folder. One that is not there or may not be read counts as empty.
 
     Args:
         folder: The folder.
         ordered: Whether names are sorted naturally; else they come as the disk has them.
+
+    Returns:
+        What is in it; not to be changed, see `listed_once`.
     """
+    known = _LISTED.get()
+    if known is None:
+        return _list(folder, ordered)
+    key = os.fspath(folder), ordered
+    if key not in known:
+        known[key] = _list(folder, ordered)
+    return known[key]
+
+
+def _list(folder: str | Path, ordered: bool) -> Listing:
     found = Listing([], [], [])
     try:
         with os.scandir(folder) as entries:

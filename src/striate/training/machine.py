@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import ctypes
+import math
 import os
 import sys
 import time
@@ -57,6 +58,8 @@ SCREENING_S = 0.05
 TRIAL_S = 0.7
 TURN_S = 0.02
 ROUNDS = 3
+TRIAL_SHARE = 0.05
+"""Trials take about this share of the time that is known to come, at most: what is over in seconds gains little."""
 HOPELESS, CLEAR = 1.5, 1.15
 
 
@@ -178,7 +181,13 @@ def settings_to_try(recipe: MachineRecipe, device: torch.device) -> list[Setting
 
 
 def measure_settings(
-    step: Step, network: nn.Module, settings: list[Setting], device: torch.device, *, pictures: int
+    step: Step,
+    network: nn.Module,
+    settings: list[Setting],
+    device: torch.device,
+    *,
+    pictures: int,
+    coming: float = math.inf,
 ) -> list[Trial]:
     """Times training steps under each setting.
 
@@ -192,6 +201,7 @@ def measure_settings(
         settings: What to try.
         device: Where.
         pictures: Pictures of a whole batch.
+        coming: Pictures that will be trained on in all, where that is known.
 
     Returns:
         Trials, the fastest first, with the seconds of a whole batch.
@@ -201,6 +211,8 @@ def measure_settings(
     rivals = [setting for setting in settings if setting.threads == most_threads]
     if len(rivals) > 1:
         few = bench.pictures_within(SCREENING_S, rivals[0], pictures)
+        turns = len(settings) * (1 + ROUNDS)
+        bench.turn_s = min(TURN_S, TRIAL_SHARE * coming * bench.take(rivals[0], few) / few / turns)
         bench.run_rounds(rivals, few, rounds=1, slack=HOPELESS)
         rivals = bench.within(rivals, HOPELESS)
     many = bench.pictures_within(TRIAL_S, rivals[0], pictures)
@@ -220,6 +232,7 @@ class _Bench:
     def __init__(self, step: Step, network: nn.Module, device: torch.device) -> None:
         self.times: dict[Setting, list[float]] = {}
         """Seconds for one picture."""
+        self.turn_s = TURN_S
         self._step = step
         self._network = network
         self._device = device
@@ -263,7 +276,7 @@ class _Bench:
     def _turn(self, setting: Setting, pictures: int) -> float:
         """Seconds for one picture, over as many steps as fill a moment: single short steps are all noise."""
         taken = [self.take(setting, pictures)]
-        while sum(taken) < TURN_S and len(taken) < 20:
+        while sum(taken) < self.turn_s and len(taken) < 20:
             taken.append(self.take(setting, pictures))
         return min(taken) / pictures
 

@@ -159,7 +159,15 @@ def _choose_setting(prepared: Prepared, batch_size: int, progress: Progress) -> 
     def step(network: nn.Module, setting: Setting, pictures: int) -> None:
         _trial_step(network, prepared, _part_of(first, pictures), setting)
 
-    trials = measure_settings(step, prepared.network, settings, prepared.device, pictures=len(first.indices))
+    asked = prepared.chooser.asked_epochs
+    trials = measure_settings(
+        step,
+        prepared.network,
+        settings,
+        prepared.device,
+        pictures=len(first.indices),
+        coming=math.inf if asked is None else asked * len(prepared.train.rows),
+    )
     best = trials[0]
     reason = _reason(trials)
     for name, value in (

@@ -110,9 +110,8 @@ class Session:
             left_s = plan.steps_left * self._step_s(trainee) + self._after_training_s()
             self.progress.epoch(record, plan.epochs, self._words(trainee), left_s)
         self.interrupted = trainee.stopping and not plan.is_done
-        waited = plan.epoch - trainee.best_epoch
-        tired = bool(recipe.patience) and waited >= recipe.patience * (recipe.evaluate_every or 1)
-        self.stopped_early = tired and not self.interrupted
+        waited, patience = plan.epoch - trainee.best_epoch, (recipe.patience or 0) * (recipe.evaluate_every or 1)
+        self.stopped_early = 0 < patience <= waited and not self.interrupted
         goes_on = not (self.interrupted or self.stopped_early)
         if not goes_on or plan.is_done or time.monotonic() - self._saved_at >= self._save_s / CHECKPOINT_SHARE:
             self._save(trainee)
