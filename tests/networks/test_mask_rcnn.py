@@ -48,6 +48,9 @@ def test_masks_come_back_at_the_size_of_the_picture() -> None:
     assert found["scores"].tolist() == [0.75]
     assert found["sizes_hw"].tolist() == [[80, 100]]
     assert found["boxes_xyxy"][0].tolist() == pytest.approx([20, 20, 60, 60], abs=1.5)
+    # In the border left and right of the picture, whose 50 columns of the frame begin at the sixth.
+    beside = row | {"boxes": torch.tensor([[0.0, 10, 5, 30], [57, 10, 61, 30]]), "masks": torch.stack([full, full])}
+    assert place_masks(beside, placement)["boxes_xyxy"].shape == (0, 4)
     nothing = place_masks({name: value[:0] for name, value in row.items()}, placement)
     assert nothing["boxes_xyxy"].shape == (0, 4)
 

@@ -21,6 +21,16 @@ MULTIPLE = 32
 
 BATCH = 8
 
+RATE = 2e-3
+"""Highest rate of AdamW for a fresh head on a pretrained backbone, half of it where all layers start fresh.
+
+Measured with `WARMUP` beside 1e-3 and 0.15, two seeds each, on made scenes: boxes 62 instead of 36 % mAP50 after four
+passes and 90.3 instead of 88.9 % after twelve; objects from masks 64 and 59 %, classes of pixels 31 and 27 % mean IoU
+after four; on blood cells 90.8 and 89.6 % after eight. With 0.05 of warm-up boxes came to 25 %.
+"""
+
+WARMUP = 0.3
+
 SMALL_OBJECT = 14.0
 """Pixels of the network's input, a side: where a quarter of all objects would be smaller, shrinking costs too much."""
 
@@ -96,9 +106,11 @@ def choose_spatial_optimisation(
     chooser.fill("optimisation.batch_size", min(BATCH, max(2, pictures // 8)), "each picture has thousands of places")
     size = chooser.recipe.optimisation.batch_size or BATCH
     if chooser.recipe.optimisation.optimizer in (None, "adamw"):
+        rate = RATE if pretrained else RATE / 2
         chooser.fill(
-            "optimisation.learning_rate", float(f"{1e-3 * (size / BATCH) ** 0.5:.3g}"), "the usual one for a fresh head"
+            "optimisation.learning_rate", float(f"{rate * (size / BATCH) ** 0.5:.3g}"), "the usual one for a fresh head"
         )
+    chooser.fill("optimisation.warmup", WARMUP, "a fresh head's first steps are rough, and a late peak learns more")
     chooser.fill(
         "optimisation.backbone_rate",
         0.3 if pretrained else 1.0,

@@ -72,7 +72,10 @@ def place_masks(row: dict[str, Tensor], placement: Placement) -> Found:
     boxes = (boxes - boxes.new_tensor([left, top] * 2)) / boxes.new_tensor([across, down] * 2)
     boxes = boxes - boxes.new_tensor([corner_yx[1], corner_yx[0]] * 2)
     masks, places, kept = [], [], []
-    for index, (box, share) in enumerate(zip(boxes, row["masks"].cpu(), strict=True)):
+    # In the border of a frame that is wider than its picture a box can lie where there is nothing to draw on.
+    there = (boxes[:, 2:] > 0).all(1) & (boxes[:, :2] < boxes.new_tensor([shown_hw[1], shown_hw[0]])).all(1)
+    for index in torch.nonzero(there).flatten().tolist():
+        box, share = boxes[index], row["masks"][index].cpu()
         # One at a time: hundreds of planes as large as the picture need not be held at once.
         plane = paste_masks_in_image(share[None], box[None], shown_hw)[0, 0] >= LEAST_INSIDE
         if bool(plane.any()):
