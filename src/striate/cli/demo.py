@@ -40,11 +40,11 @@ class Level:
 
 
 LEVELS = (
-    Level("classification", "classify", 0.4, None, ("overlays", "csv")),
-    Level("detection", "detect", 1.7, 600, ("overlays", "coco")),
-    Level("segmentation", "segment", 1.9, 400, ("overlays", "masks")),
+    Level("classification", "classify", 0.35, None, ("overlays", "csv")),
+    Level("detection", "detect", 1.35, 600, ("overlays", "coco")),
+    Level("segmentation", "segment", 1.4, 400, ("overlays", "masks")),
     # Label images name no class: which pixels belong together is learned in the time, ten classes besides are not.
-    Level("instances", "instances", 1.8, 400, ("overlays", "masks"), "label-images"),
+    Level("instances", "instances", 1.3, 400, ("overlays", "masks"), "label-images"),
 )
 _WORDS = ", ".join(level.word for level in LEVELS)
 
@@ -54,7 +54,7 @@ def command(
         "demo"
     ),
     minutes: Annotated[
-        float | None, typer.Option(help="Time for training, in minutes, shared out among the tasks; 5.8 for all four.")
+        float | None, typer.Option(help="Time for training, in minutes, shared out among the tasks; 4.4 for all four.")
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help=f"Only this: {_WORDS}; repeatable.")] = None,
     images: Annotated[
@@ -65,7 +65,7 @@ def command(
 
     scikit-learn's 1,797 scanned digits are written as a folder of PNG files for classification, and composed into
     scenes for detection, segmentation and instance segmentation. Each is read as any folder of yours would be: look,
-    train, evaluate, predict. Each step says the command that does the same. On two cores all of it takes about seven
+    train, evaluate, predict. Each step says the command that does the same. On two cores all of it takes five or six
     minutes.
 
     Example:
