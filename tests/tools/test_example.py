@@ -107,5 +107,10 @@ def test_what_it_cannot_feed_is_said_in_a_sentence(dtype: str, name: str, words:
     assert "Traceback" not in done.stderr
 
 
-def test_without_pictures_it_says_how_it_is_used(tmp_path: Path) -> None:
-    assert asked(tmp_path, "classification").stderr.startswith("usage: python example.py PICTURE")
+@pytest.mark.parametrize("two_stage", [False, True])
+def test_without_pictures_it_says_how_it_is_used_before_it_loads_anything(two_stage: bool, tmp_path: Path) -> None:
+    script = example_of(TOOLS.get("onnx"), two_stage=two_stage)
+    (tmp_path / "example.py").write_text(script, encoding="utf-8")
+    (tmp_path / "striate.json").write_text(json.dumps({"file": "gone.onnx", "looks": {"boxes": {"file": "gone"}}}))
+    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "usage: python example.py PICTURE...\n")

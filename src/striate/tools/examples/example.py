@@ -1,12 +1,13 @@
 """Asks this network about pictures: python example.py PICTURE...
 
 Needs numpy, Pillow and the tool itself, nothing else. `striate.json` beside this file says how pictures are fed to the
-network and what its classes are. Eight bits a channel, pictures that are not cut
-into tiles: for all others see `striate predict`.
+network and what its classes are. Eight bits a channel, pictures that are not cut into tiles: for all others see
+`striate predict`.
 """
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -71,11 +72,14 @@ def softmax(scores, axis):
     return risen / risen.sum(axis, keepdims=True)
 
 
-def tell(ask):
-    """Prints what is said about every picture that is named; one that cannot be answered stops none of the others."""
+def tell(begin):
+    """Prints what is said about every picture that is named; one that cannot be answered stops none of the others.
+
+    `begin` loads what is asked and gives the function that asks it, once it is known that there is something to ask.
+    """
     if len(sys.argv) < 2:
         sys.exit("usage: python example.py PICTURE...")
-    refused = 0
+    ask, refused = begin(), 0
     for name in sys.argv[1:]:
         try:
             print(f"{name}: {ask(name) or 'nothing found'}")
@@ -168,5 +172,4 @@ def answer(run, path):
 
 
 if __name__ == "__main__":
-    network = load(HERE / ABOUT["file"])
-    tell(lambda path: answer(network, path))
+    tell(lambda: partial(answer, load(HERE / ABOUT["file"])))

@@ -3,6 +3,8 @@
 What follows the marker stands in the script that is handed over, after the loading and preparing of pictures.
 """
 
+from functools import partial
+
 import numpy as np
 
 from striate.tools.examples.example import ABOUT, HERE, doubted, load, once, overlaps, prepare, softmax, tell
@@ -150,6 +152,5 @@ def answer(run, looks, path):
 
 
 if __name__ == "__main__":
-    network = load(HERE / ABOUT["file"])
-    others = {name: load(HERE / entry["file"]) for name, entry in ABOUT["looks"].items()}
-    tell(lambda path: answer(network, others, path))
+    others = {name: HERE / entry["file"] for name, entry in ABOUT["looks"].items()}
+    tell(lambda: partial(answer, load(HERE / ABOUT["file"]), {name: load(path) for name, path in others.items()}))
