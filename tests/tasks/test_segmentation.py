@@ -81,13 +81,18 @@ def test_all_background_is_the_baseline_and_its_pixel_accuracy_means_nothing() -
     assert found["foreground_iou"] == 0
 
 
-def test_loss_is_cross_entropy_and_dice_over_known_pixels() -> None:
+@pytest.mark.parametrize("weights", [None, (0.5, 2.0, 1.0)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_is_cross_entropy_and_dice_over_known_pixels(weights: tuple[float, ...] | None, smoothing: float) -> None:
     torch.manual_seed(0)
+    settings = LossSettings(smoothing, None if weights is None else torch.tensor(weights))
     output = torch.randn(2, 3, 4, 5)
     truth = torch.randint(0, 3, (2, 4, 5), dtype=torch.uint8)
     truth[0, 0, :3] = VOID
     known = truth != VOID
-    entropy = functional.cross_entropy(output, torch.where(known, truth, 0).long(), reduction="none")[known].mean()
+    entropy = functional.cross_entropy(
+        output.movedim(1, -1)[known], truth[known].long(), settings.class_weights, label_smoothing=smoothing
+    )
     share = torch.softmax(output, 1)
     dice = []
     for index in range(3):
@@ -95,7 +100,7 @@ def test_loss_is_cross_entropy_and_dice_over_known_pixels() -> None:
         both = (share[:, index] * one).sum()
         dice.append((2 * both + 1) / (share[:, index][known].sum() + one.sum() + 1))
     expected = entropy + 1 - torch.stack(dice).mean()
-    torch.testing.assert_close(TASK.loss(output, truth, LossSettings()), expected)
+    torch.testing.assert_close(TASK.loss(output, truth, settings), expected)
 
 
 def test_void_pixels_teach_nothing() -> None:

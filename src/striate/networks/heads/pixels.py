@@ -42,15 +42,32 @@ def pixel_loss(
             log_share, truth, class_weights, reduction="none", label_smoothing=label_smoothing
         )
         weight = counts if class_weights is None else class_weights[truth] * counts
-    entropy_mean = entropy.sum() / weight.sum().clamp_min(1e-6)
-    none = output.new_zeros(output.shape[1])
-    shown = none.index_add(0, truth.flatten(), counts.flatten())
-    both = none.index_add(0, truth.flatten(), (torch.exp(-surprise) * counts).flatten())
-    dice = (2 * both + _SMOOTH) / ((log_share.exp() * counts[:, None]).sum((0, 2, 3)) + shown + _SMOOTH)
-    occurring = shown > 0
-    dice_loss = (1 - dice[occurring]).mean() if bool(occurring.any()) else output.sum() * 0.0
-    total: Tensor = entropy_mean + dice_loss
+    total: Tensor = entropy.sum() / weight.sum().clamp_min(1e-6) + _dice_loss(log_share, surprise, truth, counts)
     return total
+
+
+def _dice_loss(log_share: Tensor, surprise: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
+    """Soft Dice loss over the classes that the batch shows.
+
+    Args:
+        log_share: `(N, K, H, W)` logarithms of what softmax gives.
+        surprise: `(N, H, W)` those of the true classes, negated.
+        truth: `(N, H, W)` int64 class indices.
+        counts: `(N, H, W)` 1 where a pixel counts, else 0.
+    """
+    pictures, classes = log_share.shape[:2]
+    # Picture by picture: one float32 that counts a whole batch would stop at 16 million pixels.
+    places = (truth + classes * torch.arange(pictures, device=truth.device)[:, None, None]).flatten()
+
+    def by_class(values: Tensor) -> Tensor:
+        none = values.new_zeros(pictures * classes)
+        return none.index_add(0, places, values.flatten()).view(pictures, classes).sum(0)
+
+    shown, both = by_class(counts), by_class(torch.exp(-surprise) * counts)
+    claimed = (log_share.exp() * counts[:, None]).sum((0, 2, 3))
+    dice = (2 * both + _SMOOTH) / (claimed + shown + _SMOOTH)
+    occurring = shown > 0
+    return (1 - dice[occurring]).mean() if bool(occurring.any()) else log_share.sum() * 0.0
 
 
 def enlarged_scores(scores: Tensor, placement: Placement) -> npt.NDArray[np.float32]:
