@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.formats.listing import listed_once, scan, stem_of, suffix_of, walk
+from striate.images.dicom_files import looks_like_dicom
 
 
 def test_a_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
@@ -27,6 +29,16 @@ def test_names_are_taken_apart_as_pathlib_does(parts: list[str]) -> None:
     path = "/".join(parts)
     assert stem_of(path) == PurePosixPath(path).stem
     assert suffix_of(path) == PurePosixPath(path).suffix.lower()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_file_and_a_link_to_nothing_is_one_that_is_missed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "to pipe.png").symlink_to(tmp_path / "pipe.png")
+    (tmp_path / "to nothing.png").symlink_to(tmp_path / "nothing.png")
+    (tmp_path / "a.png").touch()
+    assert scan(tmp_path).pictures == ["a.png", "to nothing.png"]
+    assert not looks_like_dicom(tmp_path / "pipe.png")
 
 
 def test_a_folder_is_listed_once_while_a_set_is_recognised_and_anew_after_it(tmp_path: Path) -> None:

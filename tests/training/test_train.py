@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +18,17 @@ from striate.evaluation import EpochRecord
 from striate.recipe import Recipe, read_recipe
 from striate.runs.lock import hold_run
 from striate.runs.run import Run
+from striate.tasks.classification import Classification
 from striate.training import train
 from striate.training.progress import Silent
 
 
 class Crash(Exception):
     pass
+
+
+def _crash(*_: object) -> None:
+    raise Crash
 
 
 class CrashAfter(Silent):
@@ -103,6 +110,38 @@ def test_a_finished_run_is_not_trained_again(digits: Dataset, quick: Recipe, tmp
     again = train(None, run=run.path, resume=True)
     assert equal(before, weights(again.path))
     assert len(again.history) == 1
+
+
+def test_a_run_killed_after_it_stopped_early_is_only_finished(
+    digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse = itertools.count(0.9, -0.01)
+    monkeypatch.setattr(Classification, "headline_value", lambda *_: next(worse))
+    with monkeypatch.context() as killed:
+        killed.setattr("striate.training.lifecycle.finish_run", _crash)
+        with pytest.raises(Crash):
+            train(digits, quick.with_values({"patience": 1, "epochs": 5}), run=tmp_path / "run")
+    (tmp_path / "run" / ".checkpoint.pt.123.partial").write_bytes(b"half a checkpoint")
+    run = train(None, run=tmp_path / "run", resume=True)
+    assert run.facts.stopped_early
+    assert [record.epoch for record in run.history] == [1, 2]
+    assert not list((tmp_path / "run").rglob("*.partial"))
+
+
+def test_who_is_asked_to_stop_while_the_last_epoch_is_measured_does_not_begin_the_report(
+    digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Asked(Silent):
+        def epoch(self, record: EpochRecord, epochs: int, verdict: str, left_s: float | None) -> None:
+            if record.epoch == epochs:
+                signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as early:
+        early.setattr("striate.training.lifecycle.finish_run", _crash)
+        with pytest.raises(KeyboardInterrupt):
+            train(digits, quick, run=tmp_path / "run", progress=Asked())
+    assert Run.open(tmp_path / "run").facts.status == "interrupted"
+    assert len(train(None, run=tmp_path / "run", resume=True).history) == 3
 
 
 def test_two_processes_never_train_one_run(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:
@@ -212,8 +251,6 @@ def test_minutes_fit_the_plan(digits: Dataset, quick: Recipe, tmp_path: Path) ->
 def test_a_fitted_head_that_no_epoch_beats_is_kept(
     digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from striate.tasks.classification import Classification
-
     # The answer that never looks, and the fitted head on both splits.
     values = iter([0.2, 0.9, 0.9])
     monkeypatch.setattr(Classification, "headline_value", lambda *_: next(values, 0.1))

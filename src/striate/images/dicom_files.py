@@ -90,12 +90,16 @@ def _begins_with_elements(head: bytes, order: str) -> bool:
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """Whether a file begins like DICOM; never raises."""
+    """Whether a file begins like DICOM; never raises, and never waits for a pipe that nobody writes to."""
     try:
-        with path.open("rb") as file:
-            return is_dicom_head(file.read(160))
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            return is_dicom_head(file.read(160) or b"")
     except OSError:
         return False
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def load_pydicom() -> Any:

@@ -169,12 +169,15 @@ def _work_through(
         if resumed:
             clock.used_s = read_checkpoint(folder.checkpoint_path, trainee)
         if world.leads:
+            folder.remove_partial_files()
             folder.write_history(trainee.history)
         board = Board(folder.path / "tensorboard" if recipe.machine.tensorboard and world.leads else None)
         session = Session(prepared, work, folder, clock, progress, most_epochs, _baseline(prepared), board)
         session.begin(trainee)
         try:
-            run_loop(trainee, work, Watch(session.after_step, session.after_epoch))
+            # A run that was killed after it had stopped early has only its report to finish.
+            if not session.stops_early(trainee):
+                run_loop(trainee, work, Watch(session.after_step, session.after_epoch))
         finally:
             board.close()
     facts = facts.with_values(
@@ -184,7 +187,8 @@ def _work_through(
         best_epoch=trainee.best_epoch,
         stopped_early=session.stopped_early,
     )
-    if session.interrupted:
+    # Asked while the last epoch was measured: what is left is measuring again, which may take longer than training did.
+    if share_object(session.interrupted or (interruption.asked and trainee.plan.is_done), world):
         if world.leads:
             folder.write_facts(facts.with_values(status="interrupted"))
             progress.say(f"stopped after step {trainee.plan.step}; go on with: striate train --resume {folder.path}")

@@ -110,12 +110,17 @@ class Session:
             left_s = plan.steps_left * self._step_s(trainee) + self._after_training_s()
             self.progress.epoch(record, plan.epochs, self._words(trainee), left_s)
         self.interrupted = trainee.stopping and not plan.is_done
-        waited, patience = plan.epoch - trainee.best_epoch, (recipe.patience or 0) * (recipe.evaluate_every or 1)
-        self.stopped_early = 0 < patience <= waited and not self.interrupted
-        goes_on = not (self.interrupted or self.stopped_early)
+        goes_on = not (self.interrupted or self.stops_early(trainee))
         if not goes_on or plan.is_done or time.monotonic() - self._saved_at >= self._save_s / CHECKPOINT_SHARE:
             self._save(trainee)
         return goes_on
+
+    def stops_early(self, trainee: Trainee) -> bool:
+        """Whether validation has not improved for as long as the recipe's patience lasts; notes it."""
+        recipe = self.prepared.recipe.optimisation
+        patience = (recipe.patience or 0) * (recipe.evaluate_every or 1)
+        self.stopped_early = 0 < patience <= trainee.plan.epoch - trainee.best_epoch
+        return self.stopped_early
 
     def score(
         self, network: nn.Module, split: SplitPixels, world: World | None = None, *, exact: bool = False
