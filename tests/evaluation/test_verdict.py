@@ -191,6 +191,16 @@ def test_evidence_holds_the_numbers():
     assert "the network covers 67 % of the way from there to perfect" in verdict.evidence[1]
 
 
+def test_only_a_change_that_is_on_is_to_be_weakened():
+    flat = curve([0.5, 0.6, 0.62, 0.62], [0.5, 0.6, 0.62, 0.62])
+    for field in ("", "augmentation.zoom"):
+        verdict = judged(flat, hardest_change=field)
+        assert verdict.state == "underfit"
+        assert [advice.partition("--set ")[2] for advice in verdict.advice if advice.startswith("Weaken")] == (
+            [f"{field}=0 first."] if field else []
+        )
+
+
 def test_advice_fits_the_run():
     few = judged(MEMORISED, images=60, augmented=False)
     assert few.advice[0].startswith("Collect more training pictures: 60 pictures is 6 a class")

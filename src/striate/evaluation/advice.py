@@ -39,6 +39,7 @@ class FitContext:
         finished: Whether the schedule was gone through to its end.
         stopped_early: Whether it was ended because validation no longer improved.
         augmented: Whether training pictures were changed at random.
+        hardest_change: Recipe field of what changed them most; empty where not known.
         pretrained: Whether it started from pretrained weights.
         other_net: A network to take for pretrained weights, where this one can have none; empty where it can.
         frozen: Whether only the last layer was trained.
@@ -61,6 +62,7 @@ class FitContext:
     finished: bool = True
     stopped_early: bool = False
     augmented: bool = True
+    hardest_change: str = ""
     pretrained: bool = False
     other_net: str = ""
     frozen: bool = False
@@ -123,9 +125,9 @@ def _when_underfit(fit: Fit, context: FitContext) -> Iterator[str]:
     yield f"Give the network larger pictures, if {why}: --set input.size_hw='[H, W]'."
     if not rising and not hopeless:
         yield "Try a higher learning rate: --set optimisation.learning_rate=... (three times the one in recipe.yaml)."
-    if context.augmented:
-        first = "zoom" if context.spatial else "mixup"
-        yield f"Weaken the augmentation, which may make the task harder than it is: --set augmentation.{first}=0 first."
+    if context.hardest_change:
+        first = f"--set {context.hardest_change}=0"
+        yield f"Weaken the augmentation, which may make the task harder than it is: {first} first."
     if not rising:
         yield "If all that changes nothing, the classes may not be told apart by these pictures: check the labels."
 

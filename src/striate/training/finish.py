@@ -178,6 +178,7 @@ def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dic
         finished=trainee.plan.is_done,
         stopped_early=facts.stopped_early,
         augmented=facts.augmented,
+        hardest_change=_hardest_change(session) if facts.augmented else "",
         pretrained=facts.weights.get("name", "none") != "none",
         other_net=_other_net(session),
         frozen=bool(recipe.network.frozen),
@@ -192,6 +193,13 @@ def _judge(session: Session, trainee: Trainee, facts: RunFacts, evaluations: dic
         prepared.task, trainee.history, train.headline, validation.headline, validation.baseline, context=context
     )
     session.folder.write_verdict(verdict)
+
+
+def _hardest_change(session: Session) -> str:
+    """The random change that is on and makes pictures hardest, as a field of the recipe; empty where none is."""
+    section = session.prepared.recipe.augmentation
+    by_hardness = ("mixup", "cutmix", "erase", "rotate_deg", "zoom", "shift", "contrast", "brightness")
+    return next((f"augmentation.{name}" for name in by_hardness if getattr(section, name)), "")
 
 
 def _other_net(session: Session) -> str:
