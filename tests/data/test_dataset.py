@@ -129,6 +129,24 @@ def test_conflicting_labels_are_reported(class_folders: Folders) -> None:
     )
 
 
+def test_training_pictures_decide_which_channels_there_are(class_folders: Folders) -> None:
+    root = class_folders({"train/a": 4, "train/b": 4})
+    random = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (root / "test" / name).mkdir(parents=True)
+        for number in range(6):
+            gray = random.integers(0, 60_000, (1, 36, 40), dtype=np.uint16)
+            write_picture(Picture(gray, ("gray",)), root / "test" / name / f"{number}.png")
+            five = Picture(random.random((5, 9, 9)).astype(np.float32), tuple(f"band {i}" for i in range(5)))
+            write_picture(five, root / "test" / name / f"{number}.tif")
+    data = open_dataset(root)
+    assert (data.channel_names, data.bit_depth) == (("red", "green", "blue"), 8)
+    assert {name: len(part) for name, part in data.splits.items()} == {"train": 6, "validation": 2, "test": 12}
+    left_out = [problem for problem in data.problems if problem.kind == "channels"]
+    assert left_out
+    assert all(problem.path.startswith("test/") and "5 channels" in problem.detail for problem in left_out)
+
+
 def test_mixed_channels_depths_and_sizes_are_said(class_folders: Folders) -> None:
     root = class_folders({"a": 8, "b": 8})
     random = np.random.default_rng(0)

@@ -28,9 +28,17 @@ _USES = {
 """What is lost where nothing can be measured on a split."""
 
 
-def unfit_channels(facts: Sequence[PictureFacts]) -> dict[int, Problem]:
-    """Pictures whose channels cannot be turned into those that most pictures have, by position."""
-    usual = _most_common([fact.channel_names for fact in facts if fact.readable])
+def unfit_channels(facts: Sequence[PictureFacts], learned: Sequence[bool]) -> dict[int, Problem]:
+    """Pictures whose channels cannot be turned into those that most training pictures have, by position.
+
+    Args:
+        facts: Facts of all pictures.
+        learned: Whether each may be trained on.
+    """
+    usual = _most_common(
+        [fact.channel_names for fact, own in zip(facts, learned, strict=True) if own and fact.readable]
+        or [fact.channel_names for fact in facts if fact.readable]
+    )
     fits: dict[tuple[str, ...], str] = {}
     unfit = {}
     for index, fact in enumerate(facts):
@@ -117,7 +125,7 @@ def find_oddities(facts: Sequence[PictureFacts], cases: Sequence[str | None] = (
             "mixed-channels",
             [(f"{fact.channels} ({', '.join(fact.channel_names)})", fact.name) for fact in facts],
             "channels",
-            "All are turned into the commonest; see the documentation of channels for the rules.",
+            "All are turned into those most training pictures have; see the documentation of channels for the rules.",
         ),
         *_mixed(
             "mixed-bit-depths",

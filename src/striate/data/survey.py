@@ -201,21 +201,27 @@ def _describe_pool(
         classes=reading.classes,
         splits={name: tuple(pool.samples[i] for i in chosen) for name, chosen in splits.items()},
         given=given,
-        **usual_picture(pool.facts),
+        **usual_picture(pool.facts, [pool.facts[i] for i in splits.get("train", ())]),
         problems=tuple(sorted(problems, key=lambda problem: problem.severity != "dropped")),
         notes=notes,
         scans=shows_scans(pool.samples, problems),
     )
 
 
-def usual_picture(facts: Sequence[PictureFacts]) -> dict[str, Any]:
-    """What most pictures are like, as fields of a data set."""
-    names = Counter(fact.channel_names for fact in facts).most_common(1)[0][0]
+def usual_picture(facts: Sequence[PictureFacts], learned: Sequence[PictureFacts] = ()) -> dict[str, Any]:
+    """What most pictures are like, as fields of a data set; channels and depth are those of most that are trained on.
+
+    Args:
+        facts: Facts of all pictures.
+        learned: Those of training pictures; of all where there are none.
+    """
+    learned = learned or facts
+    names = Counter(fact.channel_names for fact in learned).most_common(1)[0][0]
     median = np.median([fact.size_hw for fact in facts], axis=0)
     return {
         "channels": len(names),
         "channel_names": names,
-        "bit_depth": Counter(fact.bit_depth for fact in facts).most_common(1)[0][0],
+        "bit_depth": Counter(fact.bit_depth for fact in learned).most_common(1)[0][0],
         "median_size_hw": (round(float(median[0])), round(float(median[1]))),
         "sizes_hw": dict(Counter(fact.size_hw for fact in facts).most_common()),
     }
@@ -254,7 +260,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
     found.facts = facts = scan_pictures(samples, progress=report, keeper=keeper)
     samples = [keeper.holding(sample) for sample in samples]
     refuse_unreadable(root, facts)
-    bad_channels = unfit_channels(facts)
+    bad_channels = unfit_channels(facts, [split not in ("validation", "test") for split in splits])
     kept = [i for i, fact in enumerate(facts) if fact.readable and i not in bad_channels]
     problems = [problem for fact in facts for problem in fact.problems] + list(bad_channels.values())
     problems = once_a_volume(problems, {sample.name: sample.case for sample in samples if sample.case is not None})
