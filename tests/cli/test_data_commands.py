@@ -123,7 +123,8 @@ def test_the_demo_shares_its_minutes_out(tmp_path: Path, capsys: Capture, monkey
     monkeypatch.setattr(demo, "_go", note)
     read_json(capsys, "demo", "--out", str(tmp_path))
     assert given == {level.task: level.minutes for level in demo.LEVELS}
-    read_json(capsys, "demo", "--out", str(tmp_path), "--minutes", "11.6")
+    twice = 2 * sum(level.minutes for level in demo.LEVELS)
+    read_json(capsys, "demo", "--out", str(tmp_path), "--minutes", str(twice))
     assert given == {level.task: pytest.approx(2 * level.minutes) for level in demo.LEVELS}
     read_json(capsys, "demo", "--out", str(tmp_path), "--minutes", "3", "--task", "detect")
     assert given["detection"] == 3

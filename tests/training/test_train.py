@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from striate.runs.lock import hold_run
 from striate.runs.run import Run
 from striate.tasks.classification import Classification
 from striate.training import train
+from striate.training.interruption import Interruption
 from striate.training.progress import Silent
 
 
@@ -131,13 +132,21 @@ def test_a_run_killed_after_it_stopped_early_is_only_finished(
 def test_who_is_asked_to_stop_while_the_last_epoch_is_measured_does_not_begin_the_report(
     digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[Interruption] = []
+
+    class Heard(Interruption):
+        def __enter__(self) -> Self:
+            # A real signal would end a test process whose main thread waits elsewhere.
+            asked.append(self)
+            return self
+
     class Asked(Silent):
         def epoch(self, record: EpochRecord, epochs: int, verdict: str, left_s: float | None) -> None:
-            if record.epoch == epochs:
-                signal.raise_signal(signal.SIGTERM)
+            asked[-1].asked = record.epoch == epochs
 
     with monkeypatch.context() as early:
         early.setattr("striate.training.lifecycle.finish_run", _crash)
+        early.setattr("striate.training.lifecycle.Interruption", Heard)
         with pytest.raises(KeyboardInterrupt):
             train(digits, quick, run=tmp_path / "run", progress=Asked())
     assert Run.open(tmp_path / "run").facts.status == "interrupted"
