@@ -46,6 +46,8 @@ from striate.formats.foreign import find_damage
 from striate.formats.listing import listed_once
 from striate.structures import SPATIAL_TASKS, VOID, Count, Problem, Sample, Slicing
 
+HELD_BACK = GIVEN_SPLITS[1:]
+
 _LARGEST_SHARE = 0.5
 
 
@@ -260,7 +262,7 @@ def _scan(root: Path, reading: Reading, progress: Callable[[int, int], None] | N
     found.facts = facts = scan_pictures(samples, progress=report, keeper=keeper)
     samples = [keeper.holding(sample) for sample in samples]
     refuse_unreadable(root, facts)
-    bad_channels = unfit_channels(facts, [split not in ("validation", "test") for split in splits])
+    bad_channels = unfit_channels(facts, [split not in HELD_BACK for split in splits])
     kept = [i for i, fact in enumerate(facts) if fact.readable and i not in bad_channels]
     problems = [problem for fact in facts for problem in fact.problems] + list(bad_channels.values())
     problems = once_a_volume(problems, {sample.name: sample.case for sample in samples if sample.case is not None})
@@ -295,7 +297,7 @@ def _split(
     for index, name in enumerate(pool.splits):
         found.setdefault(name, []).append(index)
     groups = merge_groups(pool.samples, [duplicate.indices for duplicate in duplicates])
-    held_back = [name for name in ("validation", "test") if name in found]
+    held_back = [name for name in HELD_BACK if name in found]
     trainable = sorted(found.get("train", []) + found.get("", []))
     notes = []
     if found.get("") and held_back:

@@ -108,7 +108,7 @@ def _list(folder: str | Path, ordered: bool) -> Listing:
                 if entry.is_dir():
                     if not _leads_upwards(entry):
                         found.folders.append(name)
-                elif entry.is_file() or not os.path.exists(entry.path):  # noqa: PTH110 - as above
+                elif entry.is_file() or not os.path.exists(entry.path):  # noqa: PTH110 - as below
                     # A link to nothing is a file that is missed; a pipe or a device would be waited for for ever.
                     (found.pictures if is_picture_name(name) else found.others).append(name)
     except (PermissionError, NotADirectoryError, FileNotFoundError):

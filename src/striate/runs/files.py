@@ -51,6 +51,13 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], None]) -> None:
             partial.unlink(missing_ok=True)
 
 
+def remove_partial_files(folder: Path) -> None:
+    """Removes what a kill left of files that `atomic_write` was writing; only for whoever holds the folder."""
+    for path in folder.rglob(".*.partial"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes plain data as JSON, atomically; numbers that are not finite become null.
 

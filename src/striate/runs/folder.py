@@ -22,7 +22,6 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -201,12 +200,6 @@ class RunFolder:
         """
         fix = "Start a new run: without it, test pictures could end up among the training pictures."
         return {str(name): list(names) for name, names in read_json(self.path / "splits.json", fix=fix).items()}
-
-    def remove_partial_files(self) -> None:
-        """Removes what a kill left of files that were being written; only for whoever holds the run."""
-        for path in self.path.rglob(".*.partial"):
-            with suppress(OSError):
-                path.unlink()
 
     def append_epoch(self, record: EpochRecord) -> None:
         """Adds a line to `metrics.jsonl`; what a kill left of a line is cut off first."""

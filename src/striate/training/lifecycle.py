@@ -22,6 +22,7 @@ from striate.networks.base import count_parameters
 from striate.networks.weights import WEIGHT_CHOICES
 from striate.recipe import Recipe
 from striate.runs.environment import describe_environment
+from striate.runs.files import remove_partial_files
 from striate.runs.folder import RunFolder
 from striate.runs.known_pictures import open_own_data
 from striate.runs.lock import hold_run, refuse_held
@@ -169,7 +170,7 @@ def _work_through(
         if resumed:
             clock.used_s = read_checkpoint(folder.checkpoint_path, trainee)
         if world.leads:
-            folder.remove_partial_files()
+            remove_partial_files(folder.path)
             folder.write_history(trainee.history)
         board = Board(folder.path / "tensorboard" if recipe.machine.tensorboard and world.leads else None)
         session = Session(prepared, work, folder, clock, progress, most_epochs, _baseline(prepared), board)
