@@ -192,7 +192,8 @@ class MachineRecipe(_Section):
     checkpoint_s: float = Field(
         30.0,
         ge=0,
-        description="Seconds between two checkpoints within an epoch; after epochs they take 2 % of the time at most.",
+        description="Seconds between two checkpoints within an epoch, its evaluation counted in; after epochs they "
+        "take 2 % of the time at most.",
     )
     tensorboard: bool = Field(False, description="Write a TensorBoard log into the run folder.")
 

@@ -190,6 +190,21 @@ def test_a_shift_between_given_splits_is_said(class_folders: Folders) -> None:
     assert "test pictures look otherwise than training pictures" in problem.detail
 
 
+def test_other_channels_in_a_given_split_are_said(class_folders: Folders) -> None:
+    root = class_folders({"train/a": 6, "train/b": 6, "test/a": 3, "test/b": 3}, channels=1)
+    for path in (root / "test").rglob("*.png"):
+        with Image.open(path) as image:
+            image.convert("RGB").save(path)
+    problems = [problem for problem in open_dataset(root).problems if problem.kind == "split-shift"]
+    assert [(problem.path, problem.detail) for problem in problems[:1]] == [
+        (
+            "test",
+            "most test pictures have 3 channels (red, green, blue) of 8 bit, most training pictures 1 channel (gray) "
+            "of 8 bit.",
+        )
+    ]
+
+
 def test_progress_counts_to_the_end(class_folders: Folders) -> None:
     seen: list[tuple[int, int]] = []
     open_dataset(class_folders({"a": 5, "b": 5}), progress=lambda done, total: seen.append((done, total)))

@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from striate.data.look import Look, look, look_anyway, write_look_page
 from striate.data.look_page import build_look_page, combine_histograms
 from striate.errors import DataError
 from striate.images import write_picture
-from striate.structures import Picture
+from striate.structures import Picture, Problem
 
 Folders = Callable[..., Path]
 
@@ -77,6 +78,12 @@ def test_many_classes_and_kinds_still_fit(class_folders: Folders) -> None:
     assert any("... 16 more classes, the smallest:" in line for line in lines)
     counts = [int(line.split("...")[-1].split()[0]) for line in lines if "#" in line]
     assert counts == [26, 25, 24, 23, 22, 21, 20, 19, 2]
+
+
+def test_kinds_of_problems_without_a_line_of_their_own_are_counted(seen: Look) -> None:
+    problems = tuple(Problem(f"kind-{i}", "a.png", "odd.", "Mend it.") for i in range(9) for _ in range(i + 1))
+    many = replace(seen, survey=replace(seen.survey, dataset=replace(seen.dataset, problems=problems)))
+    assert many.as_text(80).splitlines()[-1].strip() == "... and 7 kind-6, 8 kind-7, 9 kind-8"
 
 
 def test_nothing_wrong_is_said_too(class_folders: Folders) -> None:

@@ -174,6 +174,16 @@ def test_splits_without_classes(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
+def test_folders_without_a_picture(tmp_path: Path) -> None:
+    for name in ("b", "a", "d", "c"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=r"no picture lies in its 4 folders \(a, b, c, \.\.\.\)\. Put"):
+        read_folder(tmp_path)
+    (tmp_path / "b" / "one.heic").write_bytes(b"0")
+    with pytest.raises(DataError, match=r"\(a, b, c, \.\.\.\), only 1 other file \(b/one\.heic\)\."):
+        read_folder(tmp_path)
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the folder is empty"):
         read_folder(tmp_path)

@@ -88,6 +88,15 @@ def test_one_unreadable_picture_is_an_error(run, tmp_path):
         run.predict(tmp_path / "a.png")
 
 
+def test_of_several_unreadable_pictures_each_is_named(run, tmp_path):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(b"not a picture")
+    with pytest.warns(UserWarning, match=r"a\.png"), pytest.raises(PictureError, match=r"b\.png"):
+        run.predict(folder)
+
+
 def test_nothing_at_the_path_or_nothing_in_the_folder(run, tmp_path):
     with pytest.raises(RequestError, match=r"gone\.png: there is no such picture or folder"):
         run.predict(tmp_path / "gone.png")

@@ -23,13 +23,13 @@ def load(path):
 
 
 def asked(
-    folder: Path, task: str, *pictures: Path, dtype: str = "uint8", seen: str = "pixels"
+    folder: Path, task: str, *pictures: Path, dtype: str = "uint8", seen: str = "pixels", **how: object
 ) -> subprocess.CompletedProcess[str]:
     """The script's answer with a network whose scores are the means of red, green and blue of the pixels seen."""
     tool = TOOLS.get("onnx")
     source = example_of(tool).replace(tool.load.strip(), MEANS.strip().replace("PIXELS", seen))
     (folder / "example.py").write_text(source, encoding="utf-8")
-    entry = {"shape": ["batch", 3, 8, 8], "dtype": dtype, "fit": "squash"}
+    entry = {"shape": ["batch", 3, 8, 8], "dtype": dtype, "fit": "squash", **how}
     about = {"file": "x", "task": task, "classes": ["r", "g", "b"], "outputs": ["scores"], "input": entry}
     (folder / "striate.json").write_text(json.dumps(about))
     command = [sys.executable, str(folder / "example.py"), *map(str, pictures)]
@@ -80,7 +80,7 @@ def test_each_thing_counts_once_and_a_bad_file_stops_no_other(tmp_path: Path) ->
     command = [sys.executable, "example.py", "gone.png", "white.png", "black.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("gone.png: expected a picture")
+    assert done.stderr == "gone.png: expected a picture: No such file or directory\n"
     assert done.stdout.splitlines() == [
         "white.png: cat 0.9000 at [0.0, 0.0, 4.0, 4.0]; cat 0.6000 at [6.0, 6.0, 8.0, 8.0]; "
         "cat 0.5605 at [2.0, 0.0, 6.0, 4.0]",
@@ -107,10 +107,28 @@ def test_what_it_cannot_feed_is_said_in_a_sentence(dtype: str, name: str, words:
     assert "Traceback" not in done.stderr
 
 
+def test_what_would_be_cut_into_tiles_is_refused_and_one_tile_lies_in_its_middle(tmp_path: Path) -> None:
+    for side in (4, 16, 33):
+        Image.fromarray(np.full((side, side, 3), 255, np.uint8)).save(tmp_path / f"{side}.png")
+    pictures = [tmp_path / f"{side}.png" for side in (4, 16, 33)]
+    refused = "33.png: larger than what the network sees at once: `striate predict` cuts it into tiles.\n"
+    # At half scale one frame shows 16 pixels; a picture of twice as many is still made smaller.
+    done = asked(tmp_path, "multilabel", *pictures, tile_scale=0.5)
+    assert [line.split(": ")[1][:8] for line in done.stdout.splitlines()] == ["r 0.7311", "r 0.7311"]
+    assert done.stderr.endswith(refused)
+    # Always in tiles: 4 pixels become 2 x 2 in the middle of a frame of 8 x 8, a mean of 1 / 16.
+    done = asked(tmp_path, "multilabel", *pictures, tile_scale=0.5, fit="tiles")
+    assert [line.split(": ")[1][:8] for line in done.stdout.splitlines()] == ["r 0.5156", "r 0.7311"]
+    assert done.stderr.endswith(refused)
+
+
 @pytest.mark.parametrize("two_stage", [False, True])
 def test_without_pictures_it_says_how_it_is_used_before_it_loads_anything(two_stage: bool, tmp_path: Path) -> None:
     script = example_of(TOOLS.get("onnx"), two_stage=two_stage)
     (tmp_path / "example.py").write_text(script, encoding="utf-8")
     (tmp_path / "striate.json").write_text(json.dumps({"file": "gone.onnx", "looks": {"boxes": {"file": "gone"}}}))
-    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "usage: python example.py PICTURE...\n")
+    usage = "usage: python example.py PICTURE...\n"
+    for arguments, told in (([], (1, "", usage)), (["--help"], (0, usage, ""))):
+        command = [sys.executable, "example.py", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == told

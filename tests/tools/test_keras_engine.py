@@ -58,7 +58,8 @@ def steps(digits: Path, engine: Engine, values: dict[str, object]) -> tuple[list
     epoch = 0
     while len(losses) < STEPS:
         for batch in work.batches.epoch(epoch):
-            losses.append(train_step(trainee, work, batch)[1])
+            train_step(trainee, work, batch)
+            losses.append(trainee.batch_losses[-1])
         epoch += 1
     engine.sync(trainee)
     return losses[:STEPS], trainee, work

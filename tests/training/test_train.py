@@ -6,7 +6,7 @@ import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 import torch
@@ -52,6 +52,20 @@ def digits(all_digits: Dataset) -> Dataset:
 def _same_data(monkeypatch: pytest.MonkeyPatch, digits: Dataset) -> None:
     # A resumed run opens its data again by path; here that is the set in memory.
     monkeypatch.setattr("striate.runs.known_pictures.open_by_recipe", lambda *_, **__: digits)
+
+
+def hearing(patch: pytest.MonkeyPatch) -> list[Interruption]:
+    """Where trainings find out whether they were asked to stop, the latest last; no signal is needed to ask."""
+    heard: list[Interruption] = []
+
+    class Heard(Interruption):
+        def __enter__(self) -> Self:
+            # A real signal would end a test process whose main thread waits elsewhere.
+            heard.append(self)
+            return self
+
+    patch.setattr("striate.training.lifecycle.Interruption", Heard)
+    return heard
 
 
 def weights(run: Path, which: str = "last") -> dict[str, torch.Tensor]:
@@ -132,25 +146,47 @@ def test_a_run_killed_after_it_stopped_early_is_only_finished(
 def test_who_is_asked_to_stop_while_the_last_epoch_is_measured_does_not_begin_the_report(
     digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Interruption] = []
-
-    class Heard(Interruption):
-        def __enter__(self) -> Self:
-            # A real signal would end a test process whose main thread waits elsewhere.
-            asked.append(self)
-            return self
-
     class Asked(Silent):
         def epoch(self, record: EpochRecord, epochs: int, verdict: str, left_s: float | None) -> None:
-            asked[-1].asked = record.epoch == epochs
+            heard[-1].asked = record.epoch == epochs
 
     with monkeypatch.context() as early:
         early.setattr("striate.training.lifecycle.finish_run", _crash)
-        early.setattr("striate.training.lifecycle.Interruption", Heard)
+        heard = hearing(early)
         with pytest.raises(KeyboardInterrupt):
             train(digits, quick, run=tmp_path / "run", progress=Asked())
     assert Run.open(tmp_path / "run").facts.status == "interrupted"
     assert len(train(None, run=tmp_path / "run", resume=True).history) == 3
+
+
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_an_evaluation_that_was_stopped_in_the_middle_is_made_by_the_session_that_goes_on(
+    epoch: int, digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = 0
+
+    class Counted(Silent):
+        def epoch(self, record: EpochRecord, epochs: int, verdict: str, left_s: float | None) -> None:
+            nonlocal finished
+            finished = record.epoch
+
+    def answers(*arguments: Any) -> Any:
+        heard[-1].asked = finished == epoch - 1
+        return measured(*arguments)
+
+    whole = train(digits, quick, run=tmp_path / "whole")
+    measured = Classification.answers
+    with monkeypatch.context() as early:
+        early.setattr(Classification, "answers", answers)
+        heard = hearing(early)
+        with pytest.raises(KeyboardInterrupt):
+            train(digits, quick, run=tmp_path / "cut", progress=Counted())
+    cut = Run.open(tmp_path / "cut")
+    assert (cut.facts.status, cut.facts.epochs, len(cut.history)) == ("interrupted", epoch, epoch - 1)
+    resumed = train(None, run=cut.path, resume=True)
+    for which in ("last", "best"):
+        assert equal(weights(whole.path, which), weights(resumed.path, which))
+    assert [replace(one, seconds=0) for one in whole.history] == [replace(one, seconds=0) for one in resumed.history]
 
 
 def test_two_processes_never_train_one_run(digits: Dataset, quick: Recipe, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def command(
 
     scikit-learn's 1,797 scanned digits are written as a folder of PNG files for classification, and composed into
     scenes for detection, segmentation and instance segmentation. Each is read as any folder of yours would be: look,
-    train, evaluate, predict. Each step says the command that does the same. On two cores all of it takes five or six
+    train, evaluate, predict. Each step says the command that does the same. On two cores all of it takes about five
     minutes.
 
     Example:

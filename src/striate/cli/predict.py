@@ -15,7 +15,7 @@ from rich.console import Console
 
 from striate.cli.output import JSON_HELP, RUNTIME_HELP, Answer, percent, say, table, tell_scans
 from striate.cli.progress import TerminalProgress
-from striate.errors import PictureError, RequestError
+from striate.errors import RequestError
 
 if TYPE_CHECKING:
     from striate.runs.answers import AnswerOrder
@@ -110,6 +110,7 @@ def command(
         striate predict runs/brains patient7.nii.gz --out answers/
     """
     from striate.runs.answers import AnswerFiles, AnswerOrder
+    from striate.runs.model import tell_unread
     from striate.structures import plural
     from striate.tools.exported import open_model
 
@@ -128,7 +129,7 @@ def command(
             if json:
                 told.documents.append(_as_text(kept, top))
             progress.part("pictures answered", told.answers, 0)
-    _tell_problems(problems, told)
+    tell_unread(problems, told.answers, say)
     if out is not None:
         say(f"Answers for {plural(told.answers, 'picture')} are in {out}: {', '.join(dict.fromkeys(wanted))}.")
     return Answer(
@@ -154,14 +155,6 @@ def _as_text(answer: PicturePrediction, top: int) -> str:
     from striate.runs.files import plain
 
     return json_text.dumps(plain(answer.as_dict(top)))
-
-
-def _tell_problems(problems: list[Problem], told: _Told) -> None:
-    if problems and not told.rows:
-        first = problems[0]
-        raise PictureError(first.detail, where=first.path, fix="Give a picture that can be read.", kind=first.kind)
-    for problem in problems:
-        say(problem.told)
 
 
 def _words(answer: Prediction, top: int, count_from: float) -> str:

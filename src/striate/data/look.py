@@ -223,7 +223,8 @@ class Look:
         title = "problems"
         for number, (kind, problems) in enumerate(kinds.items()):
             if number == _PROBLEM_LINES - 1 and len(kinds) > _PROBLEM_LINES:
-                yield from _entry("", f"{CUT} and {len(kinds) - number} more kinds", width)
+                rest = ", ".join(f"{len(more)} {name}" for name, more in list(kinds.items())[number:])
+                yield from _entry("", f"{CUT} and {rest}", width)
                 return
             first = problems[0]
             left_out = ", left out" if first.severity == "dropped" else ""

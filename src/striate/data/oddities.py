@@ -248,8 +248,19 @@ def shift_problems(
     problems = []
     train = given.get("train", ())
     for name, chosen in given.items():
-        if name == "train":
+        if name == "train" or not chosen or not train:
             continue
+        usual, other = (_usual_values([facts[i] for i in indices]) for indices in (train, chosen))
+        if usual != other:
+            problems.append(
+                Problem(
+                    "split-shift",
+                    name,
+                    f"most {name} pictures have {other}, most training pictures {usual}.",
+                    f"They are turned into what training pictures have; expect results on {name} to differ, and train "
+                    "on pictures like those of the real use.",
+                )
+            )
         shift = split_shift(
             [facts[i] for i in train],
             [facts[i] for i in chosen],
@@ -268,6 +279,12 @@ def shift_problems(
                 )
             )
     return problems
+
+
+def _usual_values(facts: Sequence[PictureFacts]) -> str:
+    """Channels and bit depth that most pictures have, in words."""
+    names, depth = Counter((fact.channel_names, fact.bit_depth) for fact in facts).most_common(1)[0][0]
+    return f"{Count(len(names)):channel} ({', '.join(names)}) of {depth} bit"
 
 
 def _labels(samples: Sequence[Sample]) -> list[int] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from striate.errors import DataError
 from striate.formats.annotation_files import head_of
 from striate.formats.folder_names import holds_annotation, read_folder_name, split_of
-from striate.formats.listing import holds_pictures, natural_key, scan, visit
+from striate.formats.listing import holds_pictures, natural_key, scan, visit, walk
 from striate.images import find_line_ending_damage
 from striate.images.damage import FIX as LINE_ENDING_FIX
 from striate.structures import Count
@@ -152,11 +152,26 @@ def refusal(path: Path) -> DataError:
         )
     if not listing.folders and not listing.others:
         return DataError("the folder is empty.", where=path, fix="Give the folder that holds the pictures.")
+    if not listing.others and not holds_pictures(path, _DEPTH):
+        return _without_pictures(path, sorted(listing.folders, key=natural_key))
     return _unusable_labels(path) or DataError(
         "no pictures with labels were found here.",
         where=path,
         fix="Make a folder for each class and put its pictures there (JPEG, PNG, TIFF, WebP, BMP, GIF, PGM), or add a "
         "CSV table with the columns path and label.",
+    )
+
+
+def _without_pictures(path: Path, folders: Sequence[str]) -> DataError:
+    """The refusal of folders that hold no picture."""
+    named = ", ".join([*folders[:3], "..."] if len(folders) > 3 else folders)
+    _, others = walk(path, _DEPTH)
+    more = ", ..." if len(others) > 1 else ""
+    only = f", only {Count(len(others)):other file} ({others[0]}{more})" if others else ""
+    return DataError(
+        f"no picture lies in its {Count(len(folders)):folder} ({named}){only}.",
+        where=path,
+        fix="Put the pictures of each class there (JPEG, PNG, TIFF, WebP, BMP, GIF, PGM), into a folder of its own.",
     )
 
 

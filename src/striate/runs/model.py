@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
@@ -101,11 +101,7 @@ class Model(ABC):
         """
         problems: list[Problem] = []
         answers = list(self.predict_each(paths, problems, batch_size=batch_size))
-        if problems and not answers:
-            first = problems[0]
-            raise PictureError(first.detail, where=first.path, fix="Give a picture that can be read.", kind=first.kind)
-        for problem in problems:
-            warnings.warn(problem.told, stacklevel=2)
+        tell_unread(problems, len(answers), lambda told: warnings.warn(told, stacklevel=4))
         return answers
 
     def predict_each(
@@ -188,6 +184,24 @@ class Model(ABC):
                 f"not one picture of the {split} split can be read.", where=split, fix="See `striate look`."
             )
         return found
+
+
+def tell_unread(problems: Sequence[Problem], answered: int, say: Callable[[str], None]) -> None:
+    """Says of every picture that could not be read why it is left out.
+
+    Args:
+        problems: Of pictures that were asked about.
+        answered: How many have an answer.
+        say: Takes a sentence.
+
+    Raises:
+        PictureError: Not one has; it is about the last of them.
+    """
+    last = problems[-1] if problems and not answered else None
+    for problem in problems[: -1 if last else None]:
+        say(problem.told)
+    if last:
+        raise PictureError(last.detail, where=last.path, fix="Give a picture that can be read.", kind=last.kind)
 
 
 def _of_one_thing(rows: Iterator[tuple[Sample, tuple[int, int], Prediction]]) -> Iterator[PicturePrediction]:

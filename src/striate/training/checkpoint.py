@@ -15,7 +15,7 @@ from striate.runs.files import atomic_write
 from striate.training.loop import Trainee
 from striate.training.schedule import Plan
 
-VERSION = 2
+VERSION = 3
 """Raised whenever an older checkpoint could not be continued exactly."""
 
 
@@ -33,6 +33,7 @@ def write_checkpoint(path: Path, trainee: Trainee, used_s: float) -> None:
         "plan": trainee.plan.state(),
         "history": [asdict(record) for record in trainee.history],
         "batch_losses": list(trainee.batch_losses),
+        "rate": trainee.rate,
         "best": trainee.best,
         "best_epoch": trainee.best_epoch,
         "used_s": used_s,
@@ -78,6 +79,7 @@ def read_checkpoint(path: Path, trainee: Trainee) -> float:
         trainee.plan = Plan.from_state(state["plan"])
         trainee.history = [EpochRecord(**record) for record in state["history"]]
         trainee.batch_losses = list(state["batch_losses"])
+        trainee.rate = float(state["rate"])
         trainee.best = float(state["best"])
         trainee.best_epoch = int(state["best_epoch"])
         return float(state["used_s"])

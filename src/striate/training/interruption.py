@@ -1,4 +1,4 @@
-"""Ctrl-C, and the polite request of a cluster to end, heard between two steps."""
+"""Ctrl-C, and the polite request of a cluster to end, heard between two steps or two batches that are measured."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Self
+
+
+class AskedToStop(Exception):  # noqa: N818 - nothing is wrong
+    """What is being measured is given up, since this process was asked to stop."""
 
 
 class Interruption:

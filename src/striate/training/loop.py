@@ -36,7 +36,8 @@ class Trainee:
         average: Moving average of the weights, or `None`.
         plan: Steps done and planned.
         history: Epochs so far.
-        batch_losses: Losses of the unfinished epoch's batches.
+        batch_losses: Losses of the batches of an epoch that is not finished, its evaluation counted in.
+        rate: Learning rate of the latest step.
         best: Best validation headline so far.
         best_epoch: Its epoch.
         stopping: Whether some process was asked to stop.
@@ -48,9 +49,16 @@ class Trainee:
     plan: Plan
     history: list[EpochRecord] = field(default_factory=list)
     batch_losses: list[float] = field(default_factory=list)
+    rate: float = 0.0
     best: float = -math.inf
     best_epoch: int = 0
     stopping: bool = False
+
+    @property
+    def at_epoch_end(self) -> bool:
+        """Whether the steps of an epoch are made, and it is not finished yet."""
+        whole = self.plan.is_done or self.plan.step % self.plan.steps_per_epoch == 0
+        return whole and bool(self.batch_losses)
 
     @property
     def answering(self) -> nn.Module:
@@ -161,51 +169,52 @@ class Watch:
 
     Attributes:
         after_step: Called after each step; may write a checkpoint.
-        after_epoch: Called with mean batch loss and learning rate after each epoch; evaluates, records, replans.
+        after_epoch: Called after each epoch; evaluates, records, replans, and forgets its batch losses.
     """
 
     after_step: Callable[[Trainee], bool]
-    after_epoch: Callable[[Trainee, float, float], bool]
+    after_epoch: Callable[[Trainee], bool]
 
 
 def run_loop(trainee: Trainee, work: Work, watch: Watch) -> None:
     """Trains until the plan is done or the watch says stop.
 
+    A session that was stopped between the last step of an epoch and its evaluation is gone on with there.
+
     Raises:
         TrainingError: A loss that is not finite; the pictures of the batch are named.
     """
-    while not trainee.plan.is_done:
-        epoch, done = divmod(trainee.plan.step, trainee.plan.steps_per_epoch)
-        rate = 0.0
-        for batch in work.batches.epoch(epoch, skip=done):
-            rate, loss = train_step(trainee, work, batch)
-            trainee.batch_losses.append(loss)
-            if not watch.after_step(trainee):
-                return
-            if trainee.plan.steps_left == 0:
-                break
-        mean_loss = sum(trainee.batch_losses) / max(1, len(trainee.batch_losses))
-        trainee.batch_losses = []
-        if not watch.after_epoch(trainee, mean_loss, rate):
+    while trainee.at_epoch_end or not trainee.plan.is_done:
+        if not trainee.at_epoch_end and not _run_steps(trainee, work, watch):
+            return
+        if not watch.after_epoch(trainee):
             return
 
 
-def train_step(trainee: Trainee, work: Work, batch: Batch) -> tuple[float, float]:
-    """One step of the schedule.
+def _run_steps(trainee: Trainee, work: Work, watch: Watch) -> bool:
+    """Makes the steps of an epoch that are left; whether to go on."""
+    epoch, done = divmod(trainee.plan.step, trainee.plan.steps_per_epoch)
+    for batch in work.batches.epoch(epoch, skip=done):
+        train_step(trainee, work, batch)
+        if not watch.after_step(trainee):
+            return False
+        if trainee.plan.is_done:
+            break
+    return True
 
-    Returns:
-        The learning rate and the loss of the whole batch.
+
+def train_step(trainee: Trainee, work: Work, batch: Batch) -> None:
+    """One step of the schedule.
 
     Raises:
         TrainingError: The loss is not finite.
     """
     recipe = work.recipe.optimisation
-    rate = set_rate(
+    trainee.rate = set_rate(
         trainee.optimizer, rate_factor(trainee.plan.progress, recipe.schedule or "constant", recipe.warmup or 0.0)
     )
-    loss = work.engine.step(trainee, work, batch)
+    trainee.batch_losses.append(work.engine.step(trainee, work, batch))
     trainee.plan.advance()
-    return rate, loss
 
 
 def batch_loss(network: nn.Module, work: Work, batch: Batch) -> Tensor:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from torch import nn
@@ -18,10 +20,13 @@ from striate.tasks.base import Scores, Targets
 from striate.training.board import Board
 from striate.training.checkpoint import write_checkpoint
 from striate.training.distribution import World, gather_objects, share_object
+from striate.training.interruption import AskedToStop
 from striate.training.loop import Trainee, Work
 from striate.training.preparation import Prepared, SplitPixels
 from striate.training.progress import Progress
 from striate.training.schedule import Clock, reserve_s
+
+Batched = TypeVar("Batched")
 
 REPLAN_EVERY_STEPS = 10
 EVALUATION_SHARE = 0.15
@@ -93,16 +98,25 @@ class Session:
             self._save(trainee)
         return True
 
-    def after_epoch(self, trainee: Trainee, batch_loss: float, rate: float) -> bool:
-        """Evaluates, records, keeps the best weights; writes a checkpoint where the last is no longer fresh."""
+    def after_epoch(self, trainee: Trainee) -> bool:
+        """Evaluates, records, keeps the best weights; writes a checkpoint where the last is no longer fresh.
+
+        Asked to stop, it leaves the evaluation to the session that goes on.
+        """
         plan = trainee.plan
-        recipe = self.prepared.recipe.optimisation
         self.work.engine.sync(trainee)
-        record = EpochRecord(plan.epoch, plan.step, round(self.clock.seconds, 3), rate, batch_loss)
-        if plan.epoch % (recipe.evaluate_every or 1) == 0 or plan.is_done:
-            record = self._evaluate(trainee, record)
+        mean_loss = sum(trainee.batch_losses) / len(trainee.batch_losses)
+        record = EpochRecord(plan.epoch, plan.step, round(self.clock.seconds, 3), trainee.rate, mean_loss)
+        if plan.epoch % (self.prepared.recipe.optimisation.evaluate_every or 1) == 0 or plan.is_done:
+            try:
+                record = self._evaluate(trainee, record)
+            except AskedToStop:
+                self.interrupted = True
+                self._save(trainee)
+                return False
+        trainee.batch_losses = []
         trainee.history.append(record)
-        if self.clock.budget_s is not None and not plan.is_done:
+        if self.clock.budget_s is not None and not plan.is_done and plan.step > self._steps_at_begin:
             self._replan(trainee)
         if self.work.world.leads:
             self.folder.append_epoch(record)
@@ -119,11 +133,18 @@ class Session:
         """Whether validation has not improved for as long as the recipe's patience lasts; notes it."""
         recipe = self.prepared.recipe.optimisation
         patience = (recipe.patience or 0) * (recipe.evaluate_every or 1)
-        self.stopped_early = 0 < patience <= trainee.plan.epoch - trainee.best_epoch
+        finished = trainee.history[-1].epoch if trainee.history else 0
+        self.stopped_early = 0 < patience <= finished - trainee.best_epoch
         return self.stopped_early
 
     def score(
-        self, network: nn.Module, split: SplitPixels, world: World | None = None, *, exact: bool = False
+        self,
+        network: nn.Module,
+        split: SplitPixels,
+        world: World | None = None,
+        *,
+        exact: bool = False,
+        heeds: bool = False,
     ) -> tuple[Scores, Targets]:
         """Scores and truth of the usable pictures of a split, in their order.
 
@@ -132,14 +153,19 @@ class Session:
             split: The pictures.
             world: The processes that share the work, each of which must call this; those of the run by default.
             exact: Measure in pixels of the pictures themselves, not of the network's frame.
+            heeds: Stop where this process is asked to.
+
+        Raises:
+            AskedToStop: It was asked to.
         """
         world = world or self.work.world
         mine = split.usable[world.rank :: world.size]
         rows = split.frames.positions_of(mine)
         task = self.prepared.task
+        batches = in_order(split.store, rows, self._scoring_batch())
         scores = measure_batches(
             network,
-            in_order(split.store, rows, self._scoring_batch()),
+            self._until_asked(batches) if heeds else batches,
             task,
             self.prepared.recipe.input,
             lambda place: split.view(rows[place], exact=exact),
@@ -154,8 +180,19 @@ class Session:
             scores = scores[np.argsort(places)]
         return scores, split.targets[split.usable]
 
+    def _until_asked(self, batches: Iterable[Batched]) -> Iterator[Batched]:
+        """The same batches until this process is asked to stop; one among others does not leave them waiting."""
+        for batch in batches:
+            if self.work.world.size == 1 and self.work.asked_to_stop():
+                raise AskedToStop
+            yield batch
+
     def _evaluate(self, trainee: Trainee, record: EpochRecord) -> EpochRecord:
-        figures = self._measure(trainee)
+        if trainee.stopping:
+            raise AskedToStop
+        if time.monotonic() + self._evaluation_s - self._saved_at > self.prepared.recipe.machine.checkpoint_s:
+            self._save(trainee)
+        figures = self._measure(trainee, heeds=True)
         return EpochRecord(
             record.epoch,
             record.step,
@@ -169,7 +206,7 @@ class Session:
             exact=not self.prepared.task.live_in_frame,
         )
 
-    def _measure(self, trainee: Trainee) -> dict[str, float]:
+    def _measure(self, trainee: Trainee, *, heeds: bool = False) -> dict[str, float]:
         """Figures of the network as it is, by split; keeps its weights where they are the best so far."""
         began = time.monotonic()
         task = self.prepared.task
@@ -178,7 +215,7 @@ class Session:
         for name, split in splits.items():
             if split is None:
                 continue
-            scores, targets = self.score(trainee.answering, split)
+            scores, targets = self.score(trainee.answering, split, heeds=heeds)
             figures[name] = task.headline_value(scores, targets)
             # Tasks with places have no loss that could be measured from what is kept of their answers.
             everyone = np.ones((1, len(targets)))

@@ -1,7 +1,7 @@
 """Asks this network about pictures: python example.py PICTURE...
 
 Needs numpy, Pillow and the tool itself, nothing else. `striate.json` beside this file says how pictures are fed to the
-network and what its classes are. Eight bits a channel, pictures that are not cut into tiles: for all others see
+network and what its classes are. Eight bits a channel, pictures that need not be cut into tiles: for all others see
 `striate predict`.
 """
 
@@ -37,20 +37,23 @@ def prepare(path):
         # Upright, as whoever held the camera saw it.
         image = ImageOps.exif_transpose(Image.open(path))
     except (OSError, Image.DecompressionBombError) as error:
-        sys.exit(f"{path}: expected a picture: {error}")
+        sys.exit(f"{path}: expected a picture: {getattr(error, 'strerror', None) or error}")
     if image.mode.startswith(("I", "F")):
         sys.exit(f"{path}: the network learned from pictures of 8 bits, and this has more ({image.mode}).")
     if "A" in image.mode or "transparency" in image.info:
         # What is transparent lies on white.
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert({1: "L", 3: "RGB"}[channels])
-    fit = ABOUT["input"]["fit"] or "squash"
+    fit, tile_scale = ABOUT["input"]["fit"] or "squash", ABOUT["input"].get("tile_scale")
     ratios = height / image.height, width / image.width
-    if fit == "squash":
+    cut = fit == "tiles" or (tile_scale is not None and min(ratios) < tile_scale / 2)
+    if fit == "squash" and not cut:
         inner = height, width
     else:
-        ratio = max(ratios) if fit == "crop" else min(ratios)
+        ratio = (tile_scale or 1) if cut else max(ratios) if fit == "crop" else min(ratios)
         inner = max(1, round(image.height * ratio)), max(1, round(image.width * ratio))
+    if cut and (inner[0] > height or inner[1] > width):
+        sys.exit(f"{path}: larger than what the network sees at once: `striate predict` cuts it into tiles.")
     scale = inner[0] / image.height, inner[1] / image.width
     pixels = np.asarray(image.resize((inner[1], inner[0]), Image.Resampling.BILINEAR)).reshape(*inner, channels)
     top, left = abs(inner[0] - height) // 2, abs(inner[1] - width) // 2
@@ -77,8 +80,12 @@ def tell(begin):
 
     `begin` loads what is asked and gives the function that asks it, once it is known that there is something to ask.
     """
+    usage = "usage: python example.py PICTURE..."
     if len(sys.argv) < 2:
-        sys.exit("usage: python example.py PICTURE...")
+        sys.exit(usage)
+    if sys.argv[1] in ("-h", "--help"):
+        print(usage)
+        sys.exit()
     ask, refused = begin(), 0
     for name in sys.argv[1:]:
         try:
