@@ -25,6 +25,7 @@ from benchmarks import (
     throughput,
     time_to_accuracy,
 )
+from benchmarks.fuzzing.sources import KINDS
 from benchmarks.peers import REPOSITORY, PeersMissingError, peer_python
 
 PARTS = ("throughput", "time-to-98", "choice", "help", "families", "spatial", "large", "parity", "inference", "fuzz")
@@ -80,15 +81,15 @@ def measure(options: argparse.Namespace, parts: tuple[str, ...], peers: Path | N
     if "families" in parts:
         yield "families", families.measure_families(quick), families.write_families
     if "spatial" in parts:
-        amount = spatial.QUICK if quick else spatial.FULL
+        places = spatial.QUICK if quick else spatial.FULL
         for task in filter(asked_for, spatial.CASES):
-            yield "spatial", spatial.measure_case(task, options.data, rounds, amount), spatial.write_case
+            yield "spatial", spatial.measure_case(task, options.data, rounds, places), spatial.write_case
     if "large" in parts:
         yield "large", large_picture.measure_large(options.data, quick), large_picture.write_large
     if "parity" in parts:
         yield "parity", parity.measure_parity(), parity.write_parity
     if "fuzz" in parts:
-        for kind in fuzz_scans.KINDS:
+        for kind in KINDS:
             count = fuzz_scans.QUICK_COUNT if quick else fuzz_scans.COUNT
             yield "fuzz", fuzz_scans.measure_fuzz(kind, count), fuzz_scans.write_fuzz
     if "inference" in parts:

@@ -91,7 +91,8 @@ def _counted(boxes: list[dict[str, Any]], run: Run) -> DetectedObjects:
 def _ask(run: Run, picture: Path) -> dict[str, Any]:
     """What a process of its own says, as a user would ask; its memory is its own."""
     command = [sys.executable, "-m", "striate", "predict", str(run.path), str(picture), "--json"]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)[0]
+    answers: list[dict[str, Any]] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return answers[0]
 
 
 def _tiles(run: Run) -> list[tuple[int, int, int, int]]:
@@ -114,7 +115,8 @@ def compose(path: Path, run: Run) -> tuple[np.ndarray, np.ndarray]:
     # Across and down.
     seams = [sorted({tile[axis] for tile in tiles if SPACING < tile[axis] < SIDE - SPACING}) for axis in (0, 1)]
     middles: list[np.ndarray] = []
-    boxes, on_seam = [], []
+    boxes: list[tuple[int, ...]] = []
+    on_seam: list[bool] = []
     while len(boxes) < DIGITS:
         middle = random.uniform(SPACING, SIDE - SPACING, 2)
         axis = int(random.integers(2))
@@ -129,7 +131,7 @@ def compose(path: Path, run: Run) -> tuple[np.ndarray, np.ndarray]:
         patch = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
         patch += ink * random.choice([-90.0, 90.0])
         middles.append(middle)
-        boxes.append([left, top, left + ink.shape[1], top + ink.shape[0]])
+        boxes.append((left, top, left + ink.shape[1], top + ink.shape[0]))
         on_seam.append(wants_seam)
     canvas += random.standard_normal(canvas.shape, np.float32) * 4
     Image.fromarray(canvas.round().clip(0, 255).astype(np.uint8)).save(path)

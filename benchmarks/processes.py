@@ -163,8 +163,9 @@ def alternate(
     try:
         for contender in contenders:
             _attempt(contender, contender.start)
-        for contender in contenders if scout is not None else ():
-            _attempt(contender, partial(scout, contender))
+        if scout is not None:
+            for contender in contenders:
+                _attempt(contender, partial(scout, contender))
         going = contenders
         for number in range(rounds):
             for contender in going:

@@ -32,7 +32,7 @@ def damage(data: bytes, random: np.random.Generator, head: int, places: Sequence
         if text and choice < 0.4:
             data = _number_of_text(data, random, head)
         elif places and choice < 0.4:
-            data = _extreme_at(data, random, *places[random.integers(len(places))])
+            data = _extreme_at(data, random, *places[int(random.integers(len(places)))])
         else:
             action = _ACTIONS[random.integers(len(_ACTIONS))]
             data = action(data, random, _offset(data, random, head))

@@ -96,7 +96,7 @@ class Fuzz:
             ("read_with_header", read_with_header),
             ("find_volume_kind", lambda path: find_volume_kind(path) and None),
             ("read_volume_header", read_volume_header),
-            ("read_volume", lambda path: read_volume(path).upright()),
+            ("read_volume", _read_upright),
         ):
             outcome.attempt(partial(way, path), title)
         return outcome
@@ -122,7 +122,7 @@ class Fuzz:
         found = find_series(self.folder / "sound")
         outcome.attempt(lambda: found.extend(find_series(self.folder / "damaged", problems)), "find_series")
         for series in found[1:]:
-            outcome.attempt(lambda series=series: read_volume(series.path).upright(), "read_volume of a series")
+            outcome.attempt(partial(_read_upright, series.path), "read_volume of a series")
         labels = [sound for sound in self.sounds if _is_labels(sound)]
         if labels:
             chosen = labels[seed // SERIES_EVERY % len(labels)]
@@ -145,6 +145,10 @@ class Fuzz:
         outcome = Outcome("folder")
         outcome.attempt(lambda: look_anyway(self.folder / "set").as_text(), "look_anyway")
         return outcome
+
+
+def _read_upright(path: Path) -> object:
+    return read_volume(path).upright()
 
 
 def _is_labels(sound: Sound) -> bool:
