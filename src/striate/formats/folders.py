@@ -12,7 +12,7 @@ from striate.formats.channel_files import join_channel_files
 from striate.formats.folder_names import says_no_class, split_in_name, split_of
 from striate.formats.foreign import find_foreign, refusal
 from striate.formats.labelled import Entry, Findings, build_reading
-from striate.formats.listing import holds_pictures, scan, subfolders, walk
+from striate.formats.listing import holds_pictures, scan, stem_of, subfolders, walk
 from striate.formats.storing import PictureStore, folder_name_of, prepare_folder, refuse_several
 from striate.formats.tables.box_places import find_box_places
 from striate.formats.tables.rows import is_table, parse_grids
@@ -207,7 +207,7 @@ def _note_equal_names(found: Findings) -> None:
     names: dict[str, set[str]] = {}
     for entries in found.splits.values():
         for entry in entries:
-            names.setdefault(entry.names[0], set()).add(entry.source.name.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+            names.setdefault(entry.names[0], set()).add(stem_of(entry.source.name))
     sets = list(names.values())
     if len(sets) > 1 and len(sets[0]) > 1 and all(part == sets[0] for part in sets):
         found.notes.append(

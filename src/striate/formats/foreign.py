@@ -11,7 +11,7 @@ from pathlib import Path
 from striate.errors import DataError
 from striate.formats.annotation_files import head_of
 from striate.formats.folder_names import holds_annotation, read_folder_name, split_of
-from striate.formats.listing import holds_pictures, natural_key, scan, visit, walk
+from striate.formats.listing import holds_pictures, natural_key, scan, stem_of, visit, walk
 from striate.images import find_line_ending_damage
 from striate.images.damage import FIX as LINE_ENDING_FIX
 from striate.structures import Count
@@ -178,7 +178,7 @@ def _without_pictures(path: Path, folders: Sequence[str]) -> DataError:
 def _unusable_labels(path: Path) -> DataError | None:
     """The refusal of label files like YOLO's that say nothing, or say it in pixels."""
     visited = list(_visit(path))
-    stems = {name.rsplit(".", 1)[0] for seen in visited for name in seen.pictures}
+    stems = {stem_of(name) for seen in visited for name in seen.pictures}
     files = [file for seen in visited for file in seen.files(".txt") if file.stem in stems]
     filled = [file for file in files if file.stat().st_size]
     if files and not filled:
@@ -253,7 +253,7 @@ def _find_masks(seen: _Visited) -> Foreign | None:
         if suspect and len(seen.folders) > 1 and holds_pictures(seen.folder / name):
             where = seen.relative(seen.folder / name)
             return Foreign("pictures with mask pictures in a folder beside them", where, "segmentation", _MASK_FIX)
-    stems = {name.rsplit(".", 1)[0] for name in seen.pictures}
+    stems = {stem_of(name) for name in seen.pictures}
     suspects = [stem for stem in stems if stem.lower().endswith(_MASK_ENDINGS)]
     paired = sorted(stem for stem in suspects if (found := _MASK_NAME.match(stem)) and found[1] in stems)
     if paired and len(paired) * 3 >= len(seen.pictures):

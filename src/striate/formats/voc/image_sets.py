@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from striate.formats.folder_names import split_of
-from striate.formats.listing import is_picture_name
+from striate.formats.listing import is_picture_name, stem_of
 from striate.formats.split_lists import split_by_lists
 from striate.structures import Problem
 
@@ -109,4 +109,4 @@ def _readings(line: str) -> Iterator[str]:
         name = text.replace("\\", "/").rsplit("/", 1)[-1]
         yield name
         if is_picture_name(name):
-            yield name.rsplit(".", 1)[0]
+            yield stem_of(name)

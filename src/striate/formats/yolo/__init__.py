@@ -16,7 +16,7 @@ from striate.formats.annotation_files import read_some_lines
 from striate.formats.base import FORMATS, GIVEN_SPLITS, Format, Reading, Sniff
 from striate.formats.folder_names import holds_annotation, place_of
 from striate.formats.foreign import refusal
-from striate.formats.listing import natural_key, visit, walk
+from striate.formats.listing import natural_key, stem_of, visit, walk
 from striate.formats.objects import ObjectEntry, ObjectFindings, build_object_reading
 from striate.formats.pairing import pair_files
 from striate.formats.picture_index import read_headers
@@ -69,7 +69,7 @@ class _Yolo(Format):
         if not path.is_dir():
             return None
         visited = list(visit(path))
-        stems = {name.rsplit(".", 1)[0].casefold() for _, listing in visited for name in listing.pictures}
+        stems = {stem_of(name).casefold() for _, listing in visited for name in listing.pictures}
         for folder, listing in visited:
             likely = (
                 name
