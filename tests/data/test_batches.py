@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,11 +70,21 @@ def test_pictures_left_out_are_never_drawn() -> None:
     assert sorted(flat(indices(TrainingBatches(STORE, usable, 3, seed=0), 7))) == [1, 5, 9, 20]
 
 
-def test_in_order_keeps_the_order_and_the_places() -> None:
-    parts = list(in_order(STORE, np.array([4, 2, 22, 0, 1]), 2))
+@pytest.mark.parametrize("at_once", [True, False])
+def test_in_order_keeps_the_order_and_the_places(at_once: bool, tmp_path: Path) -> None:
+    np.save(tmp_path / "pixels.npy", STORE.array)
+    store = STORE if at_once else ArrayStore(np.load(tmp_path / "pixels.npy", mmap_mode="r"))
+    assert store.copies_fast(2) == at_once
+    parts = list(in_order(store, np.array([4, 2, 22, 0, 1]), 2))
     assert [(place.start, place.stop) for place, _ in parts] == [(0, 2), (2, 4), (4, 5)]
     assert torch.cat([rows for _, rows in parts]).flatten().tolist() == [4, 2, 22, 0, 1]
-    assert list(in_order(STORE, np.array([], dtype=np.int64), 2)) == []
+    assert list(in_order(store, np.array([], dtype=np.int64), 2)) == []
+
+
+def test_large_pictures_are_read_ahead() -> None:
+    photographs = ArrayStore(np.zeros((4, 3, 224, 224), np.uint8))
+    assert photographs.copies_fast(1)
+    assert not photographs.copies_fast(4)
 
 
 def test_generators_of_different_purpose_differ() -> None:

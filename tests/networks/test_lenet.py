@@ -141,6 +141,13 @@ def test_first_loss_is_that_of_a_guess() -> None:
         assert loss > math.log(10) - 0.2
 
 
+def test_the_grid_averages_and_passes_on_what_needs_no_averaging() -> None:
+    grid = LeNet5(DIGITS, published=False).grid
+    maps = torch.randn(2, 16, 10, 15)
+    assert torch.equal(grid(maps), F.adaptive_avg_pool2d(maps, (5, 5)))
+    assert torch.equal(grid(maps[..., :5, :5]), F.adaptive_avg_pool2d(maps[..., :5, :5], (5, 5)))
+
+
 def test_other_pooling_replaces_the_trainable_one() -> None:
     network = build_network("lenet5_1998", NetworkOptions(classes=10, channels=1, size_hw=(32, 32), pooling="max"))
     assert isinstance(network, LeNet5)

@@ -107,7 +107,7 @@ class TrainingBatches:
             step = epoch * self.steps + position
             return Batch(indices, self.store.rows(indices), step, rows, len(whole))
 
-        yield from _ahead(load, range(skip, self.steps))
+        yield from _ahead(load, range(skip, self.steps), at_once=self.store.copies_fast(max(map(len, shares))))
 
 
 def in_order(store: PixelStore, indices: npt.NDArray[np.int64], batch_size: int) -> Iterator[tuple[slice, Tensor]]:
@@ -117,11 +117,13 @@ def in_order(store: PixelStore, indices: npt.NDArray[np.int64], batch_size: int)
         stop = min(start + batch_size, len(indices))
         return slice(start, stop), store.rows(indices[start:stop])
 
-    yield from _ahead(load, range(0, len(indices), batch_size))
+    yield from _ahead(load, range(0, len(indices), batch_size), at_once=store.copies_fast(batch_size))
 
 
-def _ahead(load: Callable[[int], T], positions: range) -> Iterator[T]:
-    if not positions:
+def _ahead(load: Callable[[int], T], positions: range, *, at_once: bool) -> Iterator[T]:
+    if at_once or not positions:
+        # Handing over to a thread and back takes longer.
+        yield from map(load, positions)
         return
     with ThreadPoolExecutor(max_workers=1) as pool:
         coming = pool.submit(load, positions[0])

@@ -7,6 +7,7 @@ the same to the network wherever it is used.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,9 @@ from striate.data.scan_cache import cache_folder
 from striate.errors import PictureError, StorageError
 from striate.recipe import InputRecipe
 from striate.structures import Frames, Problem, Sample, evenly
+
+_FAST_BYTES = 256 << 10
+"""So much is copied in less time than another thread needs to hand it over."""
 
 _TURN = 64
 _QUEUED = 32
@@ -57,6 +61,9 @@ class PixelStore(Protocol):
     def rows(self, indices: npt.NDArray[np.int64]) -> Tensor:
         """Pictures by index: `(n, C, H, W)`, dtype as stored."""
 
+    def copies_fast(self, count: int) -> bool:
+        """Whether so many pictures are read sooner than a thread could be asked for them."""
+
 
 class ArrayStore:
     """Pixels in one array, in memory or memory-mapped.
@@ -75,6 +82,11 @@ class ArrayStore:
     def rows(self, indices: npt.NDArray[np.int64]) -> Tensor:
         """Pictures by index."""
         return torch.from_numpy(np.take(self.array, indices, axis=0))
+
+    def copies_fast(self, count: int) -> bool:
+        """Whether they are small and in memory."""
+        on_disk = isinstance(self.array, np.memmap)
+        return not on_disk and count * self.array.itemsize * math.prod(self.shape) <= _FAST_BYTES
 
 
 class StreamingStore:
@@ -111,6 +123,10 @@ class StreamingStore:
             return as_dtype(next(shown), self.dtype)
 
         return torch.from_numpy(np.stack(list(self._pool.map(decode, indices.tolist()))))
+
+    def copies_fast(self, count: int) -> bool:  # noqa: ARG002 - the signature is the stores'
+        """Never: pictures are decoded."""
+        return False
 
 
 def store_pixels(

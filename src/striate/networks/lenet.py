@@ -162,6 +162,19 @@ class WholeMapConvolution(nn.Conv2d):
         return F.linear(torch.flatten(x, 1), torch.flatten(self.weight, 1), self.bias)[..., None, None]
 
 
+class Grid(nn.AdaptiveAvgPool2d):
+    """Averages maps to the 5 x 5 positions that C5 sees. What has them already is passed on: the means of single values
+    are those values, and take a thirtieth of a training step.
+    """
+
+    def __init__(self) -> None:
+        super().__init__((5, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(N, maps, H, W)` to `(N, maps, 5, 5)`."""
+        return x if tuple(x.shape[-2:]) == (5, 5) else super().forward(x)
+
+
 class LeNet5(Network):
     """Layers C1, S2, C3, S4, C5, F6 and the output, under the paper's names.
 
@@ -190,7 +203,7 @@ class LeNet5(Network):
         self.c3 = ConnectedConvolution(CONNECTIONS, 6, 5, stride) if published else nn.Conv2d(6, 16, 5, stride)
         self.c3_act = build_activation(activation)
         self.s4, self.s4_act = self._build_subsampling(16, activation)
-        self.grid = nn.AdaptiveAvgPool2d((5, 5))
+        self.grid = Grid()
         self.c5 = WholeMapConvolution(16, 120, 5)
         self.c5_act = build_activation(activation)
         self.f6 = nn.Linear(120, CODE_LENGTH)

@@ -43,6 +43,10 @@ class FeatureStore:
         """Features by index."""
         return torch.from_numpy(self.features[indices])
 
+    def copies_fast(self, count: int) -> bool:  # noqa: ARG002 - the signature is the stores'
+        """Always: a picture's features are few."""
+        return True
+
 
 class MirroredStore:
     """The pictures of another store, left and right exchanged."""
@@ -57,6 +61,10 @@ class MirroredStore:
     def rows(self, indices: npt.NDArray[np.int64]) -> Tensor:
         """Mirrored pictures by index."""
         return self._store.rows(indices).flip(-1)
+
+    def copies_fast(self, count: int) -> bool:
+        """Whether they are where they come from."""
+        return self._store.copies_fast(count)
 
 
 def _usable_rows(split: SplitPixels) -> Tensor:
