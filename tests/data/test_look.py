@@ -83,7 +83,7 @@ def test_many_classes_and_kinds_still_fit(class_folders: Folders) -> None:
 def test_kinds_of_problems_without_a_line_of_their_own_are_counted(seen: Look) -> None:
     problems = tuple(Problem(f"kind-{i}", "a.png", "odd.", "Mend it.") for i in range(9) for _ in range(i + 1))
     many = replace(seen, survey=replace(seen.survey, dataset=replace(seen.dataset, problems=problems)))
-    assert many.as_text(80).splitlines()[-1].strip() == "... and 7 kind-6, 8 kind-7, 9 kind-8"
+    assert many.as_text(80).splitlines()[-1].strip() == "... and 3 kinds more: 7 kind-6, 8 kind-7, 9 kind-8"
 
 
 def test_nothing_wrong_is_said_too(class_folders: Folders) -> None:

@@ -23,11 +23,17 @@ def load(path):
 
 
 def asked(
-    folder: Path, task: str, *pictures: Path, dtype: str = "uint8", seen: str = "pixels", **how: object
+    folder: Path,
+    task: str,
+    *pictures: Path,
+    dtype: str = "uint8",
+    seen: str = "pixels",
+    loading: str = MEANS,
+    **how: object,
 ) -> subprocess.CompletedProcess[str]:
     """The script's answer with a network whose scores are the means of red, green and blue of the pixels seen."""
     tool = TOOLS.get("onnx")
-    source = example_of(tool).replace(tool.load.strip(), MEANS.strip().replace("PIXELS", seen))
+    source = example_of(tool).replace(tool.load.strip(), loading.strip().replace("PIXELS", seen))
     (folder / "example.py").write_text(source, encoding="utf-8")
     entry = {"shape": ["batch", 3, 8, 8], "dtype": dtype, "fit": "squash", **how}
     about = {"file": "x", "task": task, "classes": ["r", "g", "b"], "outputs": ["scores"], "input": entry}
@@ -120,6 +126,16 @@ def test_what_would_be_cut_into_tiles_is_refused_and_one_tile_lies_in_its_middle
     done = asked(tmp_path, "multilabel", *pictures, tile_scale=0.5, fit="tiles")
     assert [line.split(": ")[1][:8] for line in done.stdout.splitlines()] == ["r 0.5156", "r 0.7311"]
     assert done.stderr.endswith(refused)
+
+
+@pytest.mark.parametrize(("fit", "inside"), [("pad", 0.5), ("tiles", 1.0)])
+def test_the_border_of_a_frame_is_no_part_of_a_mask(fit: str, inside: float, tmp_path: Path) -> None:
+    blue = np.zeros((8, 4, 3), np.uint8)
+    blue[:, :, 2] = 255
+    Image.fromarray(blue).save(tmp_path / "blue.png")
+    pixels = "def load(path):\n    return lambda pixels: [pixels.astype(np.float64)]"
+    done = asked(tmp_path, "segmentation", tmp_path / "blue.png", loading=pixels, fit=fit, tile_scale=inside)
+    assert done.stdout.strip().endswith("blue.png: b 100.0%")
 
 
 @pytest.mark.parametrize("two_stage", [False, True])

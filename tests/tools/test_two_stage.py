@@ -130,10 +130,9 @@ def test_the_script_finds_the_same_without_striate(
     scores = [float(row[1]) for row in rows]
     assert scores == pytest.approx(np.sort(expected.scores)[::-1].tolist(), abs=1e-3)
     assert rows[0][0] == expected.ranked(1)[0][0]
-    if task == "detection":
-        best = expected.boxes_xyxy[expected.scores.argmax()]
-        assert [float(side) for side in rows[0][2].split(",")] == pytest.approx(best.tolist(), abs=0.2)
-    else:
+    best = expected.boxes_xyxy[expected.scores.argmax()]
+    assert [float(side) for side in rows[0][2].split(",")] == pytest.approx(best.tolist(), abs=0.2)
+    if task == "instances":
         assert isinstance(expected, DetectedInstances)
         assert sorted(int(row[3]) for row in rows) == pytest.approx(sorted(areas_of(expected)), rel=0.01, abs=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -157,6 +158,31 @@ def test_who_is_asked_to_stop_while_the_last_epoch_is_measured_does_not_begin_th
             train(digits, quick, run=tmp_path / "run", progress=Asked())
     assert Run.open(tmp_path / "run").facts.status == "interrupted"
     assert len(train(None, run=tmp_path / "run", resume=True).history) == 3
+
+
+def test_who_stops_the_measuring_after_training_is_told_how_to_go_on(
+    digits: Dataset, quick: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Told(Silent):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def say(self, line: str) -> None:
+            self.lines.append(line)
+
+    def stopped(*_: object) -> None:
+        # What a signal does from here on, be it the first.
+        heard[-1]._hear(signal.SIGTERM, None)
+
+    told = Told()
+    with monkeypatch.context() as early:
+        early.setattr("striate.training.finish.write_report", stopped)
+        heard = hearing(early)
+        with pytest.raises(KeyboardInterrupt):
+            train(digits, quick.with_values({"epochs": 1}), run=tmp_path / "run", progress=told)
+    assert told.lines[-1].endswith(f"go on with: striate train --resume {tmp_path / 'run'}")
+    train(None, run=tmp_path / "run", resume=True, progress=told)
+    assert told.lines[-1].endswith("run is finished already; only its report is left to write.")
 
 
 @pytest.mark.parametrize("epoch", [2, 3])

@@ -26,6 +26,8 @@ CUT = "..."
 
 _CLASS_LINES = 10
 _PROBLEM_LINES = 7
+_REST_LINES = 2
+_SPOILING = ("leakage", "conflicting-labels", "nothing-to-find", "unknown-label")
 _SCREEN = 24
 _INDENT = 11
 _FEWEST_NOTES = 2
@@ -70,12 +72,17 @@ class Look:
         return look_at_objects(self.survey)
 
     def problems_by_kind(self) -> dict[str, list[Problem]]:
-        """Problems of each kind; kinds for which pictures were left out first, then rare kinds before common ones."""
+        """Problems of each kind: first those for which pictures were left out, then those that spoil what is learned or
+        measured, rare kinds before common ones.
+        """
         kinds: dict[str, list[Problem]] = {}
         for problem in self.dataset.problems:
             kinds.setdefault(problem.kind, []).append(problem)
-        order = sorted(kinds, key=lambda kind: (kinds[kind][0].severity != "dropped", len(kinds[kind])))
-        return {kind: kinds[kind] for kind in order}
+
+        def rank(kind: str) -> tuple[bool, bool, int]:
+            return kinds[kind][0].severity != "dropped", kind not in _SPOILING, len(kinds[kind])
+
+        return {kind: kinds[kind] for kind in sorted(kinds, key=rank)}
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, for `--json`."""
@@ -147,7 +154,8 @@ class Look:
         for title, sentence in objects.sentences() if objects else ():
             head += _entry(title, sentence, width, 2)
         notes = [line for note in data.notes for line in _entry("", note, width, 2)]
-        kinds = min(_PROBLEM_LINES, max(1, len(self.problems_by_kind())))
+        number = len(self.problems_by_kind())
+        kinds = max(1, number) if number <= _PROBLEM_LINES else _PROBLEM_LINES - 1 + _REST_LINES
         classes = list(self._class_lines(width, max(4, min(_CLASS_LINES, _SCREEN - 1 - len(head) - kinds)), objects))
         for most in (4, 3, 2, 1):  # problems get the room that is left
             problems = list(self._problem_lines(width, most))
@@ -224,7 +232,7 @@ class Look:
         for number, (kind, problems) in enumerate(kinds.items()):
             if number == _PROBLEM_LINES - 1 and len(kinds) > _PROBLEM_LINES:
                 rest = ", ".join(f"{len(more)} {name}" for name, more in list(kinds.items())[number:])
-                yield from _entry("", f"{CUT} and {rest}", width)
+                yield from _entry("", f"{CUT} and {Count(len(kinds) - number):kind} more: {rest}", width, _REST_LINES)
                 return
             first = problems[0]
             left_out = ", left out" if first.severity == "dropped" else ""

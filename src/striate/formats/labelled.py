@@ -136,12 +136,13 @@ def _samples(
             indices = tuple(sorted(position[name] for name in set(entry.names)))
             annotations[entry.names] = Labels(indices) if found.several else Label(indices[0])
         samples.append(Sample(entry.source, annotations[entry.names], entry.group))
+    noun = f"picture of the {split} split shows|pictures of the {split} split show"
     for name, count in unknown.items():
         found.problems.append(
             Problem(
                 "unknown-label",
                 f"{split}: {name}",
-                f"{count} pictures of the {split} split show {name!r}, which never occurs in the training split.",
+                f"{format(Count(count), noun)} {name!r}, which never occurs in the training split.",
                 "They are left out. Add training pictures of this class, or correct the label if it is misspelt.",
                 "dropped",
             )

@@ -13,7 +13,7 @@ class AskedToStop(Exception):  # noqa: N818 - nothing is wrong
 
 
 class Interruption:
-    """While active, the first signal only sets `asked`; a second Ctrl-C stops at once.
+    """While active, the first signal only sets `asked`; a second Ctrl-C stops at once, and any signal with `at_once`.
 
     A step that is cut in two would leave weights and optimizer at odds, so the loop asks between steps. Outside the
     main thread, where Python hears no signals, it does nothing.
@@ -21,6 +21,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.asked = False
+        self.at_once = False
         self._old: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -36,6 +37,6 @@ class Interruption:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
+        if self.at_once or (self.asked and number == signal.SIGINT):
             raise KeyboardInterrupt
         self.asked = True

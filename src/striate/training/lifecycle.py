@@ -38,7 +38,7 @@ from striate.training.distribution import World, join_world, leave_world, share_
 from striate.training.engines import engine_of
 from striate.training.finish import finish_run
 from striate.training.interruption import Interruption
-from striate.training.loop import Watch, run_loop
+from striate.training.loop import Trainee, Watch, run_loop
 from striate.training.machine import choose_device, setting_of, tune_allocator
 from striate.training.planning import is_too_heavy, measure_step, plan_run
 from striate.training.preparation import Prepared, prepare_run, stored_dtype
@@ -136,7 +136,8 @@ def _resume(folder: RunFolder, progress: Progress, world: World, started_s: floa
             facts = folder.read_facts()
             if facts.status != "done":
                 return _go_on(folder, facts, progress, world, started_s)
-    progress.say(f"{folder.path} is finished already; nothing is left to do.")
+    rest = "nothing is left to do" if folder.report_path.is_file() else "only its report is left to write"
+    progress.say(f"{folder.path} is finished already; {rest}.")
     return Run.open(folder.path)
 
 
@@ -181,24 +182,41 @@ def _work_through(
                 run_loop(trainee, work, Watch(session.after_step, session.after_epoch))
         finally:
             board.close()
+        # What is left is measuring, which may take longer than training did, and can be begun anew.
+        interruption.at_once = True
+        try:
+            _conclude(session, trainee, facts, interruption.asked)
+        except KeyboardInterrupt:
+            if world.leads:
+                progress.say(
+                    f"stopped after step {trainee.plan.step}; go on with: striate train --resume {folder.path}"
+                )
+            raise
+    # The others wait, so that no process ends, or reads the run, before it is finished.
+    share_object(None, world)
+    return Run.open(folder.path)
+
+
+def _conclude(session: Session, trainee: Trainee, facts: RunFacts, asked: bool) -> None:
+    """Finishes a run that is trained; notes of one that was stopped before how far it came.
+
+    Raises:
+        KeyboardInterrupt: Training, or what follows it, was asked to stop.
+    """
+    world = session.work.world
     facts = facts.with_values(
-        seconds=round(clock.seconds, 1),
+        seconds=round(session.clock.seconds, 1),
         epochs=trainee.plan.epoch,
         epochs_planned=trainee.plan.epochs,
         best_epoch=trainee.best_epoch,
         stopped_early=session.stopped_early,
     )
-    # Asked while the last epoch was measured: what is left is measuring again, which may take longer than training did.
-    if share_object(session.interrupted or (interruption.asked and trainee.plan.is_done), world):
+    if share_object(session.interrupted or (asked and trainee.plan.is_done), world):
         if world.leads:
-            folder.write_facts(facts.with_values(status="interrupted"))
-            progress.say(f"stopped after step {trainee.plan.step}; go on with: striate train --resume {folder.path}")
+            session.folder.write_facts(facts.with_values(status="interrupted"))
         raise KeyboardInterrupt
     if world.leads:
         finish_run(session, trainee, facts)
-    # The others wait, so that no process ends, or reads the run, before it is finished.
-    share_object(None, world)
-    return Run.open(folder.path)
 
 
 def _held(folder: RunFolder, world: World) -> AbstractContextManager[None]:

@@ -167,7 +167,12 @@ def answer(run, path):
         found = shares(scores)
         return ", ".join(f"{classes[kind]} {found[kind]:.4f}" for kind in np.argsort(-found))
     if ABOUT["task"] == "segmentation":
-        mask = shares(scores).argmax(0)
+        # Without the border that fills the frame where the picture does not.
+        rows, columns = (
+            slice(max(0, low), max(0, low) + round(side * ratio))
+            for low, side, ratio in zip(offset, size[::-1], scale, strict=True)
+        )
+        mask = shares(scores).argmax(0)[rows, columns]
         return ", ".join(f"{classes[kind]} {(mask == kind).mean():.1%}" for kind in np.unique(mask))
     if "boxes_xyxy" in outputs:
         corners = outputs["boxes_xyxy"][0]

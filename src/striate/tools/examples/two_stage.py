@@ -142,6 +142,11 @@ def answer(run, looks, path):
             for other in np.flatnonzero(shared[index, :index]):
                 together = (masks[index] | masks[other]).sum()
                 pixels_shared[index, other] = (masks[index] & masks[other]).sum() / max(together, 1)
+        # From here on a box is the smallest around its object's pixels.
+        ends = [(mask.any(axis), mask.any(axis)[::-1]) for mask in masks for axis in (0, 1)]
+        edges = [(there.argmax(), len(there) - back.argmax()) for there, back in ends]
+        corners = np.array(edges, float).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1, 4)
+        shared = overlaps(corners, corners)
         # What has no pixel is no object.
         scores = np.where([mask.any() for mask in masks], scores, -1)
     scores = doubted(kinds, scores, pixels_shared)
