@@ -28,6 +28,8 @@ _CLASS_LINES = 10
 _PROBLEM_LINES = 7
 _REST_LINES = 2
 _SPOILING = ("leakage", "conflicting-labels", "nothing-to-find", "unknown-label")
+"""Kinds of problems that make wrong what is learned or measured."""
+
 _SCREEN = 24
 _INDENT = 11
 _FEWEST_NOTES = 2
