@@ -34,10 +34,10 @@ def command(
 ) -> Answer:
     """Shows what is in a folder of pictures, as training would see it, and what is wrong with it.
 
-    Format, task, classes, splits, channels and bit depth, and every problem with what to do about it; on one screen,
-    and with pictures on a page that works offline. Nothing in the folder is changed. Where training would refuse the
-    folder, what was found is shown all the same, then why and what to do, without a page and with exit code 2, which
-    training ends with too.
+    Format, task, classes, splits, channels and bit depth, and each kind of problem, on one screen; and a page that
+    works offline, with pictures, every problem and what to do about it, as `--json` has them. Nothing in the folder is
+    changed. Where training would refuse the folder, what was found is shown all the same, then why and what to do,
+    without a page and with exit code 2, which training ends with too.
 
     Example:
         striate look photos/
