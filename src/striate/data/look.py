@@ -156,8 +156,8 @@ class Look:
         for title, sentence in objects.sentences() if objects else ():
             head += _entry(title, sentence, width, 2)
         notes = [line for note in data.notes for line in _entry("", note, width, 2)]
-        number = len(self.problems_by_kind())
-        kinds = max(1, number) if number <= _PROBLEM_LINES else _PROBLEM_LINES - 1 + _REST_LINES
+        found = len(self.problems_by_kind())
+        kinds = max(1, found) if found <= _PROBLEM_LINES else _PROBLEM_LINES - 1 + _REST_LINES
         classes = list(self._class_lines(width, max(4, min(_CLASS_LINES, _SCREEN - 1 - len(head) - kinds)), objects))
         for most in (4, 3, 2, 1):  # problems get the room that is left
             problems = list(self._problem_lines(width, most))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from striate.errors import PictureError
 from striate.formats import Reading
 from striate.images import to_channels
 from striate.structures import Count, Label, Problem, Sample
+
+T = TypeVar("T")
 
 _USUAL_SHARE = 0.9
 _IMBALANCE = 10.0
@@ -61,7 +64,7 @@ def _why_unfit(names: tuple[str, ...], usual: tuple[str, ...]) -> str:
     return ""
 
 
-def _most_common(items: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _most_common(items: Sequence[T]) -> T:
     return Counter(items).most_common(1)[0][0]
 
 
@@ -245,22 +248,12 @@ def shift_problems(
 
     Splits made here are drawn by chance and need no test.
     """
-    problems = []
+    problems: list[Problem] = []
     train = given.get("train", ())
     for name, chosen in given.items():
         if name == "train" or not chosen or not train:
             continue
-        usual, other = (_usual_values([facts[i] for i in indices]) for indices in (train, chosen))
-        if usual != other:
-            problems.append(
-                Problem(
-                    "split-shift",
-                    name,
-                    f"most {name} pictures have {other}, most training pictures {usual}.",
-                    f"They are turned into what training pictures have; expect results on {name} to differ, and train "
-                    "on pictures like those of the real use.",
-                )
-            )
+        problems += _other_values(name, [facts[i] for i in chosen], [facts[i] for i in train])
         shift = split_shift(
             [facts[i] for i in train],
             [facts[i] for i in chosen],
@@ -281,9 +274,22 @@ def shift_problems(
     return problems
 
 
+def _other_values(name: str, chosen: Sequence[PictureFacts], train: Sequence[PictureFacts]) -> Iterator[Problem]:
+    """The problem of a split whose pictures mostly have other channels or another depth than training pictures."""
+    other, usual = _usual_values(chosen), _usual_values(train)
+    if other != usual:
+        yield Problem(
+            "split-shift",
+            name,
+            f"most {name} pictures have {other}, most training pictures {usual}.",
+            f"They are turned into what training pictures have; expect results on {name} to differ, and train on "
+            "pictures like those of the real use.",
+        )
+
+
 def _usual_values(facts: Sequence[PictureFacts]) -> str:
     """Channels and bit depth that most pictures have, in words."""
-    names, depth = Counter((fact.channel_names, fact.bit_depth) for fact in facts).most_common(1)[0][0]
+    names, depth = _most_common([(fact.channel_names, fact.bit_depth) for fact in facts])
     return f"{Count(len(names)):channel} ({', '.join(names)}) of {depth} bit"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from striate.data.batches import in_order
 from striate.evaluation import EpochRecord
@@ -25,8 +25,6 @@ from striate.training.loop import Trainee, Work
 from striate.training.preparation import Prepared, SplitPixels
 from striate.training.progress import Progress
 from striate.training.schedule import Clock, reserve_s
-
-Batched = TypeVar("Batched")
 
 REPLAN_EVERY_STEPS = 10
 EVALUATION_SHARE = 0.15
@@ -180,7 +178,7 @@ class Session:
             scores = scores[np.argsort(places)]
         return scores, split.targets[split.usable]
 
-    def _until_asked(self, batches: Iterable[Batched]) -> Iterator[Batched]:
+    def _until_asked(self, batches: Iterable[tuple[slice, Tensor]]) -> Iterator[tuple[slice, Tensor]]:
         """The same batches until this process is asked to stop; one among others does not leave them waiting."""
         for batch in batches:
             if self.work.world.size == 1 and self.work.asked_to_stop():
@@ -192,22 +190,11 @@ class Session:
             raise AskedToStop
         if time.monotonic() + self._evaluation_s - self._saved_at > self.prepared.recipe.machine.checkpoint_s:
             self._save(trainee)
-        figures = self._measure(trainee, heeds=True)
-        return EpochRecord(
-            record.epoch,
-            record.step,
-            record.seconds,
-            record.learning_rate,
-            record.batch_loss,
-            figures.get("train"),
-            figures.get("validation"),
-            figures.get("train_loss"),
-            figures.get("validation_loss"),
-            exact=not self.prepared.task.live_in_frame,
-        )
+        figures: dict[str, Any] = self._measure(trainee, heeds=True)
+        return replace(record, **figures, exact=not self.prepared.task.live_in_frame)
 
     def _measure(self, trainee: Trainee, *, heeds: bool = False) -> dict[str, float]:
-        """Figures of the network as it is, by split; keeps its weights where they are the best so far."""
+        """Figures of the network as it is, named as in an `EpochRecord`; keeps its weights where they are the best."""
         began = time.monotonic()
         task = self.prepared.task
         figures: dict[str, float] = {}
